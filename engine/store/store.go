@@ -1,0 +1,250 @@
+// Package store keeps the platform's records in SQLite or PostgreSQL.
+//
+// Queries are written once, in the PostgreSQL dialect (queries/ROOM.sql), and
+// compiled by sqlc for database/sql into internal/ROOMdb; SQLite receives them
+// with $n rewritten as ?n. Columns are BIGINT, BYTEA or TEXT; instants are
+// BIGINT microseconds UTC, civil days TEXT (ISO 8601, empty for none), booleans
+// BIGINT 0/1; identifiers are made by us.
+//
+// One act is one transaction: Atomically opens it and carries it in the
+// context; an inner Atomically joins the outer one; reads outside an act use a
+// read-only pool. Each room's adapter (people.go, cards.go, …) implements the
+// small interfaces that the room declares.
+package store
+
+import (
+	"context"
+	"database/sql"
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+	_ "github.com/jackc/pgx/v5/stdlib" // the "pgx" driver
+	"github.com/pressly/goose/v3"
+	_ "modernc.org/sqlite" // the "sqlite" driver
+)
+
+//go:embed migrations/*.sql
+var migrations embed.FS
+
+// DBTX is what generated queries need; *sql.DB and *sql.Tx have it.
+type DBTX interface {
+	ExecContext(context.Context, string, ...any) (sql.Result, error)
+	PrepareContext(context.Context, string) (*sql.Stmt, error)
+	QueryContext(context.Context, string, ...any) (*sql.Rows, error)
+	QueryRowContext(context.Context, string, ...any) *sql.Row
+}
+
+// DB is an open store. Make one with Open.
+type DB struct {
+	write, read *sql.DB
+	sqlite      bool
+}
+
+// Open opens "sqlite:PATH" or "postgres://…" and brings the schema up to date.
+func Open(ctx context.Context, dsn string) (*DB, error) {
+	db, err := open(ctx, dsn)
+	if err != nil {
+		return nil, err
+	}
+	if err := db.migrate(ctx); err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	return db, nil
+}
+
+func open(ctx context.Context, dsn string) (*DB, error) {
+	if path, ok := strings.CutPrefix(dsn, "sqlite:"); ok {
+		return openSQLite(ctx, path)
+	}
+	if !strings.HasPrefix(dsn, "postgres://") && !strings.HasPrefix(dsn, "postgresql://") {
+		return nil, errors.New("store: the address must begin with sqlite: or postgres://")
+	}
+	w, err := sql.Open("pgx", dsn)
+	if err != nil {
+		return nil, fmt.Errorf("store: %w", err)
+	}
+	w.SetMaxOpenConns(16)
+	w.SetMaxIdleConns(8)
+	if err := w.PingContext(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("store: reach PostgreSQL: %w", err), w.Close())
+	}
+	return &DB{write: w, read: w}, nil
+}
+
+func openSQLite(ctx context.Context, path string) (*DB, error) {
+	// busy_timeout comes first: the other pragmas may have to wait.
+	base := "file:" + (&url.URL{Path: path}).EscapedPath() + "?_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=foreign_keys(1)"
+	w, err := sql.Open("sqlite", base+"&_txlock=immediate")
+	if err != nil {
+		return nil, fmt.Errorf("store: %w", err)
+	}
+	w.SetMaxOpenConns(1)
+	if err := w.PingContext(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("store: open %s: %w", path, err), w.Close())
+	}
+	r, err := sql.Open("sqlite", base+"&_pragma=query_only(1)")
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("store: %w", err), w.Close())
+	}
+	r.SetMaxOpenConns(4)
+	return &DB{write: w, read: r, sqlite: true}, nil
+}
+
+func (db *DB) migrate(ctx context.Context) error {
+	dialect := goose.DialectPostgres
+	if db.sqlite {
+		dialect = goose.DialectSQLite3
+	}
+	sub, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		return fmt.Errorf("store: %w", err)
+	}
+	p, err := goose.NewProvider(dialect, db.write, sub)
+	if err != nil {
+		return fmt.Errorf("store: migrations: %w", err)
+	}
+	if _, err := p.Up(ctx); err != nil {
+		return fmt.Errorf("store: migrate: %w", err)
+	}
+	return nil
+}
+
+// Close closes the pools.
+func (db *DB) Close() error {
+	if db.read != db.write {
+		return errors.Join(db.read.Close(), db.write.Close())
+	}
+	return db.write.Close()
+}
+
+// Ping tells whether the store answers.
+func (db *DB) Ping(ctx context.Context) error { return db.read.PingContext(ctx) }
+
+type txKey struct{ db *DB }
+
+// Atomically runs act in one transaction: all of it, or nothing. An act begun
+// inside another joins it. PostgreSQL's serialization failures are tried again,
+// so act must have no effect outside the store.
+func (db *DB) Atomically(ctx context.Context, act func(ctx context.Context) error) error {
+	if db.tx(ctx) != nil {
+		return act(ctx)
+	}
+	var err error
+	for try := range 8 {
+		if err = db.once(ctx, act); err == nil || !retryable(err) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(time.Duration(1<<try) * 2 * time.Millisecond):
+		}
+	}
+	return err
+}
+
+func (db *DB) once(ctx context.Context, act func(ctx context.Context) error) (err error) {
+	opts := &sql.TxOptions{}
+	if !db.sqlite {
+		opts.Isolation = sql.LevelSerializable
+	}
+	tx, err := db.write.BeginTx(ctx, opts)
+	if err != nil {
+		return fmt.Errorf("store: begin: %w", err)
+	}
+	done := false
+	defer func() {
+		if !done { // error or panic
+			_ = tx.Rollback() // the act's own error is the one to report
+		}
+	}()
+	if err := act(context.WithValue(ctx, txKey{db}, tx)); err != nil {
+		return err
+	}
+	done = true
+	if err := tx.Commit(); err != nil {
+		return fmt.Errorf("store: commit: %w", err)
+	}
+	return nil
+}
+
+func retryable(err error) bool {
+	var pg *pgconn.PgError
+	return errors.As(err, &pg) && (pg.Code == "40001" || pg.Code == "40P01")
+}
+
+func (db *DB) tx(ctx context.Context) *sql.Tx {
+	tx, _ := ctx.Value(txKey{db}).(*sql.Tx)
+	return tx
+}
+
+// Conn is the act's transaction, or the read-only pool outside an act. Writing
+// outside an act fails on SQLite and is a bug everywhere.
+func (db *DB) Conn(ctx context.Context) DBTX {
+	if tx := db.tx(ctx); tx != nil {
+		return db.dialect(tx)
+	}
+	return db.dialect(db.read)
+}
+
+// SQLite tells which engine this is; only tests and backup ask.
+func (db *DB) SQLite() bool { return db.sqlite }
+
+func (db *DB) dialect(x DBTX) DBTX {
+	if db.sqlite {
+		return questionMarks{x}
+	}
+	return x
+}
+
+var dollar = regexp.MustCompile(`\$(\d+)`)
+
+// questionMarks hands PostgreSQL's $n to SQLite as ?n.
+type questionMarks struct{ DBTX }
+
+func rewrite(q string) string { return dollar.ReplaceAllString(q, "?$1") }
+
+func (d questionMarks) ExecContext(ctx context.Context, q string, a ...any) (sql.Result, error) {
+	return d.DBTX.ExecContext(ctx, rewrite(q), a...)
+}
+
+func (d questionMarks) PrepareContext(ctx context.Context, q string) (*sql.Stmt, error) {
+	return d.DBTX.PrepareContext(ctx, rewrite(q))
+}
+
+func (d questionMarks) QueryContext(ctx context.Context, q string, a ...any) (*sql.Rows, error) {
+	return d.DBTX.QueryContext(ctx, rewrite(q), a...)
+}
+
+func (d questionMarks) QueryRowContext(ctx context.Context, q string, a ...any) *sql.Row {
+	return d.DBTX.QueryRowContext(ctx, rewrite(q), a...)
+}
+
+// micros and instant turn instants into columns and back; zero is "never".
+func micros(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMicro()
+}
+
+func instant(us int64) time.Time {
+	if us == 0 {
+		return time.Time{}
+	}
+	return time.UnixMicro(us).UTC()
+}
+
+func flag(b bool) int64 {
+	if b {
+		return 1
+	}
+	return 0
+}
