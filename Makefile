@@ -1,0 +1,42 @@
+# CSE. `make help` says what each target does.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+export CGO_ENABLED ?= 0
+ARGS ?=
+TOOLS := go tool -modfile=$(CURDIR)/tools/go.mod
+
+help: ## say what each target does
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+
+demo: build ## the main job, end to end, then stay up (ARGS="--once --json", "--data DIR", …)
+	@exec bin/csed demo $(ARGS)
+
+build: assets ## bin/cse and bin/csed, static
+	@mkdir -p bin
+	go build -trimpath -o bin/ ./cmd/cse ./cmd/csed
+
+assets: portal/look/dist/.built ## the pages' stylesheet, scripts and fonts, from npm by lock file
+
+portal/look/dist/.built: portal/look/package-lock.json portal/look/build.mjs $(wildcard portal/look/src/*)
+	cd portal/look && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error && node build.mjs
+	@touch $@
+
+test: ## everything below, with what it needs installed; prints the seconds of each stage
+	@exec scripts/test.sh
+
+lint: ## gofumpt, go vet, staticcheck
+	@exec scripts/lint.sh
+
+bench: build ## side by side with peers; writes bin/bench.json
+	@exec scripts/bench.sh
+
+fuzz: ## every fuzz target, one minute each (FUZZTIME=…)
+	@exec scripts/fuzz.sh
+
+crash: build ## kill -9 of production and of activation at random points (KILLS=…)
+	@exec scripts/crash.sh
+
+generate: ## query code (sqlc), after a change to engine/store/queries or migrations
+	engine/store/generate.sh
+
+.PHONY: help demo build assets test lint bench fuzz crash generate

@@ -1,0 +1,22 @@
+#!/usr/bin/env bash
+# Installs what the tests need on Debian 12, as root, if it is not there.
+set -euo pipefail
+declare -A need=(
+  [opensc-tool]=opensc [pcscd]=pcscd [openssl]=openssl [curl]=curl [certtool]=gnutls-bin
+  [certutil]=libnss3-tools [chromium]=chromium [Xvfb]=xvfb [xdotool]=xdotool [openbox]=openbox
+  [pdftotext]=poppler-utils [unshare]=util-linux [ip]=iproute2 [gcc]=gcc [setpriv]=util-linux
+)
+missing=()
+for cmd in "${!need[@]}"; do
+  command -v "$cmd" >/dev/null || missing+=("${need[$cmd]}")
+done
+[ -e /usr/lib/pcsc/drivers/serial/libifdvpcd.so ] || missing+=(vsmartcard-vpcd)
+compgen -G '/usr/lib/*/engines-3/pkcs11.so' >/dev/null || missing+=(libengine-pkcs11-openssl)
+[ -x /usr/lib/postgresql/15/bin/postgres ] || missing+=(postgresql-15)
+dpkg -s libc6-dev >/dev/null 2>&1 || missing+=(libc6-dev)
+if [ ${#missing[@]} -gt 0 ]; then
+  echo "installing: ${missing[*]}"
+  export DEBIAN_FRONTEND=noninteractive
+  apt-get update -qq
+  apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+fi
