@@ -1,0 +1,56 @@
+-- name: GetDraft :one
+SELECT * FROM counter_draft WHERE id = $1;
+
+-- name: InsertDraft :execrows
+INSERT INTO counter_draft (id, operator, office, body, version, touched_at)
+VALUES ($1, $2, $3, $4, 1, $5)
+ON CONFLICT DO NOTHING;
+
+-- name: UpdateDraft :execrows
+UPDATE counter_draft SET body = $2, touched_at = $3, version = version + 1
+WHERE id = $1 AND version = $4;
+
+-- name: DeleteDraft :execrows
+DELETE FROM counter_draft WHERE id = $1;
+
+-- name: DeleteOldDrafts :execrows
+DELETE FROM counter_draft WHERE touched_at < $1;
+
+-- name: NextProtocol :one
+INSERT INTO counter_protocol (year, last) VALUES ($1, 1)
+ON CONFLICT (year) DO UPDATE SET last = counter_protocol.last + 1
+RETURNING last;
+
+-- name: InsertActivation :execrows
+INSERT INTO counter_activation (protocol, draft, card, operator, office, at, printed_at, handed_at, body)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+ON CONFLICT DO NOTHING;
+
+-- name: GetActivation :one
+SELECT * FROM counter_activation WHERE protocol = $1;
+
+-- name: GetActivationByDraft :one
+SELECT * FROM counter_activation WHERE draft = $1;
+
+-- name: ListActivationsByCard :many
+SELECT * FROM counter_activation WHERE card = $1 ORDER BY at DESC, protocol DESC;
+
+-- name: MarkPrinted :execrows
+UPDATE counter_activation SET printed_at = $2 WHERE protocol = $1 AND printed_at = 0;
+
+-- name: MarkHandedOver :execrows
+UPDATE counter_activation SET handed_at = $2 WHERE protocol = $1 AND handed_at = 0;
+
+-- name: GetTries :one
+SELECT * FROM counter_tries WHERE subject = $1;
+
+-- name: PutTries :exec
+INSERT INTO counter_tries (subject, failures, last_at, until) VALUES ($1, $2, $3, $4)
+ON CONFLICT (subject) DO UPDATE SET failures = excluded.failures, last_at = excluded.last_at, until = excluded.until;
+
+-- name: DeleteTries :exec
+DELETE FROM counter_tries WHERE subject = $1;
+
+-- name: UseTOTP :execrows
+INSERT INTO counter_totp (account, step) VALUES ($1, $2)
+ON CONFLICT (account) DO UPDATE SET step = excluded.step WHERE counter_totp.step < excluded.step;
