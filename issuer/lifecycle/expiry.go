@@ -5,17 +5,7 @@ import (
 	"fmt"
 
 	"cse.example/cse/ground/civil"
-)
-
-// PermitKind is what the registry knows of a residence permit // permesso di soggiorno.
-type PermitKind string
-
-// The kinds of permit; the empty one is "no datum".
-const (
-	PermitNone      PermitKind = "none"      // the registry says there is none
-	PermitUntil     PermitKind = "until"     // ends on a day
-	PermitUnlimited PermitKind = "unlimited" // long-term residents
-	PermitRenewal   PermitKind = "renewal"   // being renewed: temporary enrolment
+	"cse.example/cse/person/registry"
 )
 
 // Applicant are the facts that decide how long a card lasts.
@@ -26,12 +16,19 @@ type Applicant struct {
 	FreeMover bool
 	// CitizenshipKnown is false when the registry has no citizenship.
 	CitizenshipKnown bool
-	Permit           PermitKind
-	PermitUntil      civil.Date
-	// EnrolledUntil ends a temporary enrolment, when the registry knows it.
-	EnrolledUntil civil.Date
+	// Permit is the residence permit // permesso di soggiorno.
+	Permit registry.Permit
 	// FirstCard tells that this person never had a card.
 	FirstCard bool
+}
+
+// ApplicantOf takes the facts from the registry; cards are all that the person
+// ever had.
+func ApplicantOf(p registry.Person, cards []Card) Applicant {
+	return Applicant{
+		Born: p.Born, FreeMover: !p.NeedsPermit(), CitizenshipKnown: p.Citizenship != "",
+		Permit: p.Permit, FirstCard: len(cards) == 0,
+	}
 }
 
 // Terms are the configurable lengths.
@@ -103,22 +100,25 @@ func stay(a Applicant, issued civil.Date, t Terms) (civil.Date, string, error) {
 	if !a.CitizenshipKnown {
 		return civil.Date{}, "", &NoExpiryError{ExceptionCitizenship}
 	}
-	switch a.Permit {
-	case PermitUnlimited:
+	switch a.Permit.Kind {
+	case registry.PermitUnlimited:
 		return civil.Date{}, "", nil
-	case PermitUntil:
+	case registry.PermitUntil:
 		switch {
-		case a.PermitUntil.IsZero():
+		case a.Permit.Until.IsZero():
 			return civil.Date{}, "", &NoExpiryError{ExceptionNoPermit}
-		case a.PermitUntil.Before(issued):
+		case a.Permit.Until.Before(issued):
 			return civil.Date{}, "", &NoExpiryError{ExceptionPermitExpired}
 		}
-		return a.PermitUntil, WhyPermit, nil
-	case PermitRenewal:
-		if !a.EnrolledUntil.IsZero() && !a.EnrolledUntil.Before(issued) {
-			return a.EnrolledUntil, WhyRenewal, nil
+		return a.Permit.Until, WhyPermit, nil
+	case registry.PermitRenewal:
+		switch {
+		case a.Permit.Until.IsZero():
+			return issued.AddMonths(t.RenewalMonths), WhyRenewal, nil
+		case a.Permit.Until.Before(issued):
+			return civil.Date{}, "", &NoExpiryError{ExceptionPermitExpired}
 		}
-		return issued.AddMonths(t.RenewalMonths), WhyRenewal, nil
+		return a.Permit.Until, WhyRenewal, nil
 	}
 	return civil.Date{}, "", &NoExpiryError{ExceptionNoPermit}
 }

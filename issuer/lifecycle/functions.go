@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"cse.example/cse/ground/civil"
+	"cse.example/cse/person/registry"
 )
 
 // FunctionName is one of the four functions of the card.
@@ -53,13 +54,27 @@ type Successor struct {
 
 // Facts are what the functions depend on besides the card.
 type Facts struct {
-	Born, Died civil.Date // Died zero: alive
+	Died civil.Date // zero: alive
 	// AssistedFrom and AssistedUntil bound the assistance by the regional
 	// health service, both days included; From zero: never assisted; Until
 	// zero: no end.
 	AssistedFrom, AssistedUntil civil.Date
 	AbroadRight                 bool // TEAM: care abroad is charged to Italy
 	Successor                   *Successor
+}
+
+// FactsOf takes the facts about card c from the registry and from all the cards
+// of its holder.
+func FactsOf(p registry.Person, c Card, cards []Card) Facts {
+	f := Facts{
+		Died: p.Died, AssistedFrom: p.AssistedFrom, AssistedUntil: p.AssistedUntil, AbroadRight: p.AbroadRight,
+	}
+	for _, x := range cards {
+		if x.ID != "" && x.ID == c.ReplacedBy {
+			f.Successor = &Successor{Model: x.Model, DeliveredAt: x.DeliveredAt, ActivatedAt: x.ActivatedAt}
+		}
+	}
+	return f
 }
 
 // grace is how long the old CNS lasts after its successor's activation, days
