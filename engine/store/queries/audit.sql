@@ -1,0 +1,21 @@
+-- name: Next :one
+UPDATE audit_head SET idx = idx + 1 WHERE id = 1 RETURNING idx, hash;
+
+-- name: SetHead :execrows
+UPDATE audit_head SET hash = sqlc.arg(hash) WHERE id = 1 AND idx = sqlc.arg(idx);
+
+-- name: Append :exec
+INSERT INTO audit_record (idx, at, act, actor, office, card, person, detail, prev, hash)
+VALUES (sqlc.arg(idx), sqlc.arg(at), sqlc.arg(act), sqlc.arg(actor), sqlc.arg(office), sqlc.arg(card), sqlc.arg(person), sqlc.arg(detail), sqlc.arg(prev), sqlc.arg(hash));
+
+-- name: Head :one
+SELECT idx, hash FROM audit_head WHERE id = 1;
+
+-- name: Page :many
+SELECT * FROM audit_record WHERE idx > sqlc.arg(after) ORDER BY idx LIMIT sqlc.arg(n);
+
+-- name: ByCard :many
+SELECT * FROM audit_record WHERE card = sqlc.arg(card) AND idx > sqlc.arg(after) ORDER BY idx LIMIT sqlc.arg(n);
+
+-- name: ByPerson :many
+SELECT * FROM audit_record WHERE person = sqlc.arg(person) AND idx > sqlc.arg(after) ORDER BY idx LIMIT sqlc.arg(n);
