@@ -9,40 +9,6 @@ import (
 	"context"
 )
 
-const append = `-- name: Append :exec
-INSERT INTO audit_record (idx, at, act, actor, office, card, person, detail, prev, hash)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
-`
-
-type AppendParams struct {
-	Idx    int64
-	At     int64
-	Act    string
-	Actor  string
-	Office string
-	Card   string
-	Person string
-	Detail string
-	Prev   string
-	Hash   string
-}
-
-func (q *Queries) Append(ctx context.Context, arg AppendParams) error {
-	_, err := q.db.ExecContext(ctx, append,
-		arg.Idx,
-		arg.At,
-		arg.Act,
-		arg.Actor,
-		arg.Office,
-		arg.Card,
-		arg.Person,
-		arg.Detail,
-		arg.Prev,
-		arg.Hash,
-	)
-	return err
-}
-
 const byCard = `-- name: ByCard :many
 SELECT idx, at, act, actor, office, card, person, detail, prev, hash FROM audit_record WHERE card = $1 AND idx > $2 ORDER BY idx LIMIT $3
 `
@@ -221,4 +187,38 @@ func (q *Queries) SetHead(ctx context.Context, arg SetHeadParams) (int64, error)
 		return 0, err
 	}
 	return result.RowsAffected()
+}
+
+const write = `-- name: Write :exec
+INSERT INTO audit_record (idx, at, act, actor, office, card, person, detail, prev, hash)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+`
+
+type WriteParams struct {
+	Idx    int64
+	At     int64
+	Act    string
+	Actor  string
+	Office string
+	Card   string
+	Person string
+	Detail string
+	Prev   string
+	Hash   string
+}
+
+func (q *Queries) Write(ctx context.Context, arg WriteParams) error {
+	_, err := q.db.ExecContext(ctx, write,
+		arg.Idx,
+		arg.At,
+		arg.Act,
+		arg.Actor,
+		arg.Office,
+		arg.Card,
+		arg.Person,
+		arg.Detail,
+		arg.Prev,
+		arg.Hash,
+	)
+	return err
 }

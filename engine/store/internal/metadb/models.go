@@ -3,8 +3,3 @@
 //   sqlc v1.30.0
 
 package metadb
-
-type Meta struct {
-	Name  string
-	Value string
-}
