@@ -11,8 +11,8 @@ const day = (d) => {
   const s = new Date(d).toISOString().slice(0, 10);
   return s === "9999-12-31" || s === "1861-01-01" ? "" : s; // no end; "always" for foreign states
 };
-// Two slips of the source: UTF-8 read as Latin-1 ("CittÃ "), and UK for GB.
-const mend = (s) => (/[\u00c2-\u00c3][\u0080-\u00bf]/.test(s) ? Buffer.from(s, "latin1").toString("utf8") : s);
+// Slips of the source: UTF-8 read as Latin-1 ("CittÃ "; a final à has lost its second half), and UK for GB.
+const mend = (s) => (/[\u00c3\u0102]\s?$/.test(s) ? s.replace(/.\s?$/u, "à") : /[\u00c2-\u00c3][\u0080-\u00bf]/.test(s) ? Buffer.from(s, "latin1").toString("utf8") : s);
 const iso = (c) => (c === "UK" ? "GB" : c);
 const lines = places
   .map((p) => {
