@@ -1,0 +1,301 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/url"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+
+	"cse.example/cse/ground/words"
+	"cse.example/cse/issuer/counter"
+)
+
+// Config is the whole configuration: one YAML file, decoded strictly, then the
+// environment (CSE_LISTEN, CSE_MAIL_SERVER, … : the path of a scalar key in
+// capitals). docs/configuration.md shows every key.
+type Config struct {
+	// Data is the folder of everything the platform keeps (database, keys, files).
+	Data string `yaml:"data"`
+	// Database is "sqlite:PATH" (relative to Data) or "postgres://…".
+	Database string `yaml:"database"`
+	// Roles are the parts this process plays: web, print, mail. The keyset of
+	// the first halves is opened by print only, that of the second by mail only.
+	Roles []string `yaml:"roles"`
+
+	// Listen and ListenPlain are the TLS port and the port of CRL and OCSP.
+	Listen      string `yaml:"listen"`
+	ListenPlain string `yaml:"listen_plain"`
+	// Public are the addresses that people, programs and certificates see.
+	Public Public `yaml:"public"`
+
+	Region   Region   `yaml:"region"`
+	Keys     Keys     `yaml:"keys"`
+	Mail     Mail     `yaml:"mail"`
+	Login    Login    `yaml:"login"`
+	Issue    Issue    `yaml:"issue"`
+	Web      Web      `yaml:"web"`
+	Maintain Maintain `yaml:"maintenance"`
+
+	Counters  []counter.OfficeConfig   `yaml:"counters"`
+	Operators []counter.OperatorConfig `yaml:"operators"`
+	Services  []Service                `yaml:"services"`
+}
+
+// Public addresses, without a final slash.
+type Public struct {
+	Portal string `yaml:"portal"`
+	Login  string `yaml:"login"`
+	CNS    string `yaml:"cns"`
+	PKI    string `yaml:"pki"`
+}
+
+// Region is who issues the cards.
+type Region struct {
+	Name string `yaml:"name"`
+	// Certifier is the O of the certificates, Name their OU.
+	Certifier string `yaml:"certifier"`
+	// Issuer is the card type digit and the region's code: "6090" (card.md 4, 5).
+	Issuer string `yaml:"issuer"`
+	Phone  string `yaml:"phone"`
+}
+
+// Keys says where the passphrases of the sealed files are. Each file has mode
+// 0600 and one line; relative paths are below Data.
+type Keys struct {
+	CA     string `yaml:"ca_passphrase_file"`
+	Web    string `yaml:"web_passphrase_file"`
+	First  string `yaml:"first_half_passphrase_file"`
+	Second string `yaml:"second_half_passphrase_file"`
+}
+
+// Mail is the SMTP server.
+type Mail struct {
+	Server   string `yaml:"server"`
+	From     string `yaml:"from"`
+	StartTLS bool   `yaml:"starttls"`
+}
+
+// Login is the policy of the door.
+type Login struct {
+	ACR          string `yaml:"acr"`
+	AllowRSA1024 bool   `yaml:"allow_rsa1024"`
+}
+
+// Issue is the policy of production.
+type Issue struct {
+	PermitRenewalMonths int    `yaml:"permit_renewal_months"`
+	CRLHours            int    `yaml:"crl_hours"`
+	ATR                 string `yaml:"atr"`
+	// PolicyText is the CNS policy's explicit text (docs/decisions/0003).
+	PolicyText string `yaml:"policy_text"`
+}
+
+// Web are the TLS certificate and key of the listener; empty makes a local CA.
+type Web struct {
+	Certificate string `yaml:"certificate"`
+	Key         string `yaml:"key"`
+}
+
+// Maintain closes the citizens' pages with a reason and an end (R2).
+type Maintain struct {
+	Reason string    `yaml:"reason"`
+	Until  time.Time `yaml:"until"`
+}
+
+// Service is a relying party and its line in /servizi-online.
+type Service struct {
+	ID        string   `yaml:"id"`
+	Name      string   `yaml:"name"`
+	Text      string   `yaml:"text"`
+	Level     string   `yaml:"level"` // centrale, regionale, comunale
+	URL       string   `yaml:"url"`
+	Redirects []string `yaml:"redirects"`
+	PublicPA  bool     `yaml:"public_administration"`
+}
+
+// defaults are a Region on one machine: everything on loopback.
+func defaults() Config {
+	return Config{
+		Data: "var/csed", Database: "sqlite:platform.db", Roles: []string{"web", "print", "mail"},
+		Listen: "127.0.0.1:8443", ListenPlain: "127.0.0.1:8080",
+		Region: Region{Name: "Regione Esempio", Certifier: "CSE Certificatore di prova", Issuer: "6090", Phone: "800.004477"},
+		Keys: Keys{
+			CA: "secrets/ca.passphrase", Web: "secrets/web.passphrase",
+			First: "secrets/first-half.passphrase", Second: "secrets/second-half.passphrase",
+		},
+		Mail:  Mail{Server: "127.0.0.1:2525", From: "tessera@cse.localhost"},
+		Login: Login{ACR: "https://www.spid.gov.it/SpidL3"},
+		Issue: Issue{PermitRenewalMonths: 6, CRLHours: 6, ATR: "neutral"},
+	}
+}
+
+// LoadConfig reads file (empty: the defaults), applies env and checks all of it.
+// Every fault says which key is wrong and what to write instead.
+func LoadConfig(file string, env []string) (Config, error) {
+	c := defaults()
+	if file != "" {
+		b, err := os.ReadFile(file)
+		if err != nil {
+			return c, words.Refuse("CSE-380", file).Because(err)
+		}
+		dec := yaml.NewDecoder(strings.NewReader(string(b)))
+		dec.KnownFields(true)
+		if err := dec.Decode(&c); err != nil && !errors.Is(err, io.EOF) {
+			return c, words.Refuse("CSE-381", file, err.Error())
+		}
+	}
+	if err := override(reflect.ValueOf(&c).Elem(), "CSE", env); err != nil {
+		return c, err
+	}
+	c.settle()
+	return c, c.check()
+}
+
+// override sets scalar keys from NAME=value pairs.
+func override(v reflect.Value, prefix string, env []string) error {
+	for i := range v.NumField() {
+		f, name := v.Field(i), prefix+"_"+strings.ToUpper(v.Type().Field(i).Tag.Get("yaml"))
+		if f.Kind() == reflect.Struct && f.Type() != reflect.TypeFor[time.Time]() {
+			if err := override(f, name, env); err != nil {
+				return err
+			}
+			continue
+		}
+		val, ok := lookup(env, name)
+		if !ok {
+			continue
+		}
+		if err := set(f, val); err != nil {
+			return words.Refuse("CSE-382", name, val).Because(err)
+		}
+	}
+	return nil
+}
+
+func lookup(env []string, name string) (string, bool) {
+	for _, kv := range env {
+		if k, v, ok := strings.Cut(kv, "="); ok && k == name {
+			return v, true
+		}
+	}
+	return "", false
+}
+
+func set(f reflect.Value, val string) error {
+	switch f.Interface().(type) {
+	case string:
+		f.SetString(val)
+	case bool:
+		b, err := strconv.ParseBool(val)
+		if err != nil {
+			return err
+		}
+		f.SetBool(b)
+	case int:
+		n, err := strconv.Atoi(val)
+		if err != nil {
+			return err
+		}
+		f.SetInt(int64(n))
+	case time.Time:
+		t, err := time.Parse(time.RFC3339, val)
+		if err != nil {
+			return err
+		}
+		f.Set(reflect.ValueOf(t))
+	case []string:
+		f.Set(reflect.ValueOf(strings.Split(val, ",")))
+	default:
+		return errors.New("this key cannot be set by the environment")
+	}
+	return nil
+}
+
+// settle fills what follows from other keys.
+func (c *Config) settle() {
+	_, port, err := net.SplitHostPort(c.Listen)
+	_, plain, err2 := net.SplitHostPort(c.ListenPlain)
+	if err != nil || err2 != nil {
+		return // check says it
+	}
+	fill := func(s *string, v string) {
+		if *s == "" {
+			*s = v
+		}
+	}
+	fill(&c.Public.Portal, "https://portal.cse.localhost:"+port)
+	fill(&c.Public.Login, "https://login.cse.localhost:"+port)
+	fill(&c.Public.CNS, "https://cns.cse.localhost:"+port)
+	fill(&c.Public.PKI, "http://pki.cse.localhost:"+plain)
+}
+
+func (c *Config) check() error {
+	var errs []error
+	bad := func(key, want string, got any) {
+		errs = append(errs, words.Refuse("CSE-383", key, fmt.Sprint(got), want))
+	}
+	for key, v := range map[string]string{"listen": c.Listen, "listen_plain": c.ListenPlain, "mail.server": c.Mail.Server} {
+		if _, _, err := net.SplitHostPort(v); err != nil {
+			bad(key, "127.0.0.1:8443", v)
+		}
+	}
+	for key, v := range map[string]string{"public.portal": c.Public.Portal, "public.login": c.Public.Login, "public.cns": c.Public.CNS} {
+		if u, err := url.Parse(v); err != nil || u.Scheme != "https" || u.Host == "" || u.Path != "" {
+			bad(key, "https://portal.example.it", v)
+		}
+	}
+	if u, err := url.Parse(c.Public.PKI); err != nil || u.Scheme != "http" || u.Host == "" {
+		bad("public.pki", "http://pki.example.it", c.Public.PKI)
+	}
+	if c.Data == "" {
+		bad("data", "var/csed", c.Data)
+	}
+	if len(c.Region.Issuer) != 4 || strings.Trim(c.Region.Issuer, "0123456789") != "" {
+		bad("region.issuer", "6090", c.Region.Issuer)
+	}
+	for _, r := range c.Roles {
+		if !slices.Contains([]string{"web", "print", "mail"}, r) {
+			bad("roles", "web, print, mail", r)
+		}
+	}
+	if c.Issue.ATR != "neutral" && c.Issue.ATR != "st2021" {
+		bad("issue.atr", "neutral | st2021", c.Issue.ATR)
+	}
+	if c.Issue.CRLHours < 1 || c.Issue.CRLHours > 24 {
+		bad("issue.crl_hours", "1…24", c.Issue.CRLHours)
+	}
+	for _, s := range c.Services {
+		if !slices.Contains([]string{"centrale", "regionale", "comunale"}, s.Level) {
+			bad("services.level", "centrale | regionale | comunale", s.Level)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// under makes a path of the configuration absolute to the data folder.
+func (c *Config) under(path string) string {
+	if filepath.IsAbs(path) {
+		return path
+	}
+	return filepath.Join(c.Data, path)
+}
+
+// dsn is the store's address, with SQLite's path below the data folder.
+func (c *Config) dsn() string {
+	if p, ok := strings.CutPrefix(c.Database, "sqlite:"); ok {
+		return "sqlite:" + c.under(p)
+	}
+	return c.Database
+}
+
+func (c *Config) plays(role string) bool { return slices.Contains(c.Roles, role) }
