@@ -4,7 +4,7 @@ UPDATE audit_head SET idx = idx + 1 WHERE id = 1 RETURNING idx, hash;
 -- name: SetHead :execrows
 UPDATE audit_head SET hash = sqlc.arg(hash) WHERE id = 1 AND idx = sqlc.arg(idx);
 
--- name: Append :exec
+-- name: Write :exec
 INSERT INTO audit_record (idx, at, act, actor, office, card, person, detail, prev, hash)
 VALUES (sqlc.arg(idx), sqlc.arg(at), sqlc.arg(act), sqlc.arg(actor), sqlc.arg(office), sqlc.arg(card), sqlc.arg(person), sqlc.arg(detail), sqlc.arg(prev), sqlc.arg(hash));
 
