@@ -1,0 +1,177 @@
+// Package ca is the authority that issues CNS certificates.
+//
+// It follows one discipline, write before you sign: the serial number and the
+// exact octets to be signed are stored, with one journal entry, in a first act;
+// then the certificate is linted under a signature that nobody can use, signed,
+// compared octet by octet with what was stored, and stored with a second entry
+// in a second act. A kill between the two leaves the intent on record, and
+// Recover finishes it or voids it. No certificate leaves before the second act.
+//
+// A certificate is pending (unactivated: on hold for the world) from issue
+// until Activate; then good; Hold and Release go to and fro; Revoke is final.
+// Every other move is a *MoveError (CSE-195). The moves are pure store writes:
+// call them inside the act that moves the card.
+//
+// Refused: a subject key that is not RSA-2048 with e = 65537, or is weak (small
+// factor, close primes, ROCA) or already certified (CSE-194); a second live
+// certificate for one card (CSE-199); whatever pki/profile or the lints refuse
+// (CSE-196); signing when the clock stands outside the authority's validity
+// (CSE-198). Issuing twice for the same card and key gives the same certificate.
+package ca
+
+import (
+	"context"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"cse.example/cse/ground/civil"
+	"cse.example/cse/ground/journal"
+	"cse.example/cse/ground/words"
+	"cse.example/cse/pki/profile"
+)
+
+// State is where a certificate stands.
+type State string
+
+// The states. Expiry is not one: it follows from the clock.
+const (
+	Reserved State = "reserved" // act 1 done: number and content stored, not signed
+	Void     State = "void"     // reserved and given up: never signed
+	Pending  State = "pending"  // issued, the card not activated: on hold for the world
+	Good     State = "good"
+	Held     State = "held" // suspended, certificateHold
+	Revoked  State = "revoked"
+)
+
+// Record is what is kept of one certificate.
+type Record struct {
+	Serial   string // 32 lower-case hexadecimal digits
+	Issuer   string // the issuing authority's key identifier, hexadecimal
+	Shard    int    // the part of the CRL in which it stands for ever
+	Card     string // 16-digit card number
+	Person   string // codice fiscale of the holder
+	KeyHash  string // SHA-256 of the SubjectPublicKeyInfo, hexadecimal
+	State    State
+	Reason   int    // RFC 5280 reason code, meaningful when revoked
+	TBS      []byte // what was to be signed, from the first act on
+	DER      []byte // the certificate, from the second act on
+	NotAfter time.Time
+	// ReservedAt, IssuedAt, ActivatedAt and ChangedAt (of the last hold, release
+	// or revocation) are zero until it happens.
+	ReservedAt, IssuedAt, ActivatedAt, ChangedAt time.Time
+	// Version counts the writes; Put compares it.
+	Version int64
+}
+
+// Certificate parses DER; it fails before the second act.
+func (r Record) Certificate() (*x509.Certificate, error) {
+	if len(r.DER) == 0 {
+		return nil, fmt.Errorf("ca: certificate %s is %s: not signed", r.Serial, r.State)
+	}
+	return x509.ParseCertificate(r.DER)
+}
+
+// Errors of a Store.
+var (
+	ErrUnknown = errors.New("ca: no such certificate")
+	ErrTaken   = errors.New("ca: serial number, key or card already in use")
+	ErrRaced   = errors.New("ca: the certificate changed meanwhile")
+)
+
+// Store keeps the records. Writes happen inside an act only.
+type Store interface {
+	// Reserve adds r, or answers ErrTaken when the serial number exists, a
+	// record not void has the key, or one neither void nor revoked has the card.
+	Reserve(ctx context.Context, r Record) error
+	// Get answers ErrUnknown when there is none.
+	Get(ctx context.Context, serial string) (Record, error)
+	// Find lists the records, not void, that have the card or the key.
+	Find(ctx context.Context, card, keyHash string) ([]Record, error)
+	// Put replaces the record if its Version is r.Version, else ErrRaced, and
+	// stores Version+1.
+	Put(ctx context.Context, r Record) error
+	// Unfinished lists up to limit records in state Reserved with Serial > after.
+	Unfinished(ctx context.Context, after string, limit int) ([]Record, error)
+}
+
+// Parts are what an Authority is made of; all are required.
+type Parts struct {
+	Issuer     *x509.Certificate // the issuing certificate
+	Signer     crypto.Signer     // its key
+	Profile    profile.CNS
+	Store      Store
+	Atomically func(ctx context.Context, act func(ctx context.Context) error) error
+	Record     journal.Recorder
+	Clock      civil.Clock
+	Rand       io.Reader
+}
+
+// Authority issues certificates and changes their state. Make one with New. It
+// is safe for concurrent use when Rand and Signer are.
+type Authority struct {
+	Parts
+	id    string
+	dummy dummy
+}
+
+// New refuses missing parts and a key that is not the certificate's.
+func New(p Parts) (*Authority, error) {
+	if p.Issuer == nil || p.Signer == nil || p.Store == nil || p.Atomically == nil || p.Record == nil || p.Clock == nil || p.Rand == nil {
+		return nil, errors.New("ca: a part is missing")
+	}
+	pub, ok := p.Signer.Public().(interface{ Equal(crypto.PublicKey) bool })
+	if !ok || !pub.Equal(p.Issuer.PublicKey) {
+		return nil, errors.New("ca: the key is not that of the issuing certificate")
+	}
+	if !p.Issuer.IsCA || p.Issuer.KeyUsage&x509.KeyUsageCertSign == 0 {
+		return nil, errors.New("ca: the issuing certificate is not an authority's")
+	}
+	d, err := newDummy(p.Rand, p.Issuer)
+	if err != nil {
+		return nil, err
+	}
+	return &Authority{Parts: p, id: IssuerID(p.Issuer), dummy: d}, nil
+}
+
+// IssuerID is how records name an authority.
+func IssuerID(c *x509.Certificate) string { return fmt.Sprintf("%x", c.SubjectKeyId) }
+
+// Get is the record of a serial number (32 hexadecimal digits).
+func (a *Authority) Get(ctx context.Context, serial string) (Record, error) {
+	return a.Store.Get(ctx, serial)
+}
+
+// awake refuses to sign outside the authority's own validity.
+func (a *Authority) awake(now time.Time) error {
+	if now.Before(a.Issuer.NotBefore) || now.After(a.Issuer.NotAfter) {
+		return words.Refuse("CSE-198").Because(fmt.Errorf("it is %s, the authority is valid from %s to %s",
+			now.Format(time.RFC3339), a.Issuer.NotBefore.Format(time.RFC3339), a.Issuer.NotAfter.Format(time.RFC3339)))
+	}
+	return nil
+}
+
+// dummy is a signature, of the issuer's algorithm, that belongs to nothing: it
+// stands in the certificate that is linted, so that a certificate refused by
+// the lints has never existed.
+type dummy struct {
+	alg profile.Algorithm
+	sig []byte
+}
+
+func newDummy(rand io.Reader, issuer *x509.Certificate) (dummy, error) {
+	pub, ok := issuer.PublicKey.(*ecdsa.PublicKey)
+	if !ok {
+		return dummy{}, fmt.Errorf("ca: an issuing key is ECDSA, not %T", issuer.PublicKey)
+	}
+	k, err := ecdsa.GenerateKey(pub.Curve, rand)
+	if err != nil {
+		return dummy{}, fmt.Errorf("ca: throw-away key: %w", err)
+	}
+	alg, sig, err := profile.Signature(rand, k, []byte("a certificate to be linted"))
+	return dummy{alg, sig}, err
+}

@@ -1,0 +1,272 @@
+package ca
+
+import (
+	"bytes"
+	"context"
+	"crypto/rsa"
+	"crypto/sha256"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"runtime"
+	"sync"
+	"time"
+
+	"cse.example/cse/card/cns"
+	"cse.example/cse/ground/civil"
+	"cse.example/cse/ground/words"
+	"cse.example/cse/pki/profile"
+	"cse.example/cse/pki/profile/lint"
+)
+
+// Request asks for the certificate of one card.
+type Request struct {
+	// CF is the holder's codice fiscale, Card the 16-digit card number.
+	CF, Card string
+	// PersonalData is the whole of EF.Dati_Personali as the card gives it.
+	PersonalData []byte
+	// Key is the public key made inside the card.
+	Key *rsa.PublicKey
+	// Expires is the day on which the card expires.
+	Expires civil.Date
+}
+
+// Result is the certificate of one request, or why there is none.
+type Result struct {
+	Certificate *x509.Certificate
+	Err         error
+}
+
+// actSize bounds the records written in one act: enough to share one fsync,
+// few enough not to keep other acts waiting.
+const actSize = 128
+
+// Issue issues one certificate, pending. See IssueBatch for many.
+func (a *Authority) Issue(ctx context.Context, q Request) (*x509.Certificate, error) {
+	r := a.IssueBatch(ctx, []Request{q})[0]
+	return r.Certificate, r.Err
+}
+
+// IssueBatch issues a certificate for each request and answers in their order.
+// The requests share acts (group commit) and nothing else: one that is refused
+// does not hold up the others. Certificates start pending.
+func (a *Authority) IssueBatch(ctx context.Context, qs []Request) []Result {
+	out := make([]Result, len(qs))
+	for from := 0; from < len(qs); from += actSize {
+		to := min(from+actSize, len(qs))
+		a.issue(ctx, qs[from:to], out[from:to])
+	}
+	return out
+}
+
+// job is one request on its way.
+type job struct {
+	q      Request
+	record Record
+	cert   *x509.Certificate
+	err    error
+}
+
+func (a *Authority) issue(ctx context.Context, qs []Request, out []Result) {
+	jobs := make([]job, len(qs))
+	now := a.Clock.Now().UTC().Truncate(time.Second)
+	if err := a.awake(now); err != nil {
+		for i := range out {
+			out[i].Err = err
+		}
+		return
+	}
+	each(jobs, func(i int, j *job) {
+		j.q = qs[i]
+		j.record, j.err = a.draft(j.q, now)
+	})
+	a.together(ctx, jobs, a.reserve)
+	a.complete(ctx, jobs)
+	for i := range jobs {
+		out[i] = Result{jobs[i].cert, jobs[i].err}
+	}
+}
+
+// complete takes reserved records through lint, signature and second act.
+func (a *Authority) complete(ctx context.Context, jobs []job) {
+	each(jobs, func(_ int, j *job) {
+		if j.err == nil && j.record.State == Reserved {
+			j.record.DER, j.err = a.sign(j.record.TBS)
+		}
+	})
+	a.together(ctx, jobs, a.finish)
+	for i := range jobs {
+		if j := &jobs[i]; j.err == nil {
+			j.cert, j.err = j.record.Certificate()
+		}
+	}
+}
+
+// draft checks a request and writes what would be signed.
+func (a *Authority) draft(q Request, now time.Time) (Record, error) {
+	if err := CheckKey(q.Key); err != nil {
+		return Record{}, words.Refuse("CSE-194").Because(err)
+	}
+	spki, err := x509.MarshalPKIXPublicKey(q.Key)
+	if err != nil {
+		return Record{}, fmt.Errorf("ca: public key: %w", err)
+	}
+	id, err := cns.ParseCardID(q.Card)
+	if err != nil {
+		return Record{}, fmt.Errorf("ca: card number: %w", err)
+	}
+	cn := cns.CommonName(q.CF, id, q.PersonalData)
+	if _, err := cns.ParseCommonName(cn); err != nil {
+		return Record{}, fmt.Errorf("ca: common name: %w", err)
+	}
+	serial, err := profile.NewSerial(a.Rand)
+	if err != nil {
+		return Record{}, err
+	}
+	end := profile.NotAfter(now, q.Expires, a.Issuer.NotAfter)
+	tbs, err := a.Profile.TBS(a.Issuer, profile.Leaf{Serial: serial, CommonName: cn, Key: q.Key, NotBefore: now, NotAfter: end})
+	if err != nil {
+		return Record{}, words.Refuse("CSE-196").Because(err)
+	}
+	return Record{
+		Serial: serial.String(), Issuer: a.id, Shard: a.Profile.Shard(serial), Card: q.Card, Person: q.CF,
+		KeyHash: fmt.Sprintf("%x", sha256.Sum256(spki)), State: Reserved, TBS: tbs, NotAfter: end, ReservedAt: now, Version: 1,
+	}, nil
+}
+
+// reserve is one job's share of the first act.
+func (a *Authority) reserve(ctx context.Context, j job) (job, error) {
+	old, err := a.Store.Find(ctx, j.record.Card, j.record.KeyHash)
+	if err != nil {
+		return j, err
+	}
+	for _, r := range old {
+		switch {
+		case r.Card == j.record.Card && r.KeyHash == j.record.KeyHash && r.State != Revoked:
+			j.record = r // asked before: continue, or give the same again
+			return j, nil
+		case r.KeyHash == j.record.KeyHash:
+			j.err = words.Refuse("CSE-194").Because(fmt.Errorf("the key is certified already (serial %s)", r.Serial))
+			return j, nil
+		case r.State != Revoked:
+			j.err = words.Refuse("CSE-199", j.record.Card).Because(fmt.Errorf("serial %s is %s", r.Serial, r.State))
+			return j, nil
+		}
+	}
+	if err := a.Store.Reserve(ctx, j.record); err != nil {
+		return j, err
+	}
+	return j, a.note(ctx, "certificate.reserved", j.record)
+}
+
+// sign lints, signs and compares.
+func (a *Authority) sign(tbs []byte) ([]byte, error) {
+	draft, err := profile.Assemble(tbs, a.dummy.alg, a.dummy.sig)
+	if err != nil {
+		return nil, err
+	}
+	c, err := x509.ParseCertificate(draft)
+	if err != nil {
+		return nil, words.Refuse("CSE-196").Because(err)
+	}
+	if err := profile.Refuse(c); err != nil {
+		return nil, words.Refuse("CSE-196").Because(err)
+	}
+	if _, err := lint.Certificate(draft); err != nil {
+		return nil, words.Refuse("CSE-196").Because(err)
+	}
+	der, err := profile.Sign(a.Rand, a.Signer, tbs)
+	if err != nil {
+		return nil, err
+	}
+	c, err = x509.ParseCertificate(der)
+	if err != nil {
+		return nil, fmt.Errorf("ca: what was signed: %w", err)
+	}
+	if !bytes.Equal(c.RawTBSCertificate, tbs) {
+		return nil, errors.New("ca: what was signed is not what was stored")
+	}
+	return der, c.CheckSignatureFrom(a.Issuer)
+}
+
+// finish is one job's share of the second act.
+func (a *Authority) finish(ctx context.Context, j job) (job, error) {
+	if j.record.State != Reserved {
+		return j, nil // it was issued before
+	}
+	r := j.record
+	r.State, r.IssuedAt = Pending, a.Clock.Now()
+	if err := a.Store.Put(ctx, r); errors.Is(err, ErrRaced) {
+		// Somebody else finished it: his signature is the one that counts.
+		j.record, err = a.Store.Get(ctx, r.Serial)
+		return j, err
+	} else if err != nil {
+		return j, err
+	}
+	r.Version++
+	j.record = r
+	return j, a.note(ctx, "certificate.issued", r)
+}
+
+// together runs step over the jobs that are still well, in one act. If the act
+// fails as a whole each job is tried in an act of its own, so that the failure
+// falls on the one that caused it.
+func (a *Authority) together(ctx context.Context, jobs []job, step func(context.Context, job) (job, error)) {
+	if err := a.act(ctx, jobs, step); err == nil || len(jobs) == 1 {
+		fail(jobs, err)
+		return
+	}
+	for i := range jobs {
+		one := jobs[i : i+1]
+		fail(one, a.act(ctx, one, step))
+	}
+}
+
+func fail(jobs []job, err error) {
+	for i := range jobs {
+		if err != nil && jobs[i].err == nil {
+			jobs[i].err = err
+		}
+	}
+}
+
+// act keeps the steps' results only if the act is committed.
+func (a *Authority) act(ctx context.Context, jobs []job, step func(context.Context, job) (job, error)) error {
+	after := make([]job, len(jobs))
+	err := a.Atomically(ctx, func(ctx context.Context) error {
+		copy(after, jobs) // the act may be run again
+		for i, j := range jobs {
+			if j.err != nil {
+				continue
+			}
+			next, err := step(ctx, j)
+			if err != nil {
+				return err
+			}
+			after[i] = next
+		}
+		return nil
+	})
+	if err == nil {
+		copy(jobs, after)
+	}
+	return err
+}
+
+// each runs f over the jobs on all processors.
+func each(jobs []job, f func(i int, j *job)) {
+	var wg sync.WaitGroup
+	next := make(chan int)
+	for range min(runtime.GOMAXPROCS(0), len(jobs)) {
+		wg.Go(func() {
+			for i := range next {
+				f(i, &jobs[i])
+			}
+		})
+	}
+	for i := range jobs {
+		next <- i
+	}
+	close(next)
+	wg.Wait()
+}

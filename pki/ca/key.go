@@ -1,0 +1,104 @@
+package ca
+
+import (
+	"crypto/rsa"
+	"errors"
+	"fmt"
+	"math/big"
+	"sync"
+)
+
+// ErrKey is returned for a subject key that must not be certified.
+var ErrKey = errors.New("ca: unacceptable key")
+
+// CheckKey refuses a key that is not RSA-2048 with exponent 65537, and the weak
+// keys that can be told from the modulus alone: small factors, primes too close
+// together (Fermat), the fingerprint of CVE-2017-15361 (ROCA).
+func CheckKey(k *rsa.PublicKey) error {
+	switch {
+	case k == nil || k.N == nil:
+		return fmt.Errorf("%w: none", ErrKey)
+	case k.N.BitLen() != 2048:
+		return fmt.Errorf("%w: RSA of %d bits, wanted 2048", ErrKey, k.N.BitLen())
+	case k.E != 65537:
+		return fmt.Errorf("%w: exponent %d, wanted 65537", ErrKey, k.E)
+	case smallFactor(k.N):
+		return fmt.Errorf("%w: the modulus has a small factor", ErrKey)
+	case roca(k.N):
+		return fmt.Errorf("%w: made by a faulty library (CVE-2017-15361)", ErrKey)
+	case closePrimes(k.N):
+		return fmt.Errorf("%w: the primes are too close", ErrKey)
+	}
+	return nil
+}
+
+// primorial is the product of the primes below 2^12: one gcd finds any of them.
+var primorial = sync.OnceValue(func() *big.Int {
+	p := big.NewInt(1)
+	for _, q := range primesBelow(1 << 12) {
+		p.Mul(p, big.NewInt(q))
+	}
+	return p
+})
+
+func primesBelow(n int64) []int64 {
+	composite := make([]bool, n)
+	var out []int64
+	for i := int64(2); i < n; i++ {
+		if composite[i] {
+			continue
+		}
+		out = append(out, i)
+		for j := i * i; j < n; j += i {
+			composite[j] = true
+		}
+	}
+	return out
+}
+
+func smallFactor(n *big.Int) bool {
+	r := new(big.Int).Mod(primorial(), n)
+	return new(big.Int).GCD(nil, nil, n, r).Cmp(big.NewInt(1)) != 0
+}
+
+// rocaPrimes are those modulo which the moduli of the faulty library are powers
+// of 65537 (Nemec et al., "The Return of Coppersmith's Attack", ACM CCS 2017).
+var rocaPrimes = []int64{11, 13, 17, 19, 37, 53, 61, 71, 73, 79, 97, 103, 107, 109, 127, 151, 157}
+
+var rocaResidues = sync.OnceValue(func() map[int64]map[int64]bool {
+	out := map[int64]map[int64]bool{}
+	for _, p := range rocaPrimes {
+		out[p] = map[int64]bool{}
+		for x := int64(1); !out[p][x]; x = x * 65537 % p {
+			out[p][x] = true
+		}
+	}
+	return out
+})
+
+// roca is wrong about an honest key once in some 2^27.
+func roca(n *big.Int) bool {
+	residues := rocaResidues()
+	var m big.Int
+	for _, p := range rocaPrimes {
+		if !residues[p][m.Mod(n, big.NewInt(p)).Int64()] {
+			return false
+		}
+	}
+	return true
+}
+
+// closePrimes tries a hundred steps of Fermat's factorisation.
+func closePrimes(n *big.Int) bool {
+	a := new(big.Int).Sqrt(n)
+	var b2, b big.Int
+	for range 100 {
+		a.Add(a, big.NewInt(1))
+		b2.Sub(b2.Mul(a, a), n)
+		b.Sqrt(&b2)
+		if new(big.Int).Mul(&b, &b).Cmp(&b2) == 0 {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,140 @@
+package ca
+
+import (
+	"crypto"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"cse.example/cse/ground/civil"
+	"cse.example/cse/ground/secret"
+	"cse.example/cse/ground/words"
+	"cse.example/cse/pki/keys"
+	"cse.example/cse/pki/profile"
+)
+
+// Load reads an authority from its folder and checks that keys, certificates
+// and chain belong together. The root's key stays sealed: LoadRootKey.
+func Load(dir string, passphrase secret.Text) (*Material, error) {
+	m := &Material{Dir: dir, RootFile: filepath.Join(dir, FileRoot), IssuingFile: filepath.Join(dir, FileIssuing)}
+	for _, f := range []struct {
+		name string
+		into **x509.Certificate
+	}{{FileRoot, &m.Root}, {FileIssuing, &m.Issuing}, {FileResponder, &m.Responder}} {
+		c, err := ReadCertificate(filepath.Join(dir, f.name))
+		if err != nil {
+			return nil, unusable(dir, err)
+		}
+		*f.into = c
+	}
+	for _, f := range []struct {
+		name string
+		cert *x509.Certificate
+		into *crypto.Signer
+	}{{FileIssuingKey, m.Issuing, &m.IssuingKey}, {FileResponderKey, m.Responder, &m.ResponderKey}} {
+		k, err := loadKey(filepath.Join(dir, f.name), f.cert, passphrase)
+		if err != nil {
+			return nil, unusable(dir, err)
+		}
+		*f.into = k
+	}
+	if err := m.Issuing.CheckSignatureFrom(m.Root); err != nil {
+		return nil, unusable(dir, err)
+	}
+	if err := m.Responder.CheckSignatureFrom(m.Issuing); err != nil {
+		return nil, unusable(dir, err)
+	}
+	return m, nil
+}
+
+// LoadRootKey opens the root's key, for a root CRL or a new issuing authority.
+func LoadRootKey(dir string, passphrase secret.Text) (crypto.Signer, error) {
+	c, err := ReadCertificate(filepath.Join(dir, FileRoot))
+	if err != nil {
+		return nil, unusable(dir, err)
+	}
+	return loadKey(filepath.Join(dir, FileRootKey), c, passphrase)
+}
+
+func loadKey(path string, cert *x509.Certificate, passphrase secret.Text) (*keys.Key, error) {
+	k, err := keys.Load(path, passphrase)
+	if err != nil {
+		return nil, err
+	}
+	if pub, ok := cert.PublicKey.(interface{ Equal(crypto.PublicKey) bool }); !ok || !pub.Equal(k.Public()) {
+		return nil, fmt.Errorf("ca: %s is not the key of its certificate", path)
+	}
+	return k, nil
+}
+
+// unusable keeps a fault that says more (wrong passphrase) and names the folder
+// for everything else.
+func unusable(dir string, err error) error {
+	if words.FaultOf(err) != nil {
+		return err
+	}
+	return words.Refuse("CSE-197", dir).Because(err)
+}
+
+// ReadCertificate reads one PEM certificate.
+func ReadCertificate(path string) (*x509.Certificate, error) {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("ca: %w", err)
+	}
+	block, _ := pem.Decode(b)
+	if block == nil || block.Type != "CERTIFICATE" {
+		return nil, fmt.Errorf("ca: %s: no PEM certificate", path)
+	}
+	c, err := x509.ParseCertificate(block.Bytes)
+	if err != nil {
+		return nil, fmt.Errorf("ca: %s: %w", path, err)
+	}
+	return c, nil
+}
+
+// RenewResponder replaces the responder's key and certificate in m's folder and
+// in m when fewer than ResponderSlack days are left; it tells whether it did.
+// urls are the addresses that the certificate carries.
+func RenewResponder(m *Material, urls profile.URLs, passphrase secret.Text, clock civil.Clock, rand io.Reader) (bool, error) {
+	now := clock.Now()
+	if m.Responder.NotAfter.After(now.AddDate(0, 0, ResponderSlack)) {
+		return false, nil
+	}
+	issuing, ok := m.IssuingKey.(*keys.Key)
+	if !ok {
+		return false, errors.New("ca: the issuing key is not a software key")
+	}
+	old := profile.Names{Country: "IT", CommonName: m.Responder.Subject.CommonName}
+	if s := m.Responder.Subject; len(s.Organization) > 0 {
+		old.Organisation = s.Organization[0]
+	}
+	if s := m.Responder.Subject; len(s.OrganizationalUnit) > 0 {
+		old.Unit = s.OrganizationalUnit[0]
+	}
+	mk := &maker{
+		dir: m.Dir, now: now.UTC(), issuingKey: issuing, issuingCert: m.Issuing,
+		plan: Plan{Responder: old, URLs: urls, Passphrase: passphrase, Clock: clock, Rand: rand},
+	}
+	fresh := FileResponderKey + ".new"
+	if err := os.Remove(filepath.Join(m.Dir, fresh)); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return false, fmt.Errorf("ca: %w", err)
+	}
+	mk.responder(fresh)
+	if mk.err != nil {
+		return false, mk.err
+	}
+	if err := os.Rename(filepath.Join(m.Dir, fresh), filepath.Join(m.Dir, FileResponderKey)); err != nil {
+		return false, fmt.Errorf("ca: %w", err)
+	}
+	again, err := Load(m.Dir, passphrase)
+	if err != nil {
+		return false, err
+	}
+	m.Responder, m.ResponderKey = again.Responder, again.ResponderKey
+	return true, nil
+}
