@@ -36,6 +36,7 @@ const (
 	ReferenceNotFound      SW = 0x6A88
 	FileExists             SW = 0x6A89
 	WrongOffset            SW = 0x6B00
+	WrongLe                SW = 0x6C00 // 6Cxx: xx bytes are there, 00 for 256
 	InstructionUnknown     SW = 0x6D00
 	ClassNotSupported      SW = 0x6E00
 	InternalError          SW = 0x6F00
@@ -68,6 +69,7 @@ var meanings = map[SW]string{
 	LcInconsistentWithP1P2: "length inconsistent with P1-P2",
 	ReferenceNotFound:      "referenced code, key or data not found",
 	FileExists:             "the file exists already",
+	WrongLe:                "wrong Le, 256 bytes are there",
 	WrongOffset:            "offset at or after the end of the file",
 	InstructionUnknown:     "instruction not supported",
 	ClassNotSupported:      "class not supported",
