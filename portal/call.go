@@ -1,0 +1,109 @@
+package portal
+
+import (
+	"crypto/rand"
+	"errors"
+	"net/http"
+	"strings"
+
+	"cse.example/cse/ground/words"
+	"cse.example/cse/portal/look"
+)
+
+// call is one request being answered.
+type call struct {
+	p       *Portal
+	w       http.ResponseWriter
+	r       *http.Request
+	tongue  tongue
+	session *Session  // nil: nobody has entered
+	op      *Operator // nil: not at the counter
+}
+
+// page begins a page: title and section by catalogue key.
+func (c *call) page(section, titleKey string, args ...any) *look.Page {
+	p := &look.Page{
+		Lang: c.tongue.lang, Prefix: c.tongue.prefix, Path: c.tongue.path, Section: section,
+		Title: c.say(titleKey, args...), FormAction: []string{c.p.loginURL},
+	}
+	if c.r.Method != http.MethodGet && c.r.Method != http.MethodHead {
+		p.Path = "" // the answer to a form has no address of its own
+	}
+	if c.session != nil {
+		p.Entered, p.Who = true, c.session.Name()
+	}
+	if c.op != nil {
+		p.Office = c.op.OfficeName
+	}
+	return p
+}
+
+func (c *call) say(key string, args ...any) string { return words.Say(c.tongue.lang, key, args...) }
+
+// crumbs sets the way to the page: pairs of catalogue key and path.
+func (c *call) crumbs(page *look.Page, pairs ...string) {
+	page.Crumbs = []look.Crumb{{Name: c.say("look.menu.home"), Path: "/"}}
+	for i := 0; i+1 < len(pairs); i += 2 {
+		page.Crumbs = append(page.Crumbs, look.Crumb{Name: c.say(pairs[i]), Path: pairs[i+1]})
+	}
+}
+
+// show answers with a page.
+func (c *call) show(status int, name string, page *look.Page) error {
+	return c.p.look.Render(c.w, status, name, page)
+}
+
+// leave redirects to a path of ours, in the page's language.
+func (c *call) leave(path string) error {
+	c.w.Header().Set("Cache-Control", "no-store")
+	http.Redirect(c.w, c.r, c.tongue.prefix+path, http.StatusSeeOther)
+	return nil
+}
+
+// form parses the posted form, at most 64 KiB of it.
+func (c *call) form() error {
+	c.r.Body = http.MaxBytesReader(c.w, c.r.Body, 64<<10)
+	if err := c.r.ParseForm(); err != nil {
+		return words.Refuse("CSE-357").Because(err)
+	}
+	return nil
+}
+
+// value is a posted field without the spaces that a paste brings.
+func (c *call) value(name string) string { return strings.TrimSpace(c.r.PostForm.Get(name)) }
+
+// fail shows an error as a page: a Fault with its own words, anything else as
+// CSE-001 with a reference that the log has too.
+func (c *call) fail(err error) {
+	f := words.FaultOf(err)
+	if f == nil {
+		ref := rand.Text()[:6]
+		c.p.Log.ErrorContext(c.r.Context(), "page failed", "reference", ref, "path", c.r.URL.Path, "err", err)
+		f = words.Refuse("CSE-001", ref)
+	}
+	page := c.page("", "portal.error.title")
+	page.Fault = f
+	page.Data = look.NoticeOf(c.tongue.lang, f)
+	if err := c.show(statusOf(f), "error", page); err != nil {
+		c.p.Log.ErrorContext(c.r.Context(), "error page failed", "err", err)
+		http.Error(c.w, f.Code, http.StatusInternalServerError)
+	}
+}
+
+// statusOf is the HTTP status of a refusal shown as a page of its own.
+func statusOf(f *words.Fault) int {
+	var limited interface{ RetryAfter() int }
+	switch {
+	case errors.As(f.Err, &limited):
+		return http.StatusTooManyRequests
+	case f.Code == "CSE-001":
+		return http.StatusInternalServerError
+	case f.Code == "CSE-002":
+		return http.StatusNotFound
+	case f.Code == "CSE-352", f.Code == "CSE-354":
+		return http.StatusServiceUnavailable
+	case f.Code == "CSE-357":
+		return http.StatusBadRequest
+	}
+	return http.StatusForbidden
+}

@@ -1,0 +1,179 @@
+// Package portal is the pages: the public site, the citizen's area ("La mia
+// tessera"), the counter ("Sportello"), and the pages that login shows.
+//
+// It is a plain OpenID Connect client of login, for everyone: it learns who
+// somebody is from the ID token and the user info, never a role. Its session is
+// its own: an opaque __Host- cookie whose hash names a row of Sessions. At
+// every request of a session it asks again whether the card that opened it is
+// alive (rule R5) and, at the counter, which role and office the operator has;
+// when the answer is no, the session is over within that request and the page
+// says why.
+//
+// Guarantees: everything works without scripts; each page exists in Italian and
+// English; every refusal is a CSE code with cause and next step, repeated in
+// the header CSE-Error; a form from another site is refused; first halves of
+// codes leave only inside the printed form, once, and never touch a page.
+//
+// It refuses a citizen's page to a session that no card opened.
+package portal
+
+import (
+	"context"
+	"embed"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"time"
+
+	"cse.example/cse/ground/civil"
+	"cse.example/cse/ground/words"
+	"cse.example/cse/portal/look"
+)
+
+//go:embed pages/*.html
+var pageFiles embed.FS
+
+// Config is what a deploying body decides.
+type Config struct {
+	// URL is the portal's public origin, "https://portal.cse.localhost:8443".
+	URL string
+	// Issuer is login's issuer identifier (an origin, or an address below it).
+	Issuer string
+	// ClientID and ClientSecret are the portal's at login; the secret may be
+	// empty for a public client with PKCE.
+	ClientID, ClientSecret string
+	// Scopes are asked beside openid; empty means profile.
+	Scopes []string
+	// OperatorHint is the acr_values sent when the counter asks for a login;
+	// empty sends none.
+	OperatorHint string
+	Theme        look.Theme
+	Services     []Service
+	Security     []Fact
+	// Idle ends a citizen's session without requests, CounterIdle an
+	// operator's, Longest any. Zero: 15 minutes, 10 minutes, 8 hours.
+	Idle, CounterIdle, Longest time.Duration
+	// FormOrigins are origins where a form of login's pages may lead through
+	// redirects (the clients' and the cns. host's).
+	FormOrigins []string
+}
+
+// Service is one entry of /servizi-online.
+type Service struct {
+	ID string
+	// Level is "central", "regional" or "municipal".
+	Level string
+	// Name and About by language; Italian is required.
+	Name, About map[words.Lang]string
+	URL         string
+}
+
+// Fact is one line of /sicurezza: a catalogue key and a value in use.
+type Fact struct{ Key, Value string }
+
+// Maintenance is a planned interruption (rule R2).
+type Maintenance struct {
+	Reason map[words.Lang]string
+	Until  time.Time
+}
+
+// Deps is what the portal needs; all fields are required unless said otherwise.
+type Deps struct {
+	Config Config
+	// Assets are the built files (look.Assets); nil only in tests.
+	Assets fs.FS
+	Clock  civil.Clock
+	Rand   io.Reader
+	// Client reaches login over its real listener.
+	Client   *http.Client
+	Sessions Sessions
+	// Atomically wraps each write of Sessions.
+	Atomically func(ctx context.Context, act func(ctx context.Context) error) error
+	Holder     Holder
+	Desk       Desk
+	// CardAlive answers nil while the card may be used to be here, or why not.
+	CardAlive func(ctx context.Context, cardID string) *words.Fault
+	// Maintenance tells whether the portal is closed now; nil: never.
+	Maintenance func() (Maintenance, bool)
+	Log         *slog.Logger
+}
+
+// Portal is the site. Make one with New; it is an http.Handler.
+type Portal struct {
+	Deps
+	look     *look.Look
+	login    *client
+	handler  http.Handler
+	loginURL string // origin of login, for form-action
+}
+
+// New checks what it is given and makes the site. It does not reach login yet:
+// the first login does.
+func New(d Deps) (*Portal, error) {
+	if err := d.check(); err != nil {
+		return nil, err
+	}
+	d.Config.defaults()
+	l, err := NewLook(d.Config.Theme, d.Assets)
+	if err != nil {
+		return nil, err
+	}
+	issuer, err := url.Parse(d.Config.Issuer)
+	if err != nil || issuer.Host == "" {
+		return nil, fmt.Errorf("portal: the issuer %q is not an address", d.Config.Issuer)
+	}
+	p := &Portal{Deps: d, look: l, loginURL: issuer.Scheme + "://" + issuer.Host}
+	p.login = newClient(d)
+	p.handler = p.routes()
+	return p, nil
+}
+
+// NewLook makes the look with the portal's pages, login's among them.
+func NewLook(theme look.Theme, assets fs.FS) (*look.Look, error) {
+	sub, err := fs.Sub(pageFiles, "pages")
+	if err != nil {
+		return nil, fmt.Errorf("portal: %w", err)
+	}
+	return look.New(theme, assets, sub)
+}
+
+func (d *Deps) check() error {
+	for name, missing := range map[string]bool{
+		"Config.URL": d.Config.URL == "", "Config.Issuer": d.Config.Issuer == "", "Config.ClientID": d.Config.ClientID == "",
+		"Clock": d.Clock == nil, "Rand": d.Rand == nil, "Client": d.Client == nil, "Sessions": d.Sessions == nil,
+		"Atomically": d.Atomically == nil, "Holder": d.Holder == nil, "Desk": d.Desk == nil,
+		"CardAlive": d.CardAlive == nil, "Log": d.Log == nil,
+	} {
+		if missing {
+			return errors.New("portal: missing " + name)
+		}
+	}
+	return nil
+}
+
+func (c *Config) defaults() {
+	if c.Idle == 0 {
+		c.Idle = 15 * time.Minute
+	}
+	if c.CounterIdle == 0 {
+		c.CounterIdle = 10 * time.Minute
+	}
+	if c.Longest == 0 {
+		c.Longest = 8 * time.Hour
+	}
+	if len(c.Scopes) == 0 {
+		c.Scopes = []string{"profile"}
+	}
+	if c.Theme.Body == "" {
+		ribbon := c.Theme.Ribbon
+		c.Theme = look.DefaultTheme()
+		c.Theme.Ribbon = ribbon
+	}
+}
+
+// ServeHTTP implements http.Handler.
+func (p *Portal) ServeHTTP(w http.ResponseWriter, r *http.Request) { p.handler.ServeHTTP(w, r) }

@@ -1,0 +1,171 @@
+package portal
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"cse.example/cse/ground/civil"
+	"cse.example/cse/ground/words"
+	"cse.example/cse/portal/look"
+)
+
+// answer is one page's handler; an error becomes an error page.
+type answer func(c *call) error
+
+// routes is the site's table. Public pages need nobody; citizen pages a session
+// that a card opened; counter pages an operator.
+func (p *Portal) routes() http.Handler {
+	mux := http.NewServeMux()
+	at := func(pattern string, a answer) {
+		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) { p.serve(w, r, a) })
+	}
+	for path, name := range map[string]string{
+		"/cartasanitaria": "hub", "/verifica-postazione": "station", "/contatti": "contacts",
+		"/privacy": "privacy", "/note-legali": "legal", "/accessibilita": "accessibility",
+	} {
+		at("GET "+path, public(name))
+	}
+	at("GET /{$}", (*call).home)
+	at("GET /accedi", (*call).accedi)
+	at("GET /servizi-online", (*call).services)
+	at("GET /sicurezza", (*call).security)
+	at("GET /entra", (*call).enter)
+	at("GET /ritorno", (*call).back)
+	at("POST /uscita", (*call).logout)
+	at("GET /uscita", (*call).left)
+	at("GET /revoca", (*call).revokeForm)
+	at("POST /revoca", (*call).revoke)
+
+	at("GET /tessera", citizen((*call).tessera))
+
+	at("GET /sportello", counter((*call).desk))
+	at("GET /sportello/cerca", counter((*call).search))
+	at("GET /sportello/titolare/{cf}", counter((*call).sheet))
+	at("POST /sportello/attivazione", counter((*call).begin))
+	at("GET /sportello/attivazione/{id}", counter((*call).resumeDraft))
+	at("GET /sportello/attivazione/{id}/{step}", counter((*call).step))
+	at("POST /sportello/attivazione/{id}/{step}", counter((*call).fill))
+	at("POST /sportello/attivazione/{id}/modulo", counter((*call).printForm))
+	at("POST /sportello/attivazione/{id}/consegna", counter((*call).handOver))
+	at("GET /sportello/aiuto", counter((*call).deskHelp))
+
+	at("/", func(*call) error { return words.Refuse("CSE-002") })
+	return p.outer(mux)
+}
+
+// outer is what happens before any page: assets, other sites' forms,
+// maintenance, language.
+func (p *Portal) outer(mux *http.ServeMux) http.Handler {
+	guard := http.NewCrossOriginProtection()
+	guard.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		(&call{p: p, w: w, r: r, tongue: tongueOf(r)}).fail(words.Refuse("CSE-353"))
+	}))
+	pages := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		t := tongueOf(r)
+		t.remember(w)
+		w.Header().Set("Vary", "Accept-Language, Cookie")
+		if p.Maintenance != nil {
+			if m, closed := p.Maintenance(); closed {
+				p.closed(&call{p: p, w: w, r: r, tongue: t}, m)
+				return
+			}
+		}
+		inner := r.Clone(r.Context())
+		inner.URL.Path, inner.URL.RawPath = t.path, ""
+		mux.ServeHTTP(w, withTongue(inner, t))
+	})
+	all := http.NewServeMux()
+	all.Handle(look.Prefix, p.look.Handler())
+	all.Handle("/", guard.Handler(pages))
+	return all
+}
+
+// serve answers one request: session, page, and whatever goes wrong.
+func (p *Portal) serve(w http.ResponseWriter, r *http.Request, a answer) {
+	c := &call{p: p, w: w, r: r, tongue: tongueIn(r)}
+	defer func() {
+		if x := recover(); x != nil {
+			if x == http.ErrAbortHandler {
+				panic(x)
+			}
+			c.fail(fmt.Errorf("panic: %v", x))
+		}
+	}()
+	err := c.resume()
+	if err == nil && c.session != nil && c.session.Account+c.session.Card != "" {
+		c.findOperator()
+	}
+	if err == nil {
+		err = a(c)
+	}
+	if err != nil {
+		c.fail(err)
+	}
+}
+
+// findOperator asks the counter who this is, for the menu; the counter's pages
+// ask on their own and show the refusal.
+func (c *call) findOperator() {
+	if op, err := c.p.Desk.Operator(c.r.Context(), *c.session); err == nil {
+		c.op = &op
+	}
+}
+
+// citizen lets in a session that a card opened, and sends nobody to login.
+func citizen(a answer) answer {
+	return func(c *call) error {
+		if c.session == nil {
+			return c.askLogin()
+		}
+		if !c.session.byCard() {
+			return words.Refuse("CSE-355")
+		}
+		return a(c)
+	}
+}
+
+// counter lets in an operator, asked again at each request.
+func counter(a answer) answer {
+	return func(c *call) error {
+		if c.session == nil {
+			return c.askLogin()
+		}
+		op, err := c.p.Desk.Operator(c.r.Context(), *c.session)
+		if err != nil {
+			return err
+		}
+		c.op = &op
+		return a(c)
+	}
+}
+
+// askLogin sends to login and back here; a form posted without a session goes
+// to the login page instead, since its content is lost.
+func (c *call) askLogin() error {
+	if c.r.Method == http.MethodGet {
+		return c.leave("/entra?" + url.Values{"a": {c.tongue.path}}.Encode())
+	}
+	return words.Refuse("CSE-350")
+}
+
+// closed is the maintenance page: reason and end, 503 with Retry-After (R2).
+func (p *Portal) closed(c *call, m Maintenance) {
+	until := m.Until.In(civil.Rome)
+	seconds := int(m.Until.Sub(p.Clock.Now()) / time.Second)
+	c.w.Header().Set("Retry-After", fmt.Sprint(max(seconds, 1)))
+	page := c.page("", "portal.maintenance.title")
+	page.Fault = words.Refuse("CSE-352", until.Format("02/01/2006"), until.Format("15:04"))
+	reason := m.Reason[c.tongue.lang]
+	if reason == "" {
+		reason = m.Reason[words.Italian]
+	}
+	n := look.NoticeOf(c.tongue.lang, page.Fault)
+	n.Tone = "warn"
+	page.Data = map[string]any{"Notice": n, "Reason": strings.TrimSpace(reason)}
+	if err := c.show(http.StatusServiceUnavailable, "maintenance", page); err != nil {
+		c.fail(err)
+	}
+}

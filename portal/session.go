@@ -1,0 +1,167 @@
+package portal
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"cse.example/cse/ground/words"
+)
+
+// sessionCookie carries 256 random bits and nothing else.
+const sessionCookie = "__Host-cse"
+
+// Session is one person at the portal. It is kept under the SHA-256 of the
+// cookie, so that a copy of the store opens nothing.
+type Session struct {
+	Key     []byte // SHA-256 of the cookie's value
+	Subject string // sub of the ID token
+	CF      string
+	Given   string
+	Family  string
+	// Card is the number of the card that opened the session, empty for an
+	// operator's password.
+	Card string
+	ACR  string
+	AMR  []string
+	// Account is the operator's account name, empty for a citizen.
+	Account string
+	// Sid is login's session, for back-channel logout; may be empty.
+	Sid         string
+	Began, Seen time.Time
+}
+
+// Name is how the person is addressed.
+func (s Session) Name() string { return strings.TrimSpace(s.Given + " " + s.Family) }
+
+// ErrNoSession: no session under that key.
+var ErrNoSession = errors.New("portal: no such session")
+
+// Sessions keeps sessions. Writes happen inside an act.
+type Sessions interface {
+	PutSession(ctx context.Context, s Session) error
+	// GetSession answers ErrNoSession.
+	GetSession(ctx context.Context, key []byte) (Session, error)
+	TouchSession(ctx context.Context, key []byte, seen time.Time) error
+	DeleteSession(ctx context.Context, key []byte) error
+	// DeleteSessionsBefore deletes those begun before, and tells how many.
+	DeleteSessionsBefore(ctx context.Context, began time.Time) (int64, error)
+}
+
+// token makes 256 random bits for a cookie.
+func token(r io.Reader) (string, error) {
+	b := make([]byte, 32)
+	if _, err := io.ReadFull(r, b); err != nil {
+		return "", fmt.Errorf("portal: random: %w", err)
+	}
+	return base64.RawURLEncoding.EncodeToString(b), nil
+}
+
+func keyOf(cookie string) []byte {
+	h := sha256.Sum256([]byte(cookie))
+	return h[:]
+}
+
+// open begins a session and sets its cookie; a former one of this browser ends,
+// so that a cookie planted before the login is worth nothing.
+func (c *call) open(s Session) error {
+	value, err := token(c.p.Rand)
+	if err != nil {
+		return err
+	}
+	now := c.p.Clock.Now()
+	s.Key, s.Began, s.Seen = keyOf(value), now, now
+	err = c.p.Atomically(c.r.Context(), func(ctx context.Context) error {
+		if old, err := c.r.Cookie(sessionCookie); err == nil {
+			if err := c.p.Sessions.DeleteSession(ctx, keyOf(old.Value)); err != nil {
+				return err
+			}
+		}
+		if _, err := c.p.Sessions.DeleteSessionsBefore(ctx, now.Add(-c.p.Config.Longest)); err != nil {
+			return err
+		}
+		return c.p.Sessions.PutSession(ctx, s)
+	})
+	if err != nil {
+		return fmt.Errorf("portal: open session: %w", err)
+	}
+	setCookie(c.w, sessionCookie, value, 0)
+	return nil
+}
+
+func setCookie(w http.ResponseWriter, name, value string, maxAge int) {
+	http.SetCookie(w, &http.Cookie{
+		Name: name, Value: value, Path: "/", MaxAge: maxAge,
+		Secure: true, HttpOnly: true, SameSite: http.SameSiteLaxMode,
+	})
+}
+
+// end deletes the session, if any, and the browser's copy of everything.
+func (c *call) end() error {
+	setCookie(c.w, sessionCookie, "", -1)
+	c.w.Header().Set("Clear-Site-Data", `"cache", "storage"`)
+	if c.session == nil {
+		return nil
+	}
+	key := c.session.Key
+	c.session, c.op = nil, nil
+	return c.p.Atomically(c.r.Context(), func(ctx context.Context) error { return c.p.Sessions.DeleteSession(ctx, key) })
+}
+
+// resume finds the request's session and asks again whether it may go on: term,
+// idle time, and the life of the card (rule R5). A session that is over is
+// deleted, and the Fault says why.
+func (c *call) resume() error {
+	cookie, err := c.r.Cookie(sessionCookie)
+	if err != nil {
+		return nil // nobody: not an error
+	}
+	s, err := c.p.Sessions.GetSession(c.r.Context(), keyOf(cookie.Value))
+	if errors.Is(err, ErrNoSession) {
+		setCookie(c.w, sessionCookie, "", -1)
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("portal: read session: %w", err)
+	}
+	c.session = &s
+	if f := c.over(s); f != nil {
+		return errors.Join(f, c.end())
+	}
+	return c.touch(s)
+}
+
+// over tells why a session must end now, or nil.
+func (c *call) over(s Session) *words.Fault {
+	now := c.p.Clock.Now()
+	idle := c.p.Config.Idle
+	if s.Card == "" {
+		idle = c.p.Config.CounterIdle
+	}
+	if now.Sub(s.Seen) > idle || now.Sub(s.Began) > c.p.Config.Longest {
+		return words.Refuse("CSE-350")
+	}
+	if s.Card == "" {
+		return nil
+	}
+	return c.p.CardAlive(c.r.Context(), s.Card)
+}
+
+// touch writes the last request's time, at most once a minute.
+func (c *call) touch(s Session) error {
+	now := c.p.Clock.Now()
+	if now.Sub(s.Seen) < time.Minute {
+		return nil
+	}
+	return c.p.Atomically(c.r.Context(), func(ctx context.Context) error { return c.p.Sessions.TouchSession(ctx, s.Key, now) })
+}
+
+// byCard tells that a card and its PIN opened the session.
+func (s Session) byCard() bool { return s.Card != "" || slices.Contains(s.AMR, "sc") }
