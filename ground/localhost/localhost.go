@@ -42,3 +42,9 @@ func Is(name string) bool {
 	name = strings.ToLower(strings.TrimSuffix(name, "."))
 	return name == "localhost" || strings.HasSuffix(name, ".localhost")
 }
+
+// DialContext is Dialer as a function, for the field of the same name of
+// net/http.Transport.
+func DialContext(ctx context.Context, network, address string) (net.Conn, error) {
+	return Dialer()(ctx, network, address)
+}

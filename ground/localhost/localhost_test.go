@@ -1,6 +1,7 @@
 package localhost
 
 import (
+	"context"
 	"net"
 	"testing"
 )
@@ -34,5 +35,22 @@ func TestDialer(t *testing.T) {
 	}
 	if err := c.Close(); err != nil {
 		t.Error(err)
+	}
+}
+
+func TestDialContextReachesLoopback(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	_, port, _ := net.SplitHostPort(l.Addr().String())
+	c, err := DialContext(context.Background(), "tcp", "any.name.cse.localhost:"+port)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if got, want := c.RemoteAddr().String(), l.Addr().String(); got != want {
+		t.Fatalf("dialled %s, want %s", got, want)
 	}
 }
