@@ -1,0 +1,38 @@
+-- name: ReserveCertificate :execrows
+INSERT INTO certificate (serial, issuer, shard, card, person, key_hash, state, reason, tbs, der, not_after, reserved_at, issued_at, activated_at, changed_at, version)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
+ON CONFLICT DO NOTHING;
+
+-- name: GetCertificate :one
+SELECT * FROM certificate WHERE serial = $1;
+
+-- name: CertificatesOf :many
+SELECT * FROM certificate WHERE state <> 'void' AND card = $1 ORDER BY reserved_at, serial;
+
+-- name: CertificateWithKey :many
+SELECT * FROM certificate WHERE state <> 'void' AND key_hash = $1;
+
+-- name: PutCertificate :execrows
+UPDATE certificate SET state = $2, reason = $3, der = $4, issued_at = $5, activated_at = $6, changed_at = $7, version = version + 1
+WHERE serial = $1 AND version = $8;
+
+-- name: UnfinishedCertificates :many
+SELECT * FROM certificate WHERE state = 'reserved' AND serial > $1 ORDER BY serial LIMIT $2;
+
+-- name: CertificateStanding :one
+SELECT state, reason, issued_at, changed_at, version FROM certificate WHERE issuer = $1 AND serial = $2;
+
+-- name: ListedCertificates :many
+SELECT serial, state, reason, issued_at, changed_at FROM certificate
+WHERE issuer = $1 AND shard = $2 AND serial > $3 AND not_after >= $4 AND (state = 'pending' OR state = 'held' OR state = 'revoked')
+ORDER BY serial LIMIT $5;
+
+-- name: CountCertificates :many
+SELECT state, COUNT(*) AS n FROM certificate GROUP BY state;
+
+-- name: GetCRL :one
+SELECT number, this_update FROM crl WHERE issuer = $1 AND shard = $2;
+
+-- name: PutCRL :exec
+INSERT INTO crl (issuer, shard, number, this_update) VALUES ($1, $2, $3, $4)
+ON CONFLICT (issuer, shard) DO UPDATE SET number = excluded.number, this_update = excluded.this_update;
