@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"cse.example/cse/ground/words"
+	"cse.example/cse/issuer/counter"
 	"cse.example/cse/portal/look"
 )
 
@@ -16,8 +17,8 @@ type call struct {
 	w       http.ResponseWriter
 	r       *http.Request
 	tongue  tongue
-	session *Session  // nil: nobody has entered
-	op      *Operator // nil: not at the counter
+	session *Session          // nil: nobody has entered
+	op      *counter.Operator // nil: not at the counter
 }
 
 // page begins a page: title and section by catalogue key.
@@ -33,7 +34,7 @@ func (c *call) page(section, titleKey string, args ...any) *look.Page {
 		p.Entered, p.Who = true, c.session.Name()
 	}
 	if c.op != nil {
-		p.Office = c.op.OfficeName
+		p.Office = c.op.Office.Name
 	}
 	return p
 }

@@ -7,6 +7,8 @@ import (
 	"cse.example/cse/ground/civil"
 	"cse.example/cse/ground/words"
 	"cse.example/cse/issuer/lifecycle"
+	"cse.example/cse/person/codicefiscale"
+	"cse.example/cse/person/team"
 	"cse.example/cse/portal/look"
 )
 
@@ -38,11 +40,15 @@ type activityView struct{ When, What, Where string }
 
 // tessera is "La mia tessera": what works today, until when, and why.
 func (c *call) tessera() error {
-	cards, err := c.p.Holder.Cards(c.r.Context(), c.session.CF)
+	cf, err := codicefiscale.Parse(c.session.CF)
 	if err != nil {
 		return err
 	}
-	acts, err := c.p.Holder.Activities(c.r.Context(), c.session.CF)
+	w, err := c.p.wallet(c.r.Context(), cf)
+	if err != nil {
+		return err
+	}
+	acts, err := c.history(cf)
 	if err != nil {
 		return err
 	}
@@ -53,12 +59,12 @@ func (c *call) tessera() error {
 		Cards      []cardView
 		Back       []line
 		Activities []activityView
-	}{CF: c.session.CF, Name: c.session.Name(), Activities: c.activities(acts)}
-	for i, card := range cards {
+	}{CF: c.session.CF, Name: c.session.Name(), Activities: acts}
+	for i, card := range w.Cards {
 		data.Cards = append(data.Cards, c.view(card, i == 0))
 	}
-	if len(cards) > 0 {
-		data.Back = c.back7(cards[0])
+	if len(w.Cards) > 0 && w.Cards[0].Back != nil {
+		data.Back = c.back7(*w.Cards[0].Back)
 	}
 	page.Data = data
 	return c.show(http.StatusOK, "tessera", page)
@@ -115,26 +121,28 @@ func (c *call) stateBadge(s lifecycle.State) look.Badge {
 }
 
 // back7 is the text of the card's back, EHIC fields 3 to 9.
-func (c *call) back7(card Card) []line {
+func (c *call) back7(b team.Back) []line {
 	var out []line
-	for i, v := range card.Back {
-		if v != "" {
-			out = append(out, line{c.say("portal.team." + string(rune('3'+i))), v})
-		}
+	for i, v := range []string{b.Surname, b.Names, b.Born, b.PersonalID, b.Institution, string(b.Number), b.Expires} {
+		out = append(out, line{c.say("portal.team." + string(rune('3'+i))), v})
 	}
 	return out
 }
 
-// activities says each act in words; an act without words is left out, since a
+// history says each act in words; an act without words is left out, since a
 // page never shows a name made for programs.
-func (c *call) activities(acts []Activity) []activityView {
+func (c *call) history(cf codicefiscale.Code) ([]activityView, error) {
+	if c.p.Activities == nil {
+		return nil, nil
+	}
+	acts, err := c.p.Activities(c.r.Context(), cf)
 	var out []activityView
 	for _, a := range acts {
 		if key := "portal.act." + a.Act; words.Has(c.tongue.lang, key) {
 			out = append(out, activityView{when(a.At), c.say(key), a.Office})
 		}
 	}
-	return out
+	return out, err
 }
 
 // when is an instant in Rome, to the minute.

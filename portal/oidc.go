@@ -17,7 +17,7 @@ import (
 // flowCookie binds a login under way to the browser that began it: state,
 // nonce, PKCE verifier and where to go afterwards. Only this host can set a
 // __Host- cookie, so its content needs no signature.
-const flowCookie = "__Host-cse-flow"
+const flowCookie = "__Host-cse-login"
 
 type flow struct {
 	State    string `json:"s"`
@@ -94,9 +94,6 @@ func (c *call) enter() error {
 	opts := []oauth2.AuthCodeOption{
 		oidc.Nonce(f.Nonce), oauth2.S256ChallengeOption(f.Verifier),
 		oauth2.SetAuthURLParam("ui_locales", string(c.tongue.lang)),
-	}
-	if strings.HasPrefix(ourPath(c.r.URL.Query().Get("a")), "/sportello") && c.p.Config.OperatorHint != "" {
-		opts = append(opts, oauth2.SetAuthURLParam("acr_values", c.p.Config.OperatorHint))
 	}
 	c.w.Header().Set("Cache-Control", "no-store")
 	http.Redirect(c.w, c.r, e.oauth.AuthCodeURL(f.State, opts...), http.StatusSeeOther)
@@ -200,7 +197,7 @@ type claims struct {
 	FiscalShort  string   `json:"fiscal_number"`
 	Given        string   `json:"given_name"`
 	Family       string   `json:"family_name"`
-	Card         string   `json:"card_id"`
+	Card         string   `json:"urn:cse:card"`
 	ACR          string   `json:"acr"`
 	AMR          []string `json:"amr"`
 	Account      string   `json:"preferred_username"`

@@ -31,6 +31,8 @@ import (
 
 	"cse.example/cse/ground/civil"
 	"cse.example/cse/ground/words"
+	"cse.example/cse/issuer/counter"
+	"cse.example/cse/person/codicefiscale"
 	"cse.example/cse/portal/look"
 )
 
@@ -47,13 +49,10 @@ type Config struct {
 	// empty for a public client with PKCE.
 	ClientID, ClientSecret string
 	// Scopes are asked beside openid; empty means profile.
-	Scopes []string
-	// OperatorHint is the acr_values sent when the counter asks for a login;
-	// empty sends none.
-	OperatorHint string
-	Theme        look.Theme
-	Services     []Service
-	Security     []Fact
+	Scopes   []string
+	Theme    look.Theme
+	Services []Service
+	Security []Fact
 	// Idle ends a citizen's session without requests, CounterIdle an
 	// operator's, Longest any. Zero: 15 minutes, 10 minutes, 8 hours.
 	Idle, CounterIdle, Longest time.Duration
@@ -91,12 +90,23 @@ type Deps struct {
 	// Client reaches login over its real listener.
 	Client   *http.Client
 	Sessions Sessions
+	// Seal encrypts sessions at rest.
+	Seal Sealer
 	// Atomically wraps each write of Sessions.
 	Atomically func(ctx context.Context, act func(ctx context.Context) error) error
-	Holder     Holder
-	Desk       Desk
+	People     People
+	Cards      Cards
+	Operators  Operators
+	Drafts     Drafts
+	Papers     Papers
+	Print      Print
+	Revoke     RevokeWithCIP
 	// CardAlive answers nil while the card may be used to be here, or why not.
 	CardAlive func(ctx context.Context, cardID string) *words.Fault
+	// Activities lists what happened to somebody's cards, newest first; nil: nothing is shown.
+	Activities func(ctx context.Context, cf codicefiscale.Code) ([]Activity, error)
+	// Tasks is the counter's queue; nil: empty.
+	Tasks func(ctx context.Context, op counter.Operator) ([]Task, error)
 	// Maintenance tells whether the portal is closed now; nil: never.
 	Maintenance func() (Maintenance, bool)
 	Log         *slog.Logger
@@ -145,7 +155,8 @@ func (d *Deps) check() error {
 	for name, missing := range map[string]bool{
 		"Config.URL": d.Config.URL == "", "Config.Issuer": d.Config.Issuer == "", "Config.ClientID": d.Config.ClientID == "",
 		"Clock": d.Clock == nil, "Rand": d.Rand == nil, "Client": d.Client == nil, "Sessions": d.Sessions == nil,
-		"Atomically": d.Atomically == nil, "Holder": d.Holder == nil, "Desk": d.Desk == nil,
+		"Atomically": d.Atomically == nil, "Seal": d.Seal == nil, "People": d.People == nil, "Cards": d.Cards == nil, "Operators": d.Operators == nil,
+		"Drafts": d.Drafts == nil, "Papers": d.Papers == nil, "Print": d.Print == nil, "Revoke": d.Revoke == nil,
 		"CardAlive": d.CardAlive == nil, "Log": d.Log == nil,
 	} {
 		if missing {

@@ -25,7 +25,9 @@ func public(name string) answer {
 	}
 }
 
-func (c *call) home() error { return c.show(http.StatusOK, "home", c.page("home", "portal.home.title")) }
+func (c *call) home() error {
+	return c.show(http.StatusOK, "home", c.page("home", "portal.home.title"))
+}
 
 // accedi explains the ways in; the button leads to login.
 func (c *call) accedi() error {
@@ -115,7 +117,7 @@ func (c *call) revoke() error {
 	if len(faults) > 0 {
 		return c.revokeAgain(http.StatusUnprocessableEntity, faults...)
 	}
-	protocol, err := c.p.Holder.RevokeWithCIP(c.r.Context(), who, secret.FromString(cip), sourceOf(c.r))
+	protocol, err := c.p.Revoke(c.r.Context(), who, secret.FromString(cip), sourceOf(c.r))
 	if f := words.FaultOf(err); f != nil && f.Code != "CSE-001" {
 		status := statusOf(f)
 		if status == http.StatusForbidden {

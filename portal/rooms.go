@@ -2,23 +2,65 @@ package portal
 
 import (
 	"context"
+	"errors"
+	"strings"
 	"time"
 
 	"cse.example/cse/ground/civil"
 	"cse.example/cse/ground/secret"
 	"cse.example/cse/ground/words"
+	"cse.example/cse/issuer/counter"
 	"cse.example/cse/issuer/lifecycle"
+	"cse.example/cse/person/codicefiscale"
+	"cse.example/cse/person/registry"
+	"cse.example/cse/person/team"
 )
 
-// Card is a card as its holder and the counter see it.
-type Card struct {
-	lifecycle.Card
-	Functions [4]lifecycle.Function
-	// Back are the fields 3 to 9 of the European health insurance card, as
-	// printed on the back (asterisks without a right abroad); empty strings
-	// when the registry does not know them.
-	Back [7]string
+// People is the registry, read only; a registry.Store is one.
+type People interface {
+	Get(ctx context.Context, cf codicefiscale.Code) (registry.Person, error)
+	Search(ctx context.Context, q registry.Query) ([]registry.Person, error)
 }
+
+// Cards is the issuer's record of cards, read only; a lifecycle.Store is one.
+type Cards interface {
+	Get(ctx context.Context, id string) (lifecycle.Card, error)
+	ByPerson(ctx context.Context, cf codicefiscale.Code) ([]lifecycle.Card, error)
+	ByTEAM(ctx context.Context, team string) (lifecycle.Card, error)
+}
+
+// Operators knows who works at a counter now; a *counter.Directory is one.
+type Operators interface {
+	OperatorByAccount(account string) (counter.Operator, error)
+	OperatorByCF(cf codicefiscale.Code) (counter.Operator, error)
+	Allowed(op counter.Operator, a counter.Action, personASL string) error
+}
+
+// Drafts is the activation while it is filled in; a *counter.Counter is one.
+type Drafts interface {
+	StartDraft(ctx context.Context, op counter.Operator, s counter.CardStep) (counter.Draft, error)
+	Draft(ctx context.Context, op counter.Operator, id string) (counter.Draft, error)
+	Identify(ctx context.Context, op counter.Operator, id string, version int64, s counter.IdentityStep) (counter.Draft, error)
+	Contacts(ctx context.Context, op counter.Operator, id string, version int64, s counter.ContactStep) (counter.Draft, error)
+	Activate(ctx context.Context, op counter.Operator, draft string, version int64) (counter.Activation, error)
+}
+
+// Papers is the activation once done; a *counter.Counter is one.
+type Papers interface {
+	Activation(ctx context.Context, op counter.Operator, protocol string) (counter.Activation, error)
+	ToPrint(ctx context.Context, op counter.Operator, protocol string) (counter.Form, error)
+	Printed(ctx context.Context, op counter.Operator, protocol string) error
+	HandOver(ctx context.Context, op counter.Operator, protocol string) error
+}
+
+// Print makes the PDF of a form with the first halves of its card's codes. It
+// is called between ToPrint and Printed and keeps no copy.
+type Print func(ctx context.Context, f counter.Form) ([]byte, error)
+
+// RevokeWithCIP ends a certificate for ever. who is a codice fiscale or a card
+// number, source the caller's network address, for the limit. Refusals are
+// Faults. The answer is the protocol number, or empty when there is none.
+type RevokeWithCIP func(ctx context.Context, who string, cip secret.Text, source string) (protocol string, err error)
 
 // Activity is one line of somebody's history: an act of the journal.
 type Activity struct {
@@ -29,104 +71,133 @@ type Activity struct {
 	Office string
 }
 
-// Holder is what a citizen may do and see. The wiring implements it over issuer.
-type Holder interface {
-	// Cards lists somebody's cards, the current one first.
-	Cards(ctx context.Context, cf string) ([]Card, error)
-	// Activities lists what happened to his cards, newest first.
-	Activities(ctx context.Context, cf string) ([]Activity, error)
-	// RevokeWithCIP ends the certificate for ever. who is a codice fiscale or a
-	// card number; source is the caller's network address, for the limit.
-	// Refusals are Faults; a limit's technical cause may have RetryAfter() int
-	// (seconds). The answer is the protocol number.
-	RevokeWithCIP(ctx context.Context, who string, cip secret.Text, source string) (protocol string, err error)
-}
-
-// Operator is who acts at a counter, as issuer/counter knows him now.
-type Operator struct {
-	Account    string
-	CF         string
-	Name       string
-	Role       string // key of the words catalogue is portal.role.ROLE
-	Office     string
-	OfficeName string
-	// May lists the acts of the counter ("activate", …); others are not shown.
-	May map[string]bool
-}
-
-// Hit is one line of a search.
-type Hit struct {
-	CF, Surname, Name string
-	Born              civil.Date
-	Card              string // the current card, may be empty
-	State             lifecycle.State
-}
-
-// Sheet is the holder's sheet (scheda titolare).
-type Sheet struct {
-	CF, Surname, Name, Sex, BirthPlace string
-	Born, Died                         civil.Date
-	Address, ASL                       string
-	AssistedFrom, AssistedUntil        civil.Date
-	Minor, Guarded                     bool
-	Cards                              []Card // the current one first
-	Activities                         []Activity
-}
-
 // Task is one line of the counter's queue ("da completare").
 type Task struct {
-	At       time.Time
-	Kind     string // text: portal.task.KIND
-	Card     string
-	Activity string // identifier of an activation to take up again, may be empty
+	At   time.Time
+	Kind string // text: portal.task.KIND
+	Card string
+	// Path leads to the page where it is done, "/sportello/…"; may be empty.
+	Path string
 }
 
-// Draft is an activation under way, kept by the server.
-type Draft struct {
-	ID   string
-	Card Card
-	// Surname, Name and CF are the holder's.
-	Surname, Name, CF string
-	// Step is the first step not yet complete, from 1 to 4.
-	Step int
-	// Values are what was typed, by field name; codes are never among them.
-	Values map[string]string
-	// Protocol is the act's number once it is done, AAAA/NNNNNNN.
-	Protocol string
-	// Printed and HandedOver are what step 4 has seen.
-	Printed, HandedOver bool
-	// MaskedEmail is where the second half goes, as g•••@e•••.it.
-	MaskedEmail string
+// Card is a card as its holder and the counter see it.
+type Card struct {
+	lifecycle.Card
+	Functions [4]lifecycle.Function
+	// Back is the European health insurance card, nil when it cannot be made.
+	Back *team.Back
 }
 
-// Desk is the counter. Each method checks the operator's role again and
-// answers a Fault when it refuses.
-type Desk interface {
-	// Operator finds who the person logged in is at the counter now.
-	Operator(ctx context.Context, s Session) (Operator, error)
-	Search(ctx context.Context, op Operator, query string) ([]Hit, error)
-	Sheet(ctx context.Context, op Operator, cf string) (Sheet, error)
-	Tasks(ctx context.Context, op Operator) ([]Task, error)
-	Activations
+// Wallet is a person and his cards, the current one first.
+type Wallet struct {
+	// Person is zero, CF apart, for somebody the registry does not know: the
+	// holder of another Region's card.
+	Person registry.Person
+	Cards  []Card
 }
 
-// Activations is the act of four steps (ux.md 4.1). Faults name the field.
-type Activations interface {
-	// Begin opens a draft for a card, or gives the open one back.
-	Begin(ctx context.Context, op Operator, card string) (Draft, error)
-	Draft(ctx context.Context, op Operator, id string) (Draft, error)
-	// Fill checks the values of a step (1 to 3) and keeps them; every fault is
-	// told at once, none means that the step is complete.
-	Fill(ctx context.Context, op Operator, id string, step int, values map[string]string) ([]*words.Fault, error)
-	// Confirm does the act.
-	Confirm(ctx context.Context, op Operator, id string) (Draft, error)
-	Papers
+// wallet reads somebody's cards with their functions today.
+func (p *Portal) wallet(ctx context.Context, cf codicefiscale.Code) (Wallet, error) {
+	person, err := p.People.Get(ctx, cf)
+	if errors.Is(err, registry.ErrUnknown) {
+		return Wallet{Person: registry.Person{CF: cf}}, nil
+	}
+	if err != nil {
+		return Wallet{}, err
+	}
+	cards, err := p.Cards.ByPerson(ctx, person.CF)
+	if err != nil {
+		return Wallet{}, err
+	}
+	w := Wallet{Person: person}
+	current, _ := lifecycle.Current(cards)
+	now := p.Clock.Now()
+	for _, c := range cards {
+		x := Card{Card: c, Functions: lifecycle.Functions(c, lifecycle.FactsOf(person, c, cards), now)}
+		if b, err := team.New(person, team.Number(c.TEAM), c.Expires); err == nil {
+			x.Back = &b
+		}
+		if c.ID == current.ID {
+			w.Cards = append([]Card{x}, w.Cards...)
+		} else {
+			w.Cards = append(w.Cards, x)
+		}
+	}
+	return w, nil
 }
 
-// Papers are the printed form and its end.
-type Papers interface {
-	// Form is the PDF with the first halves, once (then CSE-150).
-	Form(ctx context.Context, op Operator, id string) ([]byte, error)
-	// HandOver records "consegnato e firmato" and destroys the print.
-	HandOver(ctx context.Context, op Operator, id string) (Draft, error)
+// find answers the people that q may mean: a card number of 16 digits, a TEAM
+// number of 20, a codice fiscale, or the beginning of surname and name.
+func (p *Portal) find(ctx context.Context, q string) ([]registry.Person, error) {
+	number := compact(q)
+	var (
+		card lifecycle.Card
+		err  error
+	)
+	switch {
+	case allDigits(number) && len(number) == 16:
+		card, err = p.Cards.Get(ctx, number)
+	case allDigits(number) && len(number) == 20:
+		card, err = p.Cards.ByTEAM(ctx, number)
+	default:
+		return p.findPeople(ctx, q, strings.ToUpper(number))
+	}
+	if errors.Is(err, lifecycle.ErrUnknown) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return p.findPeople(ctx, "", string(card.CF))
 }
+
+func (p *Portal) findPeople(ctx context.Context, name, code string) ([]registry.Person, error) {
+	cf, bad := codicefiscale.Parse(code)
+	if bad == nil {
+		x, err := p.People.Get(ctx, cf)
+		if errors.Is(err, registry.ErrUnknown) {
+			return nil, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		return []registry.Person{x}, nil
+	}
+	if len(code) == 16 && strings.ContainsAny(code, "0123456789") { // meant as a code, mistyped
+		if f := words.FaultOf(bad); f != nil {
+			return nil, f
+		}
+		return nil, words.Refuse("CSE-101").Because(bad)
+	}
+	return p.People.Search(ctx, registry.Query{Name: name, Limit: 50})
+}
+
+func allDigits(s string) bool {
+	return s != "" && strings.Trim(s, "0123456789") == ""
+}
+
+// operator is who s is at the counter now, or why he is nobody there.
+func (p *Portal) operator(s Session) (counter.Operator, error) {
+	if s.Account != "" {
+		return p.Operators.OperatorByAccount(s.Account)
+	}
+	cf, err := codicefiscale.Parse(s.CF)
+	if err != nil || !s.byCard() {
+		return counter.Operator{}, words.Refuse("CSE-356").Because(err)
+	}
+	return p.Operators.OperatorByCF(cf)
+}
+
+// place is the name of a birthplace on the day of birth.
+func place(p registry.Person) string {
+	if x, ok := codicefiscale.Belfiore(p.BirthPlace, p.Born); ok {
+		if x.Province != "" {
+			return x.Name + " (" + x.Province + ")"
+		}
+		return x.Name
+	}
+	return p.BirthPlace
+}
+
+// today is the day in Rome.
+func (p *Portal) today() civil.Date { return civil.Today(p.Clock) }

@@ -41,16 +41,18 @@ func (p *Portal) routes() http.Handler {
 
 	at("GET /tessera", citizen((*call).tessera))
 
-	at("GET /sportello", counter((*call).desk))
-	at("GET /sportello/cerca", counter((*call).search))
-	at("GET /sportello/titolare/{cf}", counter((*call).sheet))
-	at("POST /sportello/attivazione", counter((*call).begin))
-	at("GET /sportello/attivazione/{id}", counter((*call).resumeDraft))
-	at("GET /sportello/attivazione/{id}/{step}", counter((*call).step))
-	at("POST /sportello/attivazione/{id}/{step}", counter((*call).fill))
-	at("POST /sportello/attivazione/{id}/modulo", counter((*call).printForm))
-	at("POST /sportello/attivazione/{id}/consegna", counter((*call).handOver))
-	at("GET /sportello/aiuto", counter((*call).deskHelp))
+	at("GET /sportello", atCounter((*call).desk))
+	at("GET /sportello/cerca", atCounter((*call).search))
+	at("GET /sportello/titolare/{cf}", atCounter((*call).sheet))
+	at("GET /sportello/attivazione", atCounter((*call).begin))
+	at("POST /sportello/attivazione", atCounter((*call).start))
+	at("GET /sportello/attivazione/{id}", atCounter((*call).resumeDraft))
+	at("GET /sportello/attivazione/{id}/{step}", atCounter((*call).step))
+	at("POST /sportello/attivazione/{id}/{step}", atCounter((*call).fill))
+	at("GET /sportello/pratica/{anno}/{numero}", atCounter((*call).file))
+	at("POST /sportello/pratica/{anno}/{numero}/modulo", atCounter((*call).printForm))
+	at("POST /sportello/pratica/{anno}/{numero}/consegna", atCounter((*call).handOver))
+	at("GET /sportello/aiuto", atCounter((*call).deskHelp))
 
 	at("/", func(*call) error { return words.Refuse("CSE-002") })
 	return p.outer(mux)
@@ -109,7 +111,7 @@ func (p *Portal) serve(w http.ResponseWriter, r *http.Request, a answer) {
 // findOperator asks the counter who this is, for the menu; the counter's pages
 // ask on their own and show the refusal.
 func (c *call) findOperator() {
-	if op, err := c.p.Desk.Operator(c.r.Context(), *c.session); err == nil {
+	if op, err := c.p.operator(*c.session); err == nil {
 		c.op = &op
 	}
 }
@@ -127,13 +129,13 @@ func citizen(a answer) answer {
 	}
 }
 
-// counter lets in an operator, asked again at each request.
-func counter(a answer) answer {
+// atCounter lets in an operator, asked again at each request.
+func atCounter(a answer) answer {
 	return func(c *call) error {
 		if c.session == nil {
 			return c.askLogin()
 		}
-		op, err := c.p.Desk.Operator(c.r.Context(), *c.session)
+		op, err := c.p.operator(*c.session)
 		if err != nil {
 			return err
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -21,7 +22,7 @@ const sessionCookie = "__Host-cse"
 // Session is one person at the portal. It is kept under the SHA-256 of the
 // cookie, so that a copy of the store opens nothing.
 type Session struct {
-	Key     []byte // SHA-256 of the cookie's value
+	Key     []byte `json:"-"` // SHA-256 of the cookie's value
 	Subject string // sub of the ID token
 	CF      string
 	Given   string
@@ -34,8 +35,9 @@ type Session struct {
 	// Account is the operator's account name, empty for a citizen.
 	Account string
 	// Sid is login's session, for back-channel logout; may be empty.
-	Sid         string
-	Began, Seen time.Time
+	Sid   string
+	Began time.Time `json:"-"`
+	Seen  time.Time `json:"-"`
 }
 
 // Name is how the person is addressed.
@@ -44,15 +46,59 @@ func (s Session) Name() string { return strings.TrimSpace(s.Given + " " + s.Fami
 // ErrNoSession: no session under that key.
 var ErrNoSession = errors.New("portal: no such session")
 
-// Sessions keeps sessions. Writes happen inside an act.
+// Sessions keeps sessions: who it is is sealed by the portal before it gets
+// here. Writes happen inside an act. *store.DB's Sessions() is one.
 type Sessions interface {
-	PutSession(ctx context.Context, s Session) error
-	// GetSession answers ErrNoSession.
-	GetSession(ctx context.Context, key []byte) (Session, error)
+	PutSession(ctx context.Context, key, sealed []byte, began, seen time.Time) error
+	// GetSession answers a nil body when there is no such session.
+	GetSession(ctx context.Context, key []byte) (sealed []byte, began, seen time.Time, err error)
 	TouchSession(ctx context.Context, key []byte, seen time.Time) error
 	DeleteSession(ctx context.Context, key []byte) error
 	// DeleteSessionsBefore deletes those begun before, and tells how many.
 	DeleteSessionsBefore(ctx context.Context, began time.Time) (int64, error)
+}
+
+// Sealer encrypts what rests in the store; tink.AEAD is one.
+type Sealer interface {
+	Encrypt(plaintext, associatedData []byte) ([]byte, error)
+	Decrypt(ciphertext, associatedData []byte) ([]byte, error)
+}
+
+// sealName binds a sealed session to its row.
+func sealName(key []byte) []byte { return append([]byte("cse.portal.session/1|"), key...) }
+
+func (p *Portal) putSession(ctx context.Context, s Session) error {
+	b, err := json.Marshal(s)
+	if err != nil {
+		return err
+	}
+	sealed, err := p.Seal.Encrypt(b, sealName(s.Key))
+	if err != nil {
+		return err
+	}
+	return p.Sessions.PutSession(ctx, s.Key, sealed, s.Began, s.Seen)
+}
+
+// getSession answers ErrNoSession for an unknown key, and for a row that does
+// not open: it belongs to another key or was changed.
+func (p *Portal) getSession(ctx context.Context, key []byte) (Session, error) {
+	var s Session
+	sealed, began, seen, err := p.Sessions.GetSession(ctx, key)
+	if err != nil {
+		return s, err
+	}
+	if sealed == nil {
+		return s, ErrNoSession
+	}
+	b, err := p.Seal.Decrypt(sealed, sealName(key))
+	if err != nil {
+		return s, ErrNoSession
+	}
+	if err := json.Unmarshal(b, &s); err != nil {
+		return s, err
+	}
+	s.Key, s.Began, s.Seen = key, began, seen
+	return s, nil
 }
 
 // token makes 256 random bits for a cookie.
@@ -87,7 +133,7 @@ func (c *call) open(s Session) error {
 		if _, err := c.p.Sessions.DeleteSessionsBefore(ctx, now.Add(-c.p.Config.Longest)); err != nil {
 			return err
 		}
-		return c.p.Sessions.PutSession(ctx, s)
+		return c.p.putSession(ctx, s)
 	})
 	if err != nil {
 		return fmt.Errorf("portal: open session: %w", err)
@@ -123,7 +169,7 @@ func (c *call) resume() error {
 	if err != nil {
 		return nil // nobody: not an error
 	}
-	s, err := c.p.Sessions.GetSession(c.r.Context(), keyOf(cookie.Value))
+	s, err := c.p.getSession(c.r.Context(), keyOf(cookie.Value))
 	if errors.Is(err, ErrNoSession) {
 		setCookie(c.w, sessionCookie, "", -1)
 		return nil

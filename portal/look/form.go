@@ -92,6 +92,9 @@ func (f *Form) Choice(id, key string, values ...string) Field {
 	return x
 }
 
+// Select is Choice for values listed elsewhere.
+func (f *Form) Select(id, key string, values []string) Field { return f.Choice(id, key, values...) }
+
 // Tick describes a check box.
 func (f *Form) Tick(id, key string) Field {
 	x := f.Text(id, key, "required")

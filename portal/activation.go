@@ -1,0 +1,347 @@
+package portal
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"cse.example/cse/ground/civil"
+	"cse.example/cse/ground/words"
+	"cse.example/cse/issuer/counter"
+	"cse.example/cse/person/codicefiscale"
+	"cse.example/cse/person/registry"
+	"cse.example/cse/portal/look"
+)
+
+// panel is whose card lies on the counter.
+type panel struct {
+	registry.Person
+	Card  Card
+	Badge look.Badge
+}
+
+// stepData is what the pages of the four steps receive.
+type stepData struct {
+	Panel    panel
+	Steps    look.Steps
+	ID       string // of the draft
+	Version  int64
+	Kinds    []string
+	Email    string // masked
+	Protocol string
+	Path     string // of the activation done
+	Printed  bool
+	Handed   bool
+}
+
+func (c *call) steps(current int) look.Steps {
+	s := look.Steps{Current: current}
+	for i := 1; i <= 4; i++ {
+		s.Names = append(s.Names, c.say("portal.activation.step"+strconv.Itoa(i)))
+	}
+	return s
+}
+
+// panelOf finds card among its holder's.
+func (c *call) panelOf(cf codicefiscale.Code, id string) (panel, error) {
+	w, err := c.p.wallet(c.r.Context(), cf)
+	if err != nil {
+		return panel{}, err
+	}
+	for _, x := range w.Cards {
+		if x.ID == id {
+			return panel{w.Person, x, c.stateBadge(x.State)}, nil
+		}
+	}
+	return panel{}, words.Refuse("CSE-139")
+}
+
+// stepShow draws step n; faults are the refusals of what was typed.
+func (c *call) stepShow(n int, data stepData, values url.Values, faults ...*words.Fault) error {
+	page := c.page("sportello", "portal.activation.title"+strconv.Itoa(n))
+	c.crumbs(page, "look.menu.counter", "/sportello")
+	page.Form = look.NewForm(c.tongue.lang, values, faults...)
+	data.Steps = c.steps(n - 1)
+	page.Data = data
+	status := http.StatusOK
+	if len(faults) > 0 {
+		page.Fault, status = faults[0], http.StatusUnprocessableEntity
+	}
+	return c.show(status, "step"+strconv.Itoa(n), page)
+}
+
+// begin shows step 1: GET /sportello/attivazione?cf=…&tessera=….
+func (c *call) begin() error {
+	q := c.r.URL.Query()
+	return c.stepOne(q.Get("cf"), q.Get("tessera"), nil)
+}
+
+func (c *call) stepOne(code, card string, values url.Values, faults ...*words.Fault) error {
+	cf, err := codicefiscale.Parse(code)
+	if err != nil {
+		return words.Refuse("CSE-002").Because(err)
+	}
+	p, err := c.panelOf(cf, card)
+	if err != nil {
+		return err
+	}
+	return c.stepShow(1, stepData{Panel: p}, values, faults...)
+}
+
+// start takes step 1 and opens the draft.
+func (c *call) start() error {
+	if err := c.form(); err != nil {
+		return err
+	}
+	cf, err := codicefiscale.Parse(c.value("cf"))
+	if err != nil {
+		return words.Refuse("CSE-002").Because(err)
+	}
+	d, err := c.p.Drafts.StartDraft(c.r.Context(), *c.op, counter.CardStep{
+		CF: cf, Card: c.value("tessera"), LastFive: compact(c.value("tessera_ultime_cinque")),
+	})
+	if f := words.FaultOf(err); f != nil {
+		return c.stepOne(c.value("cf"), c.value("tessera"), c.r.PostForm, f)
+	}
+	if err != nil {
+		return err
+	}
+	return c.leave(stepPath(d.ID, 2))
+}
+
+func stepPath(id string, n int) string {
+	return fmt.Sprintf("/sportello/attivazione/%s/%d", url.PathEscape(id), n)
+}
+
+// draft reads the draft of the address and whose it is.
+func (c *call) draft() (counter.Draft, stepData, error) {
+	d, err := c.p.Drafts.Draft(c.r.Context(), *c.op, c.r.PathValue("id"))
+	if err != nil {
+		return d, stepData{}, err
+	}
+	p, err := c.panelOf(d.Card.CF, d.Card.Card)
+	data := stepData{Panel: p, ID: d.ID, Version: d.Version, Email: d.Contact.Email}
+	for _, k := range counter.DocumentKinds() {
+		data.Kinds = append(data.Kinds, string(k))
+	}
+	return d, data, err
+}
+
+// resumeDraft leads to the first step that is not complete.
+func (c *call) resumeDraft() error {
+	d, _, err := c.draft()
+	if err != nil {
+		return err
+	}
+	return c.leave(stepPath(d.ID, d.Done+1))
+}
+
+// step shows step 2, 3 or 4 with what was typed before; a step that is not due
+// yet leads to the one that is.
+func (c *call) step() error {
+	d, data, err := c.draft()
+	if err != nil {
+		return err
+	}
+	n, err := strconv.Atoi(c.r.PathValue("step"))
+	if err != nil || n < 2 || n > 4 {
+		return words.Refuse("CSE-002")
+	}
+	if n > d.Done+1 {
+		return c.leave(stepPath(d.ID, d.Done+1))
+	}
+	return c.stepShow(n, data, typed(d))
+}
+
+// typed gives back what the draft holds as form values.
+func typed(d counter.Draft) url.Values {
+	doc := d.Identity.Document
+	v := url.Values{
+		"presente": {string(d.Identity.Present)}, "documento_tipo": {string(doc.Kind)}, "documento_numero": {doc.Number},
+		"documento_ente": {doc.Issuer}, "documento_rilascio": {doc.Issued.Italian()}, "documento_scadenza": {doc.Expires.Italian()},
+		"email": {d.Contact.Email}, "email_ripetuta": {d.Contact.EmailAgain}, "lingua": {string(d.Contact.Lang)},
+	}
+	if d.Identity.Present == "" {
+		v.Set("presente", string(counter.PresentHolder))
+	}
+	if d.Contact.Lang == "" {
+		v.Set("lingua", string(words.Italian))
+	}
+	if d.Contact.Consent {
+		v.Set("consenso", "si")
+	}
+	return v
+}
+
+// fill takes step 2 or 3, or does the act.
+func (c *call) fill() error {
+	if err := c.form(); err != nil {
+		return err
+	}
+	version, err := strconv.ParseInt(c.value("versione"), 10, 64)
+	if err != nil {
+		return words.Refuse("CSE-357").Because(err)
+	}
+	var take func(id string, version int64) (string, []*words.Fault, error)
+	n := 0
+	switch c.r.PathValue("step") {
+	case "2":
+		n, take = 2, c.identify
+	case "3":
+		n, take = 3, c.contacts
+	case "4":
+		n, take = 4, c.activate
+	default:
+		return words.Refuse("CSE-002")
+	}
+	next, faults, err := take(c.r.PathValue("id"), version)
+	if f := words.FaultOf(err); f != nil {
+		faults, err = append(faults, f), nil
+	}
+	if err != nil {
+		return err
+	}
+	if len(faults) == 0 {
+		return c.leave(next)
+	}
+	_, data, err := c.draft()
+	if err != nil {
+		return err
+	}
+	return c.stepShow(n, data, c.r.PostForm, faults...)
+}
+
+// empty lists the fields that were left empty.
+func (c *call) empty(names ...string) []*words.Fault {
+	var faults []*words.Fault
+	for _, name := range names {
+		if c.value(name) == "" {
+			faults = append(faults, words.Refuse("CSE-358").At(name))
+		}
+	}
+	return faults
+}
+
+// date reads gg/mm/aaaa; dots and dashes are forgiven.
+func (c *call) date(name string, faults *[]*words.Fault) civil.Date {
+	text := strings.NewReplacer(".", "/", "-", "/", " ", "").Replace(c.value(name))
+	d, err := civil.ParseItalian(text)
+	if err != nil && text != "" {
+		*faults = append(*faults, words.Refuse("CSE-359").At(name).Because(err))
+	}
+	return d
+}
+
+func (c *call) identify(id string, version int64) (string, []*words.Fault, error) {
+	var faults []*words.Fault
+	if c.value("presente") == "" {
+		faults = append(faults, words.Refuse("CSE-361").At("presente"))
+	}
+	faults = append(faults, c.empty("documento_tipo", "documento_numero", "documento_ente", "documento_rilascio", "documento_scadenza")...)
+	s := counter.IdentityStep{Present: counter.Present(c.value("presente")), Document: counter.Document{
+		Kind: counter.DocumentKind(c.value("documento_tipo")), Number: strings.ToUpper(c.value("documento_numero")), Issuer: c.value("documento_ente"),
+		Issued: c.date("documento_rilascio", &faults), Expires: c.date("documento_scadenza", &faults),
+	}}
+	if len(faults) > 0 {
+		return "", faults, nil
+	}
+	_, err := c.p.Drafts.Identify(c.r.Context(), *c.op, id, version, s)
+	return stepPath(id, 3), nil, err
+}
+
+func (c *call) contacts(id string, version int64) (string, []*words.Fault, error) {
+	_, err := c.p.Drafts.Contacts(c.r.Context(), *c.op, id, version, counter.ContactStep{
+		Email: c.value("email"), EmailAgain: c.value("email_ripetuta"), Lang: words.Lang(c.value("lingua")), Consent: c.value("consenso") != "",
+	})
+	return stepPath(id, 4), nil, err
+}
+
+// activate does the act; the draft ends with it.
+func (c *call) activate(id string, version int64) (string, []*words.Fault, error) {
+	a, err := c.p.Drafts.Activate(c.r.Context(), *c.op, id, version)
+	return filePath(a.Protocol), nil, err
+}
+
+// filePath is the address of an activation done; a protocol number is AAAA/NNNNNNN.
+func filePath(protocol string) string { return "/sportello/pratica/" + protocol }
+
+func (c *call) protocol() string { return c.r.PathValue("anno") + "/" + c.r.PathValue("numero") }
+
+// file is the page after the act: print, then hand over.
+func (c *call) file() error { return c.filePage() }
+
+func (c *call) filePage(faults ...*words.Fault) error {
+	a, err := c.p.Papers.Activation(c.r.Context(), *c.op, c.protocol())
+	if err != nil {
+		return err
+	}
+	p, err := c.panelOf(codicefiscale.Code(a.Form.CF), a.Card)
+	if err != nil {
+		return err
+	}
+	title, step := "portal.activation.donetitle", 3
+	if !a.HandedAt.IsZero() {
+		title, step = "portal.activation.closedtitle", 4
+	}
+	page := c.page("sportello", title)
+	c.crumbs(page, "look.menu.counter", "/sportello")
+	page.Form = look.NewForm(c.tongue.lang, c.r.PostForm, faults...)
+	page.Data = stepData{
+		Panel: p, Steps: c.steps(step), Email: a.Form.EmailMasked, Protocol: a.Protocol, Path: filePath(a.Protocol),
+		Printed: !a.PrintedAt.IsZero(), Handed: !a.HandedAt.IsZero(),
+	}
+	status := http.StatusOK
+	if len(faults) > 0 {
+		page.Fault, status = faults[0], http.StatusUnprocessableEntity
+	}
+	return c.show(status, "file", page)
+}
+
+// printForm sends the PDF with the first halves, once. It is a POST, so that
+// no prefetch and no reload of history spends it; it counts as printed before
+// the first byte leaves.
+func (c *call) printForm() error {
+	ctx := c.r.Context()
+	form, err := c.p.Papers.ToPrint(ctx, *c.op, c.protocol())
+	var pdf []byte
+	if err == nil {
+		pdf, err = c.p.Print(ctx, form)
+	}
+	if err == nil {
+		err = c.p.Papers.Printed(ctx, *c.op, c.protocol())
+	}
+	defer clear(pdf)
+	if f := words.FaultOf(err); f != nil {
+		return c.filePage(f)
+	}
+	if err != nil {
+		return err
+	}
+	h := c.w.Header()
+	look.SecureHeaders(h)
+	h.Set("Content-Type", "application/pdf")
+	h.Set("Content-Disposition", `attachment; filename="modulo-attivazione.pdf"`)
+	h.Set("Content-Length", strconv.Itoa(len(pdf)))
+	_, _ = c.w.Write(pdf) // sent or not, the form is spent: the reprint is an act of its own
+	return nil
+}
+
+// handOver records "consegnato e firmato"; what is left of the print goes.
+func (c *call) handOver() error {
+	if err := c.form(); err != nil {
+		return err
+	}
+	if c.value("consegnato") == "" {
+		return c.filePage(words.Refuse("CSE-360").At("consegnato"))
+	}
+	err := c.p.Papers.HandOver(c.r.Context(), *c.op, c.protocol())
+	if f := words.FaultOf(err); f != nil {
+		return c.filePage(f)
+	}
+	if err != nil {
+		return err
+	}
+	return c.leave(filePath(c.protocol()))
+}
