@@ -40,10 +40,15 @@ func (a Authority) Root() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	id, err := KeyID(a.Key)
+	if err != nil {
+		return nil, err
+	}
 	exts, err := collect(
 		basicConstraints(-1),
 		keyUsage(x509.KeyUsageCertSign|x509.KeyUsageCRLSign),
 		subjectKeyID(a.Key),
+		authorityKeyID(id),
 	)
 	if err != nil {
 		return nil, err

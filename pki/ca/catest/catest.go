@@ -1,0 +1,150 @@
+// Package catest makes authorities, keys and requests for tests: an authority
+// in a temporary folder, moduli that pass every check and cost a millisecond
+// (nobody has their primes, so nobody can sign with them), invented holders.
+package catest
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/rsa"
+	"fmt"
+	"math/big"
+	"sync"
+	"testing"
+	"time"
+
+	"cse.example/cse/card/cns"
+	"cse.example/cse/ground/civil"
+	"cse.example/cse/ground/journal"
+	"cse.example/cse/ground/secret"
+	"cse.example/cse/person/codicefiscale"
+	"cse.example/cse/pki/ca"
+	"cse.example/cse/pki/profile"
+)
+
+// Start is the instant at which the tests' clocks begin.
+var Start = time.Date(2026, 11, 23, 9, 30, 0, 0, time.UTC)
+
+// Base is the address under which the tests' certificates are checked.
+const Base = "http://pki.example.it"
+
+// Passphrase seals the tests' keys.
+var Passphrase = secret.FromString("una frase per le prove")
+
+// Journal collects entries.
+type Journal struct {
+	mu  sync.Mutex
+	all []journal.Entry
+}
+
+// Record is a journal.Recorder.
+func (j *Journal) Record(_ context.Context, e journal.Entry) error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.all = append(j.all, e)
+	return nil
+}
+
+// Acts are the acts recorded for a card, in order.
+func (j *Journal) Acts(card string) []string {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	var out []string
+	for _, e := range j.all {
+		if e.Card == card {
+			out = append(out, e.Act)
+		}
+	}
+	return out
+}
+
+// Store is a ca.Store with its transactions; *store.DB and its PKI() make one.
+type Store interface {
+	Atomically(ctx context.Context, act func(ctx context.Context) error) error
+}
+
+// Authority is one made for a test.
+type Authority struct {
+	*ca.Authority
+	Material *ca.Material
+	Journal  *Journal
+	Hand     *civil.Hand
+}
+
+// New makes an authority in a temporary folder; change edits its parts first.
+func New(t testing.TB, db Store, records ca.Store, change ...func(*ca.Parts)) *Authority {
+	t.Helper()
+	clock := civil.NewHand(Start)
+	m := Material(t, clock)
+	j := &Journal{}
+	p := ca.Parts{
+		Issuer: m.Issuing, Signer: m.IssuingKey, Store: records, Atomically: db.Atomically, Record: j.Record, Clock: clock, Rand: rand.Reader,
+		Profile: Profile(),
+	}
+	for _, f := range change {
+		f(&p)
+	}
+	a, err := ca.New(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &Authority{a, m, j, clock}
+}
+
+// Material makes the certificates and keys of an authority.
+func Material(t testing.TB, clock civil.Clock) *ca.Material {
+	t.Helper()
+	p := ca.DefaultPlan()
+	p.URLs, p.Passphrase, p.Clock, p.Rand = profile.URLsAt(Base), Passphrase, clock, rand.Reader
+	m, err := ca.Create(t.Context(), t.TempDir(), p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+// Profile is that of the tests' certificates.
+func Profile() profile.CNS {
+	return profile.CNS{Organisation: "CSE", Unit: "REGIONE DI PROVA", URLs: profile.URLsAt(Base)}
+}
+
+// Request asks for the certificate of the n-th invented holder, whose card
+// expires in six years.
+func Request(t testing.TB, n int) ca.Request {
+	t.Helper()
+	sex := codicefiscale.Male
+	if n%2 == 1 {
+		sex = codicefiscale.Female
+	}
+	cf, err := codicefiscale.Compute(codicefiscale.Person{
+		Surname: fmt.Sprintf("Prova%c%c", 'A'+n/26%26, 'A'+n%26), Name: "Inventata", Sex: sex, Belfiore: "D612",
+		Born: civil.Date{Year: 1950, Month: time.January, Day: 1}.AddDays(n),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	card, err := cns.NewCardID(cns.IssuerToscana, uint64(n+1), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ca.Request{
+		CF: string(cf), Card: string(card), PersonalData: fmt.Appendf(nil, "personal data of %d", n),
+		Key: Key(t), Expires: civil.DayOf(Start).AddYears(profile.Years),
+	}
+}
+
+// Key is a public key that passes ca.CheckKey and belongs to nobody.
+func Key(t testing.TB) *rsa.PublicKey {
+	t.Helper()
+	for {
+		n, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 2047))
+		if err != nil {
+			t.Fatal(err)
+		}
+		n.SetBit(n, 2047, 1).SetBit(n, 0, 1)
+		k := &rsa.PublicKey{N: n, E: 65537}
+		if ca.CheckKey(k) == nil {
+			return k
+		}
+	}
+}
