@@ -19,11 +19,13 @@ func (h *Holder) send(c iso7816.Command) (iso7816.Response, error) {
 	if err != nil {
 		return r, err
 	}
-	switch {
-	case r.SW>>8 == 0x6C && c.Le > 0:
+	if r.SW>>8 == 0x6C && c.Le > 0 {
 		c.Le = int(r.SW & 0xFF)
-		return h.exchange(c)
-	case r.SW>>8 == 0x61:
+		if r, err = h.exchange(c); err != nil {
+			return r, err
+		}
+	}
+	if r.SW>>8 == 0x61 {
 		return h.rest(c.CLA&^iso7816.ClassChaining, r)
 	}
 	return r, nil

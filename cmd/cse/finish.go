@@ -1,0 +1,152 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"text/tabwriter"
+
+	"cse.example/cse/card/holder"
+	"cse.example/cse/ground/words"
+)
+
+// Exit statuses (ux.md 5.4).
+const (
+	exitOK        = 0
+	exitGeneric   = 1
+	exitUsage     = 2
+	exitNoService = 3
+	exitNoReader  = 4
+	exitNoCard    = 5
+	exitWrongPIN  = 6
+	exitPINBlock  = 7
+	exitPUKBlock  = 8
+	exitInactive  = 9
+	exitExpired   = 10
+	exitRevoked   = 11
+	exitNetwork   = 13
+	exitCancelled = 14
+	exitServer    = 64 // + the hundreds of the CSE code the server gave
+)
+
+// exits are the statuses of the codes this program gives, and of those refusals
+// of a service that have a status of their own.
+var exits = map[string]int{
+	"CSE-201": exitNoReader, "CSE-202": exitNoService, "CSE-203": exitNoCard, "CSE-204": exitNoCard,
+	"CSE-205": exitInactive, "CSE-210": exitWrongPIN, "CSE-211": exitCancelled, "CSE-212": exitPINBlock,
+	"CSE-213": exitWrongPIN, "CSE-214": exitPUKBlock, "CSE-215": exitUsage, "CSE-216": exitNoCard,
+	"CSE-217": exitNoCard, "CSE-219": exitNoCard, "CSE-220": exitNoReader,
+	"CSE-221": exitUsage, "CSE-222": exitUsage, "CSE-223": exitUsage, "CSE-224": exitNoCard,
+	"CSE-225": exitNoCard, "CSE-226": exitGeneric, "CSE-227": exitCancelled,
+	"CSE-240": exitNoCard, "CSE-241": exitNoCard, "CSE-242": exitNoCard, "CSE-243": exitNoCard, "CSE-245": exitNoCard, "CSE-246": exitNoCard,
+	"CSE-250": exitUsage, "CSE-251": exitUsage, "CSE-252": exitCancelled, "CSE-253": exitNetwork,
+	"CSE-254": exitNetwork, "CSE-255": exitNetwork, "CSE-256": exitNetwork, "CSE-257": exitNetwork,
+	"CSE-258": exitNetwork, "CSE-259": exitGeneric, "CSE-260": exitServer, "CSE-261": exitGeneric,
+	"CSE-301": exitExpired, "CSE-302": exitRevoked, "CSE-303": exitRevoked, "CSE-306": exitNetwork,
+}
+
+// exitOf is the exit status of a CSE code.
+func exitOf(code string) int {
+	if n, ok := exits[code]; ok {
+		return n
+	}
+	if len(code) == len("CSE-000") && code[4] >= '0' && code[4] <= '9' {
+		return exitServer + int(code[4]-'0')
+	}
+	return exitGeneric
+}
+
+// problem is a fault in a JSON document.
+type problem struct {
+	Schema   string `json:"schema,omitempty"`
+	Code     string `json:"code"`
+	Sentence string `json:"sentence"`
+	Cause    string `json:"cause"`
+	Next     string `json:"next"`
+	Exit     int    `json:"exit"`
+	Tries    *tries `json:"tries,omitempty"`
+}
+
+// problem describes a fault in the language of this run.
+func (a *app) problem(f *words.Fault) *problem {
+	return &problem{Code: f.Code, Sentence: f.Sentence(a.language), Cause: f.Cause(a.language), Next: f.Next(a.language), Exit: exitOf(f.Code)}
+}
+
+// withTries carries the tries left to the edge beside an error.
+type withTries struct {
+	error
+	tries holder.Tries
+}
+
+// Unwrap gives the error.
+func (w withTries) Unwrap() error { return w.error }
+
+// finish tells the person what went wrong and gives the exit status.
+func (a *app) finish(err error) int {
+	if err == nil {
+		return exitOK
+	}
+	f := a.fault(err)
+	p := a.problem(f)
+	var left withTries
+	if errors.As(err, &left) {
+		p.Tries = triesOf(left.tries)
+	}
+	if a.json && !a.emitted {
+		p.Schema = "cse.error/1"
+		_ = a.write(p)
+	}
+	fmt.Fprintf(a.Err, "%s: %s\n%s\n%s\n", p.Code, p.Sentence, p.Cause, p.Next)
+	if p.Tries != nil {
+		fmt.Fprintln(a.Err, a.triesText(left.tries))
+	}
+	if a.logLevel == "traffic" && f.Err != nil {
+		fmt.Fprintf(a.Err, "# %v\n", f.Err)
+	}
+	return p.Exit
+}
+
+// fault finds the fault in err or makes one.
+func (a *app) fault(err error) *words.Fault {
+	if f := words.FaultOf(err); f != nil {
+		return f
+	}
+	if !a.started {
+		return words.Refuse("CSE-250", err.Error())
+	}
+	return words.Refuse("CSE-259", err.Error()).Because(err)
+}
+
+// emit writes the result: one JSON document, or the text.
+func (a *app) emit(document any, text func(w io.Writer)) error {
+	if a.json {
+		return a.write(document)
+	}
+	w := tabwriter.NewWriter(a.Out, 0, 0, 2, ' ', 0)
+	text(w)
+	return w.Flush()
+}
+
+// write puts one JSON document on standard output, on one line.
+func (a *app) write(document any) error {
+	a.emitted = true
+	e := json.NewEncoder(a.Out)
+	e.SetEscapeHTML(false)
+	return e.Encode(document)
+}
+
+// line is one "label  value" of a text result.
+func (a *app) line(w io.Writer, key string, value any) {
+	fmt.Fprintf(w, "%s\t%v\n", a.say("label."+key), value)
+}
+
+// cannotWrite is the fault of a file that cannot be written.
+func cannotWrite(path string, err error) error {
+	var p *fs.PathError
+	if errors.As(err, &p) {
+		path = p.Path
+	}
+	return words.Refuse("CSE-261", path).Because(err)
+}
