@@ -305,7 +305,7 @@ func bodyKnown(leaf *x509.Certificate, issuer Issuer) bool {
 
 func reference(leaf *x509.Certificate, issuer Issuer, name cns.Name) identity.CardRef {
 	return identity.CardRef{
-		ID: string(name.ID), Issuer: issuerID(leaf), Serial: leaf.SerialNumber.Text(16), Own: issuer.Own,
+		ID: string(name.ID), Issuer: issuerID(leaf), Serial: fmt.Sprintf("%x", leaf.SerialNumber.Bytes()), Own: issuer.Own,
 		NotBefore: leaf.NotBefore, NotAfter: leaf.NotAfter,
 	}
 }

@@ -50,7 +50,8 @@ type CardRef struct {
 	// Issuer names the issuing CA: hexadecimal SHA-256 of its name and key
 	// identifier, as the certificate carries them.
 	Issuer string `json:"issuer"`
-	// Serial is the certificate's serial number, hexadecimal, lower case.
+	// Serial is the certificate's serial number, lower-case hexadecimal of whole
+	// octets, as pki/trust and pki/ca write it.
 	Serial string `json:"serial"`
 	// Own is true for certificates of this platform's own CA: only for those
 	// the card's live state is known.

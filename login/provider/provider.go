@@ -241,8 +241,15 @@ func (p *Provider) signer(_ context.Context, alg goidc.SignatureAlgorithm) (stri
 	return "", nil, fmt.Errorf("no key for %s", alg)
 }
 
+// verifySecret takes the secret as it is and as RFC 6749 (2.3.1) wants it in
+// the Basic header, form-encoded: the library does not decode it.
 func verifySecret(_ context.Context, stored, presented string) error {
-	if stored == "" || !identity.Same(stored, hashSecret(presented)) {
+	decoded, err := url.QueryUnescape(presented)
+	if err != nil {
+		decoded = presented
+	}
+	asIs, asForm := identity.Same(stored, hashSecret(presented)), identity.Same(stored, hashSecret(decoded))
+	if stored == "" || (!asIs && !asForm) {
 		return errors.New("wrong client secret")
 	}
 	return nil
