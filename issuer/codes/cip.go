@@ -53,6 +53,21 @@ func (c *CIPs) Check(ctx context.Context, card string, cip secret.Text) (bool, e
 	return same == 1, nil
 }
 
+// Has tells whether card has codes.
+func (c *CIPs) Has(ctx context.Context, card string) (bool, error) {
+	switch _, err := c.store.Get(ctx, card); {
+	case err == nil:
+		return true, nil
+	case isNone(err):
+		return false, nil
+	default:
+		return false, err
+	}
+}
+
+// Destroy is Destroy on the store that the CIPs read.
+func (c *CIPs) Destroy(ctx context.Context, card string) error { return Destroy(ctx, c.store, card) }
+
 // Free tells whether no card has this CIP under any key still in use.
 func (c *CIPs) Free(ctx context.Context, cip secret.Text) (bool, error) {
 	in := input(cip)

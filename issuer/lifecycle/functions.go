@@ -77,9 +77,9 @@ func FactsOf(p registry.Person, c Card, cards []Card) Facts {
 	return f
 }
 
-// grace is how long the old CNS lasts after its successor's activation, days
+// SuccessorGrace is how long the old CNS lasts after its successor's activation, days
 // (table D.11).
-const grace = 30
+const SuccessorGrace = 30
 
 // Functions computes TS, CF, TEAM and CNS, in that order, at instant now.
 func Functions(c Card, f Facts, now time.Time) [4]Function {
@@ -233,7 +233,7 @@ func cnsLast(c Card, f Facts) (last civil.Date, byGrace bool) {
 	if s == nil || s.Model != TSCNS || s.ActivatedAt.IsZero() {
 		return last, false
 	}
-	if g := civil.DayOf(s.ActivatedAt).AddDays(grace); g.Before(last) {
+	if g := civil.DayOf(s.ActivatedAt).AddDays(SuccessorGrace); g.Before(last) {
 		return g, true
 	}
 	return last, false

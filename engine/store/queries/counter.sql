@@ -54,3 +54,6 @@ DELETE FROM counter_tries WHERE subject = $1;
 -- name: UseTOTP :execrows
 INSERT INTO counter_totp (account, step) VALUES ($1, $2)
 ON CONFLICT (account) DO UPDATE SET step = excluded.step WHERE counter_totp.step < excluded.step;
+
+-- name: DeleteOldTries :execrows
+DELETE FROM counter_tries WHERE last_at < $1;

@@ -33,6 +33,18 @@ func (q *Queries) DeleteOldDrafts(ctx context.Context, touchedAt int64) (int64, 
 	return result.RowsAffected()
 }
 
+const deleteOldTries = `-- name: DeleteOldTries :execrows
+DELETE FROM counter_tries WHERE last_at < $1
+`
+
+func (q *Queries) DeleteOldTries(ctx context.Context, lastAt int64) (int64, error) {
+	result, err := q.db.ExecContext(ctx, deleteOldTries, lastAt)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
 const deleteTries = `-- name: DeleteTries :exec
 DELETE FROM counter_tries WHERE subject = $1
 `

@@ -1,0 +1,181 @@
+package counter
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha1" // RFC 6238, as every authenticator app does it
+	"crypto/subtle"
+	"encoding/base32"
+	"encoding/base64"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"cse.example/cse/ground/journal"
+	"cse.example/cse/ground/secret"
+	"cse.example/cse/ground/words"
+)
+
+// TOTP as RFC 6238 and every authenticator app: SHA-1, 6 digits, 30 seconds;
+// one step of clock difference is allowed each way.
+const (
+	totpPeriod = 30
+	totpDigits = 1_000_000
+	totpSecret = 20
+	totpSkew   = 1
+)
+
+// Authenticate proves an operator by account, password and one-time code at
+// instant at. Whatever is wrong, the answer is CSE-142; tries slow down per
+// account (CSE-143); a one-time code serves once.
+func (c *Counter) Authenticate(ctx context.Context, account string, password, code secret.Text, at time.Time) (Operator, error) {
+	who := subject("operator", account)
+	if wait, err := c.wait(ctx, who); err != nil {
+		return Operator{}, err
+	} else if wait > 0 {
+		return Operator{}, refuseWait("CSE-143", wait)
+	}
+	op, step, good := c.prove(account, password, code, at) // slow, so before the act
+	var refusal *words.Fault
+	err := c.d.Atomically(ctx, func(ctx context.Context) error {
+		refusal = nil
+		wait, err := c.wait(ctx, who)
+		if err != nil {
+			return err
+		}
+		if wait > 0 { // somebody else tried meanwhile
+			refusal = refuseWait("CSE-143", wait)
+			return nil
+		}
+		fresh := false
+		if good {
+			if fresh, err = c.d.Tries.UseTOTP(ctx, account, step); err != nil {
+				return err
+			}
+		}
+		if !good || !fresh {
+			refusal = words.Refuse("CSE-142")
+			return c.refused(ctx, account, who)
+		}
+		if err := c.d.Tries.Clear(ctx, who); err != nil {
+			return err
+		}
+		return c.d.Record(ctx, journal.Entry{Act: "operator.authenticated", Actor: account, Office: op.Office.ID})
+	})
+	switch {
+	case err != nil:
+		return Operator{}, err
+	case refusal != nil:
+		return Operator{}, refusal
+	}
+	return op, nil
+}
+
+func (c *Counter) refused(ctx context.Context, account, who string) error {
+	if _, err := c.failed(ctx, who); err != nil {
+		return err
+	}
+	if _, known := c.d.Directory.accounts[account]; !known {
+		return nil // an invented name is no business of the journal
+	}
+	return c.d.Record(ctx, journal.Entry{Act: "operator.refused", Actor: account})
+}
+
+// prove compares password and code; every path does the same work.
+func (c *Counter) prove(account string, password, code secret.Text, at time.Time) (Operator, int64, bool) {
+	a, known := c.d.Directory.accounts[account]
+	hash := nobody()
+	if known && a.PasswordHash != "" {
+		if h, err := parseHash(a.PasswordHash); err == nil { // checked when the directory was made
+			hash = h
+		}
+	}
+	good := hash.matches(password)
+	op, err := c.d.Directory.OperatorByAccount(account)
+	if err != nil || !good {
+		return Operator{}, 0, false
+	}
+	key, err := c.openTOTP(a)
+	if err != nil {
+		return Operator{}, 0, false
+	}
+	step, ok := totpStep(key, code, at)
+	return op, step, ok
+}
+
+// totpStep finds the time step whose code this is.
+func totpStep(key, code secret.Text, at time.Time) (int64, bool) {
+	now := at.Unix() / totpPeriod
+	var hit int64
+	found := false
+	for step := now - totpSkew; step <= now+totpSkew; step++ {
+		want := hotp(key, step)
+		if subtle.ConstantTimeCompare([]byte(want), code.Reveal()) == 1 {
+			hit, found = step, true
+		}
+	}
+	return hit, found
+}
+
+// TOTP is the one-time code of key at an instant: what an authenticator app
+// shows. The demo plays the operator with it.
+func TOTP(key secret.Text, at time.Time) secret.Text {
+	return secret.FromString(hotp(key, at.Unix()/totpPeriod))
+}
+
+// hotp is RFC 4226 section 5.3 with six digits.
+func hotp(key secret.Text, step int64) string {
+	m := hmac.New(sha1.New, key.Reveal())
+	_ = binary.Write(m, binary.BigEndian, step) // a hash does not fail
+	sum := m.Sum(nil)
+	off := sum[len(sum)-1] & 0xF
+	return fmt.Sprintf("%06d", (binary.BigEndian.Uint32(sum[off:])&0x7FFFFFFF)%totpDigits)
+}
+
+// NewTOTP makes an operator's secret of 160 bits.
+func NewTOTP(rand io.Reader) (secret.Text, error) {
+	b := make([]byte, totpSecret)
+	defer clear(b)
+	if _, err := io.ReadFull(rand, b); err != nil {
+		return secret.Text{}, fmt.Errorf("counter: TOTP secret: %w", err)
+	}
+	return secret.New(b), nil
+}
+
+// TOTPAddress is the otpauth:// address that a phone reads as a QR code. It
+// contains the secret: show it once.
+func TOTPAddress(account string, key secret.Text) secret.Text {
+	s := base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(key.Reveal())
+	return secret.FromString("otpauth://totp/CSE:" + account + "?secret=" + s + "&issuer=CSE&algorithm=SHA1&digits=6&period=30")
+}
+
+func totpBound(account string) []byte { return []byte("cse.counter/1|totp|" + account) }
+
+// SealTOTP makes what configuration keeps of an operator's secret.
+func SealTOTP(seal AEAD, account string, key secret.Text) (string, error) {
+	b := key.Reveal()
+	defer clear(b)
+	s, err := seal.Encrypt(b, totpBound(account))
+	if err != nil {
+		return "", fmt.Errorf("counter: seal the TOTP secret: %w", err)
+	}
+	return base64.StdEncoding.EncodeToString(s), nil
+}
+
+func (c *Counter) openTOTP(a Account) (secret.Text, error) {
+	b, err := base64.StdEncoding.DecodeString(a.TOTP)
+	if err != nil {
+		return secret.Text{}, fmt.Errorf("counter: operator %s: TOTP: %w", a.Account, err)
+	}
+	key, err := c.d.Seal.Decrypt(b, totpBound(a.Account))
+	if err != nil {
+		return secret.Text{}, fmt.Errorf("counter: operator %s: TOTP: %w", a.Account, err)
+	}
+	if len(key) == 0 {
+		return secret.Text{}, errors.New("counter: operator " + a.Account + ": TOTP is empty")
+	}
+	defer clear(key)
+	return secret.New(key), nil
+}

@@ -1,0 +1,111 @@
+// Package counter is what happens at a counter (sportello) and what a holder
+// does with his CIP: who may do it, which papers it takes, and the act itself.
+//
+// Counters and operators come from configuration (Directory); what an operator
+// may do follows from the matrix of the rules (permissions.go), asked again at
+// each request. An activation (R59, R61, R73-R75) is filled in four steps kept
+// as a sealed draft on the server and becomes one act: card active, certificate
+// active, codes form and codes mail asked for, journal written, all or nothing,
+// and once only however often the button is pressed. A holder may revoke with
+// the CIP alone (R84): wrong tries slow down by card and by source.
+//
+// It refuses, each with its own CSE code: a counter or operator that may not;
+// an expired or unfit document, the TS as a document (R40); a card of somebody
+// else, replaced, not arrived, ended; an operator's own card; addresses that
+// differ or are none. It never sees a half of a code: bodies of effects name
+// the card, and the process that prints or mails opens its own half.
+package counter
+
+import (
+	"context"
+	"errors"
+	"io"
+
+	"cse.example/cse/ground/civil"
+	"cse.example/cse/ground/effect"
+	"cse.example/cse/ground/journal"
+	"cse.example/cse/ground/secret"
+	"cse.example/cse/issuer/lifecycle"
+	"cse.example/cse/person/codicefiscale"
+	"cse.example/cse/person/registry"
+)
+
+// People is the registry as a counter reads it.
+type People interface {
+	Get(ctx context.Context, cf codicefiscale.Code) (registry.Person, error)
+	Search(ctx context.Context, q registry.Query) ([]registry.Person, error)
+}
+
+// Codes are the holder's codes as a counter may know them: that they exist,
+// whether a CIP is right, and their end. *codes.CIPs is one.
+type Codes interface {
+	Has(ctx context.Context, card string) (bool, error)
+	Check(ctx context.Context, card string, cip secret.Text) (bool, error)
+	Destroy(ctx context.Context, card string) error
+}
+
+// Certificates moves a certificate, by serial number in lower-case hexadecimal,
+// in the act that ctx carries. reason is a CRLReason of RFC 5280.
+type Certificates interface {
+	Activate(ctx context.Context, serial string) error
+	Revoke(ctx context.Context, serial string, reason int) error
+}
+
+// AEAD seals what the store keeps for the counter, and operators' TOTP secrets.
+type AEAD interface {
+	Encrypt(plaintext, associatedData []byte) ([]byte, error)
+	Decrypt(ciphertext, associatedData []byte) ([]byte, error)
+}
+
+// Deps are what the counter stands on; all are needed.
+type Deps struct {
+	Directory    *Directory
+	People       People
+	Cards        lifecycle.Store
+	Codes        Codes
+	Certificates Certificates
+	Drafts       Drafts
+	Activations  Activations
+	Tries        Tries
+	Seal         AEAD
+	Clock        civil.Clock
+	Rand         io.Reader
+	Atomically   func(ctx context.Context, act func(ctx context.Context) error) error
+	Enqueue      effect.Enqueue
+	// DropPrint destroys what is left of a print: the pending effect and
+	// whatever its handler spooled. It is called with the effect's key.
+	DropPrint effect.Drop
+	Record    journal.Recorder
+}
+
+// Counter does the acts. Make one with New; it is safe for concurrent use.
+type Counter struct{ d Deps }
+
+// New refuses a missing dependency.
+func New(d Deps) (*Counter, error) {
+	for _, x := range []struct {
+		missing bool
+		name    string
+	}{
+		{d.Directory == nil, "Directory"},
+		{d.People == nil, "People"},
+		{d.Cards == nil, "Cards"},
+		{d.Codes == nil, "Codes"},
+		{d.Certificates == nil, "Certificates"},
+		{d.Drafts == nil, "Drafts"},
+		{d.Activations == nil, "Activations"},
+		{d.Tries == nil, "Tries"},
+		{d.Seal == nil, "Seal"},
+		{d.Clock == nil, "Clock"},
+		{d.Rand == nil, "Rand"},
+		{d.Atomically == nil, "Atomically"},
+		{d.Enqueue == nil, "Enqueue"},
+		{d.DropPrint == nil, "DropPrint"},
+		{d.Record == nil, "Record"},
+	} {
+		if x.missing {
+			return nil, errors.New("counter: " + x.name + " is missing")
+		}
+	}
+	return &Counter{d}, nil
+}

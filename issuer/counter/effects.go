@@ -1,0 +1,145 @@
+package counter
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"cse.example/cse/ground/civil"
+	"cse.example/cse/ground/effect"
+	"cse.example/cse/ground/words"
+	"cse.example/cse/issuer/codes"
+)
+
+// The kinds of effect that a counter asks for.
+const (
+	KindPrintCodes = "print.codes" // body: Form
+	KindMailCodes  = "mail.codes"  // body: CodesMail
+	KindMailNotice = "mail.notice" // body: Notice
+)
+
+// PrintKey is the key of the print of an activation.
+func PrintKey(protocol string) string { return KindPrintCodes + "/" + protocol }
+
+// MailKey is the key of the mail with the second halves.
+func MailKey(protocol string) string { return KindMailCodes + "/" + protocol }
+
+// Form is what the activation form and the codes sheet say, first halves apart:
+// those are opened by the process that prints, from the card number.
+type Form struct {
+	Protocol string     `json:"protocol"`
+	At       time.Time  `json:"at"`
+	Lang     words.Lang `json:"lang"`
+	Card     string     `json:"card"`
+	TEAM     string     `json:"team"`
+	CF       string     `json:"cf"`
+	Surname  string     `json:"surname"`
+	Name     string     `json:"name"`
+	Born     civil.Date `json:"born"`
+	Document Document   `json:"document"`
+	Present  Present    `json:"present"`
+	// EmailMasked is g•••@e•••.it.
+	EmailMasked  string `json:"email_masked"`
+	OfficeName   string `json:"office_name"`
+	OperatorName string `json:"operator_name"`
+}
+
+func form(number string, at time.Time, op Operator, f found, s IdentityStep, k ContactStep) Form {
+	return Form{
+		Protocol: number, At: at, Lang: k.Lang, Card: f.Card.ID, TEAM: f.Card.TEAM, CF: string(f.Person.CF),
+		Surname: f.Person.Surname, Name: f.Person.Name, Born: f.Person.Born, Document: s.Document, Present: s.Present,
+		EmailMasked: maskEmail(k.Email), OfficeName: op.Office.Name, OperatorName: op.Name,
+	}
+}
+
+// CodesMail is the mail with the second halves, halves apart. It names neither
+// surname nor codice fiscale.
+type CodesMail struct {
+	Protocol  string     `json:"protocol"`
+	Card      string     `json:"card"`
+	To        string     `json:"to"`
+	FirstName string     `json:"first_name"`
+	Lang      words.Lang `json:"lang"`
+}
+
+// Event is what a notice tells.
+type Event string
+
+// The notices.
+const (
+	Activated Event = "activated"
+	Revoked   Event = "revoked"
+)
+
+// Notice is a mail without any code.
+type Notice struct {
+	Event     Event      `json:"event"`
+	Protocol  string     `json:"protocol"`
+	Card      string     `json:"card"`
+	To        string     `json:"to"`
+	FirstName string     `json:"first_name"`
+	At        time.Time  `json:"at"`
+	Lang      words.Lang `json:"lang"`
+}
+
+// Text is the subject and the plain text of the notice.
+func (n Notice) Text() (subject, text string) {
+	key := "counter.notice." + string(n.Event)
+	return words.Say(n.Lang, key+".subject"),
+		words.Say(n.Lang, key+".text", n.FirstName, cardEnd(n.Card), n.Protocol, moment(n.At))
+}
+
+// Text is the subject and the plain text of the mail: each second half on a
+// line of its own, and no digit after the three words before those lines.
+func (m CodesMail) Text(s codes.Second) (subject, text string) {
+	lines := "PIN: " + string(s.PIN.Reveal()) + "\nPUK: " + string(s.PUK.Reveal()) + "\nCIP: " + string(s.CIP.Reveal())
+	return words.Say(m.Lang, "counter.codes.subject"),
+		words.Say(m.Lang, "counter.codes.before", m.FirstName) + "\n\n" + lines + "\n\n" +
+			words.Say(m.Lang, "counter.codes.after", cardEnd(m.Card), m.Protocol)
+}
+
+// cardEnd is the reference that papers give: the last four digits.
+func cardEnd(card string) string { return card[max(0, len(card)-4):] }
+
+func moment(t time.Time) string { return t.In(civil.Rome).Format("02/01/2006 15:04") }
+
+// firstName is the first of the given names, in the case of a sentence.
+func firstName(names string) string {
+	first, _, _ := strings.Cut(strings.TrimSpace(names), " ")
+	r := []rune(strings.ToLower(first))
+	if len(r) == 0 {
+		return ""
+	}
+	return strings.ToUpper(string(r[:1])) + string(r[1:])
+}
+
+func (c *Counter) enqueueActivation(ctx context.Context, f found, e evidence) error {
+	name := firstName(f.Person.Name)
+	number, lang := e.Form.Protocol, e.Contact.Lang
+	for _, x := range []struct {
+		key, kind string
+		body      any
+	}{
+		{PrintKey(number), KindPrintCodes, e.Form},
+		{MailKey(number), KindMailCodes, CodesMail{number, f.Card.ID, e.Contact.Email, name, lang}},
+		{
+			KindMailNotice + "/" + string(Activated) + "/" + number, KindMailNotice,
+			Notice{Activated, number, f.Card.ID, e.Contact.Email, name, e.Form.At, lang},
+		},
+	} {
+		if err := c.enqueue(ctx, x.key, x.kind, f.Card.ID, x.body); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *Counter) enqueue(ctx context.Context, key, kind, card string, body any) error {
+	b, err := json.Marshal(body)
+	if err != nil {
+		return fmt.Errorf("counter: %s: %w", kind, err)
+	}
+	return c.d.Enqueue(ctx, effect.Effect{Key: key, Kind: kind, Card: card, Body: b})
+}

@@ -1,0 +1,210 @@
+package counter
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"cse.example/cse/ground/civil"
+	"cse.example/cse/ground/journal"
+	"cse.example/cse/ground/words"
+	"cse.example/cse/issuer/lifecycle"
+	"cse.example/cse/person/codicefiscale"
+)
+
+// CRLReasons of RFC 5280, 5.3.1.
+const (
+	affiliation  = 3
+	supersession = 4
+	cessation    = 5
+)
+
+// ending is how a card ends.
+type ending struct {
+	event              lifecycle.Event
+	why                lifecycle.Reason
+	crl                int
+	actor, office, act string
+}
+
+// end is what every end of a card has in common, in the act of ctx: the card
+// moves, its certificate is revoked for good, its codes are destroyed, the
+// journal says so.
+func (c *Counter) end(ctx context.Context, card lifecycle.Card, e ending) (Receipt, error) {
+	now := c.d.Clock.Now()
+	card, err := lifecycle.Move(card, e.event, e.why, now)
+	if err != nil {
+		return Receipt{}, err
+	}
+	if _, err := c.d.Cards.Put(ctx, card); err != nil {
+		return Receipt{}, err
+	}
+	// An expired certificate needs no revocation: lists forget it anyway.
+	if card.CertSerial != "" && e.event != lifecycle.Expire {
+		if err := c.d.Certificates.Revoke(ctx, card.CertSerial, e.crl); err != nil {
+			return Receipt{}, err
+		}
+	}
+	if err := c.d.Codes.Destroy(ctx, card.ID); err != nil {
+		return Receipt{}, err
+	}
+	number, err := c.protocol(ctx, now)
+	if err != nil {
+		return Receipt{}, err
+	}
+	return Receipt{Protocol: number, Card: card.ID, At: now}, c.d.Record(ctx, journal.Entry{
+		Act: e.act, Actor: e.actor, Office: e.office, Card: card.ID, Person: string(card.CF),
+		Detail: map[string]string{"protocol": number, "reason": string(e.why)},
+	})
+}
+
+// RevokeInPerson is the holder's own word at a counter: identified by document,
+// final. Loss and theft, which need a report, are another act.
+func (c *Counter) RevokeInPerson(ctx context.Context, op Operator, id string, doc Document) (Receipt, error) {
+	var out Receipt
+	err := c.d.Atomically(ctx, func(ctx context.Context) error {
+		f, err := c.searched(ctx, CardStep{Card: id})
+		if err != nil {
+			return err
+		}
+		if op.CF.Base() == f.Person.CF.Base() {
+			return words.Refuse("CSE-140")
+		}
+		if err := c.d.Directory.Allowed(op, RevokeInPerson, f.Person.ASL); err != nil {
+			return err
+		}
+		if err := c.checkIdentity(f, IdentityStep{Present: PresentHolder, Document: doc}); err != nil {
+			return err
+		}
+		if f.Card.State.Final() || !f.Card.HasChip() {
+			return nothingToRevoke(f.Card)
+		}
+		out, err = c.end(ctx, f.Card, ending{
+			event: lifecycle.Revoke, why: lifecycle.ByHolder, crl: cessation, actor: op.Account, office: op.Office.ID, act: "card.revoked",
+		})
+		if err != nil {
+			return err
+		}
+		return c.tell(ctx, Revoked, out, "")
+	})
+	if errors.Is(err, lifecycle.ErrStale) {
+		return Receipt{}, words.Refuse("CSE-149").Because(err)
+	}
+	return out, err
+}
+
+// CloseFor ends every living card of somebody who died or lost the assistance
+// (why: lifecycle.Death or lifecycle.EndOfAssistance); the registry's import
+// calls it. It joins the act of ctx and answers how many cards it ended.
+func (c *Counter) CloseFor(ctx context.Context, cf codicefiscale.Code, why lifecycle.Reason) (int, error) {
+	if why != lifecycle.Death && why != lifecycle.EndOfAssistance {
+		return 0, errors.New("counter: a person's cards close for death or end of assistance only")
+	}
+	n := 0
+	err := c.d.Atomically(ctx, func(ctx context.Context) error {
+		n = 0
+		cards, err := c.d.Cards.ByPerson(ctx, cf)
+		if err != nil {
+			return err
+		}
+		for _, x := range cards {
+			if x.State.Final() {
+				continue
+			}
+			if _, err := c.end(ctx, x, ending{
+				event: lifecycle.Revoke, why: why, crl: affiliation, actor: "system:registry", act: "card.closed",
+			}); err != nil {
+				return err
+			}
+			n++
+		}
+		return nil
+	})
+	return n, err
+}
+
+// Sweep is the nightly look at cards whose day has come: expired ones, and old
+// ones whose successor was activated more than 30 days ago (table D.11). Each
+// card is an act of its own; it answers how many ended.
+func (c *Counter) Sweep(ctx context.Context) (int, error) {
+	n := 0
+	for _, s := range []lifecycle.State{
+		lifecycle.Produced, lifecycle.Shipped, lifecycle.Delivered, lifecycle.Returned, lifecycle.Active, lifecycle.Suspended,
+	} {
+		for after := ""; ; {
+			cards, err := c.d.Cards.ByState(ctx, s, after, 500)
+			if err != nil {
+				return n, err
+			}
+			if len(cards) == 0 {
+				break
+			}
+			for _, x := range cards {
+				ended, err := c.sweep(ctx, x.ID)
+				if err != nil {
+					return n, err
+				}
+				if ended {
+					n++
+				}
+			}
+			after = cards[len(cards)-1].ID
+		}
+	}
+	return n, nil
+}
+
+func (c *Counter) sweep(ctx context.Context, id string) (ended bool, err error) {
+	e, err := c.due(ctx, id)
+	if err != nil || e == nil {
+		return false, err
+	}
+	err = c.d.Atomically(ctx, func(ctx context.Context) error {
+		e, err := c.due(ctx, id) // again, inside the act
+		if err != nil || e == nil {
+			return err
+		}
+		card, err := c.d.Cards.Get(ctx, id)
+		if err != nil {
+			return err
+		}
+		ended = true
+		_, err = c.end(ctx, card, *e)
+		return err
+	})
+	return ended && err == nil, err
+}
+
+// due is the end that a card has come to, nil for none.
+func (c *Counter) due(ctx context.Context, id string) (*ending, error) {
+	card, err := c.d.Cards.Get(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	now := c.d.Clock.Now()
+	if _, err := lifecycle.Move(card, lifecycle.Expire, "", now); err == nil {
+		return &ending{event: lifecycle.Expire, actor: "system:sweep", act: "card.expired"}, nil
+	}
+	if card.ReplacedBy == "" || !card.HasChip() {
+		return nil, nil
+	}
+	next, err := c.d.Cards.Get(ctx, card.ReplacedBy)
+	if err != nil {
+		return nil, err
+	}
+	if !overtaken(card, next, now) {
+		return nil, nil
+	}
+	return &ending{event: lifecycle.Replace, why: lifecycle.Renewal, crl: supersession, actor: "system:sweep", act: "card.replaced"}, nil
+}
+
+// overtaken asks lifecycle whether the successor has ended the old card's CNS.
+func overtaken(card, next lifecycle.Card, now time.Time) bool {
+	if !next.HasChip() || next.ActivatedAt.IsZero() {
+		return false
+	}
+	if _, err := lifecycle.Move(card, lifecycle.Replace, lifecycle.Renewal, now); err != nil {
+		return false
+	}
+	return civil.DayOf(now).After(civil.DayOf(next.ActivatedAt).AddDays(lifecycle.SuccessorGrace))
+}

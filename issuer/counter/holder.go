@@ -1,0 +1,217 @@
+package counter
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"cse.example/cse/ground/civil"
+	"cse.example/cse/ground/secret"
+	"cse.example/cse/ground/words"
+	"cse.example/cse/issuer/lifecycle"
+	"cse.example/cse/person/codicefiscale"
+)
+
+// Receipt tells what a revocation did.
+type Receipt struct {
+	Protocol string
+	Card     string
+	At       time.Time
+}
+
+// RevokeWithCIP is the holder's own, final revocation (R84), without login:
+// which is a codice fiscale or a 16-digit card number; source is where the
+// request comes from (an address), for slowing down only. A wrong CIP, an
+// unknown card and an unknown person look the same (CSE-401) and cost a wait
+// that doubles for the card and for the source (CSE-402 while it lasts). A card
+// without chip (CSE-403), never activated (CSE-404) or already revoked
+// (CSE-405) has nothing to revoke, and its own message.
+func (c *Counter) RevokeWithCIP(ctx context.Context, which string, cip secret.Text, source string, lang words.Lang) (Receipt, error) {
+	candidates, why, err := c.candidates(ctx, which)
+	if err != nil {
+		return Receipt{}, err
+	}
+	who := triers(candidates, which, source)
+	var out Receipt
+	var refusal *words.Fault
+	err = c.d.Atomically(ctx, func(ctx context.Context) error {
+		refusal, out = nil, Receipt{}
+		wait, err := c.wait(ctx, who...)
+		if err != nil {
+			return err
+		}
+		if wait > 0 {
+			refusal = refuseWait("CSE-402", wait)
+			return nil
+		}
+		card, ok, err := c.matching(ctx, candidates, cip)
+		if err != nil {
+			return err
+		}
+		if !ok { // the count must be written: the act ends well, the caller is refused
+			wait, err := c.failed(ctx, who...)
+			if refusal = why; refusal == nil {
+				refusal = refuseWait("CSE-401", wait).At("cip")
+			}
+			return err
+		}
+		if out, err = c.revokeByHolder(ctx, card, lang); err != nil {
+			return err
+		}
+		return c.d.Tries.Clear(ctx, subject("cip.card", card.ID))
+	})
+	switch {
+	case errors.Is(err, lifecycle.ErrStale):
+		return Receipt{}, words.Refuse("CSE-149").Because(err)
+	case err != nil:
+		return Receipt{}, err
+	case refusal != nil:
+		return Receipt{}, refusal
+	}
+	return out, nil
+}
+
+// triers are who a wrong CIP is counted against: the cards it may have meant,
+// however they were named, and the source.
+func triers(cards []lifecycle.Card, which, source string) []string {
+	who := []string{subject("cip.source", source)}
+	for _, x := range cards {
+		who = append(who, subject("cip.card", x.ID))
+	}
+	if len(cards) == 0 {
+		who = append(who, subject("cip.card", clean(which)))
+	}
+	return who
+}
+
+// candidates are the cards that a CIP can revoke. Without any, refusal says why
+// when the person has a card at all; otherwise a wrong CIP and an unknown card
+// must look the same.
+func (c *Counter) candidates(ctx context.Context, which string) (cards []lifecycle.Card, refusal *words.Fault, err error) {
+	all, err := c.cardsOf(ctx, which)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, x := range all {
+		if x.HasChip() && (x.State == lifecycle.Active || x.State == lifecycle.Suspended) {
+			cards = append(cards, x)
+		}
+	}
+	current, ok := lifecycle.Current(all)
+	if len(cards) > 0 || !ok {
+		return cards, nil, nil
+	}
+	return nil, nothingToRevoke(current), nil
+}
+
+func nothingToRevoke(card lifecycle.Card) *words.Fault {
+	switch {
+	case !card.HasChip():
+		return words.Refuse("CSE-403")
+	case card.State == lifecycle.Revoked || card.State == lifecycle.Replaced:
+		return words.Refuse("CSE-405", civil.DayOf(card.EndedAt).Italian())
+	case card.State == lifecycle.Expired:
+		return words.Refuse("CSE-406", card.Expires.Italian())
+	default:
+		return words.Refuse("CSE-404")
+	}
+}
+
+func (c *Counter) cardsOf(ctx context.Context, which string) ([]lifecycle.Card, error) {
+	which = clean(which)
+	if cardNumber(which) {
+		card, err := c.d.Cards.Get(ctx, which)
+		if errors.Is(err, lifecycle.ErrUnknown) {
+			return nil, nil
+		}
+		return []lifecycle.Card{card}, err
+	}
+	cf, err := codicefiscale.Parse(which)
+	if err != nil {
+		return nil, err
+	}
+	return c.d.Cards.ByPerson(ctx, cf)
+}
+
+// matching finds the card that cip belongs to. Every candidate is compared, so
+// that the time says nothing.
+func (c *Counter) matching(ctx context.Context, cards []lifecycle.Card, cip secret.Text) (lifecycle.Card, bool, error) {
+	var hit lifecycle.Card
+	found := false
+	for _, x := range cards {
+		now, err := c.d.Cards.Get(ctx, x.ID) // as it is inside the act
+		if err != nil {
+			return hit, false, err
+		}
+		if now.State != lifecycle.Active && now.State != lifecycle.Suspended {
+			continue
+		}
+		has, err := c.d.Codes.Has(ctx, now.ID)
+		if err != nil {
+			return hit, false, err
+		}
+		if !has {
+			continue
+		}
+		same, err := c.d.Codes.Check(ctx, now.ID, cip)
+		if err != nil {
+			return hit, false, err
+		}
+		if same {
+			hit, found = now, true
+		}
+	}
+	return hit, found, nil
+}
+
+func (c *Counter) revokeByHolder(ctx context.Context, card lifecycle.Card, lang words.Lang) (Receipt, error) {
+	r, err := c.end(ctx, card, ending{
+		event: lifecycle.Revoke, why: lifecycle.ByHolder, crl: cessation, actor: "holder", act: "card.revoked",
+	})
+	if err != nil {
+		return r, err
+	}
+	return r, c.tell(ctx, Revoked, r, lang)
+}
+
+// tell sends a notice to the address given at activation, or else to the one
+// the registry knows; without any there is nobody to tell.
+func (c *Counter) tell(ctx context.Context, e Event, r Receipt, lang words.Lang) error {
+	card, err := c.d.Cards.Get(ctx, r.Card)
+	if err != nil {
+		return err
+	}
+	to, known, err := c.address(ctx, card)
+	if err != nil {
+		return err
+	}
+	if lang == "" {
+		lang = known
+	}
+	p, err := c.d.People.Get(ctx, card.CF)
+	if err != nil {
+		return err
+	}
+	if to == "" {
+		to = p.Email
+	}
+	if !validEmail(to) {
+		return nil
+	}
+	return c.enqueue(ctx, KindMailNotice+"/"+string(e)+"/"+r.Protocol, KindMailNotice, r.Card, Notice{
+		Event: e, Protocol: r.Protocol, Card: r.Card, To: to, FirstName: firstName(p.Name), At: r.At, Lang: lang,
+	})
+}
+
+// address is what the holder told at the last activation, and his language.
+func (c *Counter) address(ctx context.Context, card lifecycle.Card) (string, words.Lang, error) {
+	rows, err := c.d.Activations.ByCard(ctx, card.ID)
+	if err != nil || len(rows) == 0 {
+		return "", words.Italian, err
+	}
+	var e evidence
+	if err := c.open("activation", rows[0].Protocol, rows[0].Body, &e); err != nil {
+		return "", words.Italian, err
+	}
+	return e.Contact.Email, e.Contact.Lang, nil
+}

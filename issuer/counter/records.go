@@ -1,0 +1,120 @@
+package counter
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"cse.example/cse/ground/civil"
+)
+
+// ErrNotFound: the store has no such draft or activation.
+var ErrNotFound = errors.New("counter: not found")
+
+// ErrStale: somebody else (another window) wrote the draft first.
+var ErrStale = errors.New("counter: the draft was changed meanwhile")
+
+// DraftRow is a draft as it is kept: Body is sealed.
+type DraftRow struct {
+	ID, Operator, Office string
+	Body                 []byte
+	Version              int64
+	TouchedAt            time.Time
+}
+
+// Drafts keeps the drafts of activations. Writes happen inside an act.
+type Drafts interface {
+	// Get answers ErrNotFound.
+	Get(ctx context.Context, id string) (DraftRow, error)
+	// Put inserts Version 0 or replaces the equal Version, else ErrStale; it
+	// answers the new Version.
+	Put(ctx context.Context, d DraftRow) (int64, error)
+	Delete(ctx context.Context, id string) error
+	// Prune deletes drafts untouched since before.
+	Prune(ctx context.Context, before time.Time) (int64, error)
+}
+
+// ActivationRow is an activation as it is kept: Body is sealed.
+type ActivationRow struct {
+	Protocol, Draft, Card, Operator, Office string
+	At, PrintedAt, HandedAt                 time.Time
+	Body                                    []byte
+}
+
+// Activations keeps what was done. Writes happen inside an act.
+type Activations interface {
+	// NextProtocol counts from 1 in each year.
+	NextProtocol(ctx context.Context, year int) (int64, error)
+	// Add keeps a; false when the draft has been used already.
+	Add(ctx context.Context, a ActivationRow) (bool, error)
+	// Find looks up by protocol number, or by draft when protocol is empty;
+	// ErrNotFound.
+	Find(ctx context.Context, protocol, draft string) (ActivationRow, error)
+	// ByCard lists a card's activations, newest first.
+	ByCard(ctx context.Context, card string) ([]ActivationRow, error)
+	// Mark sets the time of printing or of handing over; false when it is set.
+	Mark(ctx context.Context, protocol string, step Step, at time.Time) (bool, error)
+}
+
+// Step is what happens to the codes form after the activation.
+type Step int
+
+// The steps, in order.
+const (
+	StepPrinted Step = iota
+	StepHandedOver
+)
+
+// TriesRow counts somebody's wrong tries.
+type TriesRow struct {
+	Failures      int
+	LastAt, Until time.Time
+}
+
+// Tries keeps wrong tries. Writes happen inside an act.
+type Tries interface {
+	// Get answers the zero row for a subject without tries.
+	Get(ctx context.Context, subject string) (TriesRow, error)
+	Put(ctx context.Context, subject string, r TriesRow) error
+	Clear(ctx context.Context, subject string) error
+	// UseTOTP remembers the last time step that account used; false when step
+	// is not later than it.
+	UseTOTP(ctx context.Context, account string, step int64) (bool, error)
+	// Prune forgets subjects that have not tried since before.
+	Prune(ctx context.Context, before time.Time) (int64, error)
+}
+
+func (c *Counter) seal(kind, id string, v any) ([]byte, error) {
+	plain, err := json.Marshal(v)
+	if err != nil {
+		return nil, fmt.Errorf("counter: %s: %w", kind, err)
+	}
+	b, err := c.d.Seal.Encrypt(plain, []byte("cse.counter/1|"+kind+"|"+id))
+	if err != nil {
+		return nil, fmt.Errorf("counter: seal %s: %w", kind, err)
+	}
+	return b, nil
+}
+
+func (c *Counter) open(kind, id string, b []byte, v any) error {
+	plain, err := c.d.Seal.Decrypt(b, []byte("cse.counter/1|"+kind+"|"+id))
+	if err != nil {
+		return fmt.Errorf("counter: open %s: %w", kind, err)
+	}
+	if err := json.Unmarshal(plain, v); err != nil {
+		return fmt.Errorf("counter: read %s: %w", kind, err)
+	}
+	return nil
+}
+
+// protocol is the next protocol number, AAAA/NNNNNNN, in the act of ctx.
+func (c *Counter) protocol(ctx context.Context, at time.Time) (string, error) {
+	year := civil.DayOf(at).Year
+	n, err := c.d.Activations.NextProtocol(ctx, year)
+	if err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("%04d/%07d", year, n), nil
+}
