@@ -11,9 +11,9 @@ import (
 type ATR struct {
 	TA1, TB1, TC1 byte
 	// HasTB1 and HasTC1: some masks leave them out (T0 = DF or FF).
-	HasTB1 bool
-	TA3    byte // IFSC
-	TB3    byte // waiting times
+	HasTB1     bool
+	TA3        byte // IFSC
+	TB3        byte // waiting times
 	Historical [15]byte
 }
 

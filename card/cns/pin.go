@@ -120,7 +120,7 @@ func runs(s string) bool {
 	for _, step := range []int{1, 9, 2, 8} {
 		all := true
 		for i := 1; i < len(s) && all; i++ {
-			all = (int(s[i]-s[i-1])+20)%10 == step
+			all = (int(s[i])-int(s[i-1])+10)%10 == step
 		}
 		if all {
 			return true
