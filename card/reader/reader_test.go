@@ -141,6 +141,8 @@ func TestVirtualComesBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer c.Close()
+	vpcd{t, c}.send(4)
+	vpcd{t, c}.receive()
 	cancel()
 	if err := <-done; err != nil {
 		t.Fatal(err)

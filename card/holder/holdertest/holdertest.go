@@ -31,6 +31,12 @@ const (
 // CF is the codice fiscale of the invented holder.
 const CF = "RSSMRA80A01D612Y"
 
+// The validity of every certificate made here: fixed, so that golden files are.
+var (
+	notBefore = time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC)
+	notAfter  = time.Date(2099, 12, 31, 23, 59, 59, 0, time.UTC)
+)
+
 // Authority signs certificates in a test.
 type Authority struct {
 	Certificate *x509.Certificate
@@ -44,7 +50,7 @@ func NewAuthority(t testing.TB, name string) Authority {
 	must(t, err)
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name, Country: []string{"IT"}},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour),
+		NotBefore: notBefore, NotAfter: notAfter,
 		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageCRLSign,
 	}
 	return Authority{Certificate: sign(t, template, template, key.Public(), key), Key: key}
@@ -57,7 +63,7 @@ func (a Authority) Server(t testing.TB, names ...string) (*x509.Certificate, cry
 	must(t, err)
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: names[0]}, DNSNames: names,
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour),
+		NotBefore: notBefore, NotAfter: notAfter,
 		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 	}
 	return sign(t, template, a.Certificate, key.Public(), a.Key), key
@@ -108,7 +114,7 @@ func (c Card) issue(t testing.TB, name string, key *rsa.PublicKey) *x509.Certifi
 	must(t, err)
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(0x1234567), Subject: pkix.Name{CommonName: name, Country: []string{"IT"}, Organization: []string{"Regione di prova"}},
-		NotBefore: time.Now().Add(-time.Hour).Truncate(time.Second), NotAfter: time.Now().Add(24 * time.Hour).Truncate(time.Second),
+		NotBefore: notBefore, NotAfter: notAfter,
 		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
 		Policies: []x509.OID{policy}, PolicyIdentifiers: []asn1.ObjectIdentifier{{1, 3, 76, 16, 2, 1}},
 	}
