@@ -1,0 +1,215 @@
+package paper
+
+import (
+	"errors"
+	"strings"
+	"time"
+
+	"cse.example/cse/ground/civil"
+	"cse.example/cse/ground/words"
+)
+
+// Person is somebody named in a document.
+type Person struct {
+	Surname, Name string
+	CF            string
+	Born          civil.Date
+	// BirthPlace is the name of the place, with the province or state.
+	BirthPlace string
+}
+
+func (p Person) full() string { return strings.TrimSpace(p.Surname + " " + p.Name) }
+
+// Document is the identity document shown. The words are already those of the
+// document's language.
+type Document struct {
+	Kind, Number, Issuer string
+	Expires              civil.Date
+}
+
+// Activation is the request to activate a card with its consents, signed in two
+// copies, one for the holder and one for the office.
+type Activation struct {
+	Protocol string
+	At       time.Time
+	Office   string
+	Operator string // account name
+	Holder   Person
+	CardID   string
+	TEAM     string
+	// Who stands at the counter when it is not the holder; nil otherwise, with
+	// Quality the declared one (genitore, tutore…) in the document's language.
+	Declarant *Person
+	Quality   string
+	Shown     Document
+	Email     string
+	// Notices is the optional consent; activation itself is what the signature asks for.
+	Notices bool
+	// Informativa is the version of the privacy notice that was handed over.
+	Informativa string
+}
+
+// ActivationModule prints the two copies, one page each.
+func (p *Press) ActivationModule(lang words.Lang, a Activation) ([]byte, error) {
+	if a.Protocol == "" || a.At.IsZero() || a.Informativa == "" {
+		return nil, errors.New("paper: the activation module needs protocol number, instant and version of the privacy notice")
+	}
+	s := p.sheet(lang, "paper.act.title")
+	for _, copyFor := range []string{"paper.copy.holder", "paper.copy.office"} {
+		s.head(s.say("paper.act.title"), s.say(copyFor))
+		s.activation(a)
+	}
+	return s.bytes()
+}
+
+func (s *sheet) activation(a Activation) {
+	s.codes(a.Protocol, a.Holder.CF)
+	s.section(s.say("paper.act.request"))
+	s.fields(
+		s.say("paper.protocol"), a.Protocol,
+		s.say("paper.instant"), hour(a.At),
+		s.say("paper.office"), a.Office,
+		s.say("paper.operator"), a.Operator,
+	)
+	s.section(s.say("paper.act.holder"))
+	s.person(a.Holder)
+	s.fields(s.say("paper.card"), a.CardID, s.say("paper.team"), a.TEAM)
+	if a.Declarant != nil {
+		s.section(s.say("paper.act.declarant"))
+		s.person(*a.Declarant)
+		s.fields(s.say("paper.act.quality"), a.Quality)
+	}
+	s.section(s.say("paper.act.identified"))
+	s.fields(
+		s.say("paper.document"), strings.Join(filled(a.Shown.Kind, a.Shown.Number), " "),
+		s.say("paper.document.issuer"), a.Shown.Issuer,
+		s.say("paper.document.expires"), a.Shown.Expires.Italian(),
+	)
+	s.section(s.say("paper.act.asks"))
+	s.paragraph(s.say("paper.act.text"))
+	s.fields(s.say("paper.act.email"), a.Email)
+	s.Ln(1)
+	s.tick(true, s.say("paper.act.consent"))
+	s.tick(a.Notices, s.say("paper.act.notices"))
+	s.paragraph(s.say("paper.act.privacy", a.Informativa))
+	s.signatures(s.say("paper.sign.declarant"), s.say("paper.sign.operator"))
+}
+
+// codes prints the two barcodes side by side at the top right: Code 128 of the
+// protocol number, under it Code 39 of the codice fiscale.
+func (s *sheet) codes(protocol, cf string) {
+	x, y := s.GetXY()
+	s.code128(protocol, margin, 9)
+	if cf != "" {
+		s.code39(cf, margin+16, 9)
+	}
+	s.SetXY(x, max(y, margin+32))
+}
+
+func (s *sheet) person(p Person) {
+	born := strings.Join(filled(p.Born.Italian(), p.BirthPlace), ", ")
+	s.fields(s.say("paper.name"), p.full(), s.say("paper.cf"), p.CF, s.say("paper.born"), born)
+}
+
+// filled drops empty words.
+func filled(parts ...string) []string {
+	var out []string
+	for _, p := range parts {
+		if p != "" {
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+// Revocation is the receipt of a revocation.
+type Revocation struct {
+	Protocol string
+	At       time.Time
+	// Office is empty when the holder revoked on his own with the CIP.
+	Office, Operator string
+	Holder           Person
+	CardID           string
+	// Reason in the document's language.
+	Reason string
+	// Report (denuncia): authority, day and number; empty when none is needed.
+	ReportAuthority, ReportNumber string
+	ReportDay                     civil.Date
+	// PublishedBy is when the revocation list will carry it at the latest.
+	PublishedBy time.Time
+	// Duplicate tells that a new card was asked for in the same act.
+	Duplicate bool
+}
+
+// RevocationReceipt prints the receipt, one page.
+func (p *Press) RevocationReceipt(lang words.Lang, r Revocation) ([]byte, error) {
+	if r.Protocol == "" || r.At.IsZero() {
+		return nil, errors.New("paper: the receipt needs protocol number and instant")
+	}
+	s := p.sheet(lang, "paper.revoked.title")
+	s.head(s.say("paper.revoked.title"), "")
+	s.codes(r.Protocol, "")
+	how := s.say("paper.revoked.self")
+	if r.Office != "" {
+		how = r.Office
+	}
+	s.section(s.say("paper.revoked.what"))
+	s.fields(
+		s.say("paper.protocol"), r.Protocol,
+		s.say("paper.instant"), hour(r.At),
+		s.say("paper.office"), how,
+		s.say("paper.operator"), r.Operator,
+		s.say("paper.card"), r.CardID,
+		s.say("paper.revoked.reason"), r.Reason,
+		s.say("paper.revoked.report"), strings.Join(filled(r.ReportAuthority, r.ReportNumber, r.ReportDay.Italian()), ", "),
+	)
+	s.section(s.say("paper.act.holder"))
+	s.person(r.Holder)
+	s.section(s.say("paper.revoked.effect"))
+	s.steps(s.say("paper.revoked.final"), s.say("paper.revoked.fse"), s.say("paper.revoked.others"))
+	if !r.PublishedBy.IsZero() {
+		s.steps(s.say("paper.revoked.published", hour(r.PublishedBy)))
+	}
+	if r.Duplicate {
+		s.steps(s.say("paper.revoked.duplicate"))
+	}
+	s.signatures(s.say("paper.sign.declarant"), s.say("paper.sign.operator"))
+	return s.bytes()
+}
+
+// Referral sends somebody to the office that is competent for wrong data (R29).
+type Referral struct {
+	Protocol string
+	Day      civil.Date
+	Office   string
+	Holder   Person
+	// Datum is what is wrong, in the document's language: "Data di nascita".
+	Datum string
+	// To is the competent office, Address where it is.
+	To, Address string
+}
+
+// ReferralSlip prints the slip, one page.
+func (p *Press) ReferralSlip(lang words.Lang, r Referral) ([]byte, error) {
+	if r.Protocol == "" || r.Day.IsZero() || r.To == "" {
+		return nil, errors.New("paper: the referral needs protocol number, day and the competent office")
+	}
+	s := p.sheet(lang, "paper.referral.title")
+	s.head(s.say("paper.referral.title"), "")
+	s.codes(r.Protocol, r.Holder.CF)
+	s.section(s.say("paper.act.holder"))
+	s.person(r.Holder)
+	s.section(s.say("paper.referral.what"))
+	s.fields(
+		s.say("paper.protocol"), r.Protocol,
+		s.say("paper.day"), r.Day.Italian(),
+		s.say("paper.office"), r.Office,
+		s.say("paper.referral.datum"), r.Datum,
+		s.say("paper.referral.to"), strings.Join(filled(r.To, r.Address), "\n"),
+	)
+	s.section(s.say("paper.referral.why"))
+	s.paragraph(s.say("paper.referral.text"))
+	s.section(s.say("paper.referral.bring"))
+	s.steps(s.say("paper.referral.bring.document"), s.say("paper.referral.bring.card"), s.say("paper.referral.bring.slip"))
+	return s.bytes()
+}
