@@ -156,6 +156,9 @@ func (c *Chip) resetRetryCounter(cmd iso7816.Command) ([]byte, iso7816.SW) {
 // unblock gives a code its tries back; a nil puk relies on the one verified in
 // this session (and uses it up), a nil fresh keeps the code as it is.
 func (c *Chip) unblock(ref byte, k code, puk, fresh []byte) iso7816.SW {
+	if puk == nil && !c.ses.satisfied[k.unblock] {
+		return iso7816.SecurityNotSatisfied
+	}
 	if fresh == nil {
 		fresh = k.block
 	}
@@ -164,12 +167,9 @@ func (c *Chip) unblock(ref byte, k code, puk, fresh []byte) iso7816.SW {
 	}
 	do := func() { c.renew(ref, fresh) }
 	var sw iso7816.SW
-	switch {
-	case puk != nil:
+	if puk != nil {
 		sw = c.present(k.unblock, puk, do)
-	case !c.ses.satisfied[k.unblock]:
-		return iso7816.SecurityNotSatisfied
-	default:
+	} else {
 		c.forget(k.unblock)
 		sw = written(c.change(do))
 	}
