@@ -27,6 +27,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"cse.example/cse/ground/civil"
@@ -141,9 +142,19 @@ func New(p Parts) (*Authority, error) {
 // IssuerID is how records name an authority.
 func IssuerID(c *x509.Certificate) string { return fmt.Sprintf("%x", c.SubjectKeyId) }
 
-// Get is the record of a serial number (32 hexadecimal digits).
+// SerialOf is how records name a certificate: 32 lower-case hexadecimal digits.
+func SerialOf(c *x509.Certificate) string { return normal(profile.SerialText(c.SerialNumber)) }
+
+// normal takes the forms in which programs print a serial number (capitals,
+// leading zeros dropped) back to that of the records.
+func normal(serial string) string {
+	s := strings.ToLower(serial)
+	return strings.Repeat("0", max(0, 32-len(s))) + s
+}
+
+// Get is the record of a serial number (hexadecimal).
 func (a *Authority) Get(ctx context.Context, serial string) (Record, error) {
-	return a.Store.Get(ctx, serial)
+	return a.Store.Get(ctx, normal(serial))
 }
 
 // awake refuses to sign outside the authority's own validity.

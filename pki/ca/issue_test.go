@@ -38,7 +38,7 @@ func TestIssueWritesBeforeItSigns(t *testing.T) {
 		if err := c.CheckSignatureFrom(a.Material.Issuing); err != nil {
 			t.Error(err)
 		}
-		r, err := a.Get(t.Context(), fmt.Sprintf("%x", c.SerialNumber))
+		r, err := a.Get(t.Context(), ca.SerialOf(c))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -145,7 +145,7 @@ func TestAfterRevocationTheCardMayHaveAnother(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := a.Revoke(t.Context(), fmt.Sprintf("%x", c.SerialNumber), ca.Superseded); err != nil {
+	if err := a.Revoke(t.Context(), ca.SerialOf(c), ca.Superseded); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := a.Issue(t.Context(), q); code(err) != "CSE-194" {

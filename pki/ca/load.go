@@ -37,6 +37,9 @@ func Load(dir string, passphrase secret.Text) (*Material, error) {
 		into *crypto.Signer
 	}{{FileIssuingKey, m.Issuing, &m.IssuingKey}, {FileResponderKey, m.Responder, &m.ResponderKey}} {
 		k, err := loadKey(filepath.Join(dir, f.name), f.cert, passphrase)
+		if f.name == FileResponderKey && errors.Is(err, errOtherKey) {
+			k, err = finishRenewal(dir, f.cert, passphrase)
+		}
 		if err != nil {
 			return nil, unusable(dir, err)
 		}
@@ -66,7 +69,22 @@ func loadKey(path string, cert *x509.Certificate, passphrase secret.Text) (*keys
 		return nil, err
 	}
 	if pub, ok := cert.PublicKey.(interface{ Equal(crypto.PublicKey) bool }); !ok || !pub.Equal(k.Public()) {
-		return nil, fmt.Errorf("ca: %s is not the key of its certificate", path)
+		return nil, fmt.Errorf("%w: %s", errOtherKey, path)
+	}
+	return k, nil
+}
+
+var errOtherKey = errors.New("ca: not the key of its certificate")
+
+// finishRenewal completes what a kill interrupted between RenewResponder's new
+// certificate and the new key's final name.
+func finishRenewal(dir string, cert *x509.Certificate, passphrase secret.Text) (*keys.Key, error) {
+	k, err := loadKey(filepath.Join(dir, fileFreshKey), cert, passphrase)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.Rename(filepath.Join(dir, fileFreshKey), filepath.Join(dir, FileResponderKey)); err != nil {
+		return nil, fmt.Errorf("ca: %w", err)
 	}
 	return k, nil
 }
@@ -109,27 +127,18 @@ func RenewResponder(m *Material, urls profile.URLs, passphrase secret.Text, cloc
 	if !ok {
 		return false, errors.New("ca: the issuing key is not a software key")
 	}
-	old := profile.Names{Country: "IT", CommonName: m.Responder.Subject.CommonName}
-	if s := m.Responder.Subject; len(s.Organization) > 0 {
-		old.Organisation = s.Organization[0]
-	}
-	if s := m.Responder.Subject; len(s.OrganizationalUnit) > 0 {
-		old.Unit = s.OrganizationalUnit[0]
-	}
 	mk := &maker{
 		dir: m.Dir, now: now.UTC(), issuingKey: issuing, issuingCert: m.Issuing,
-		plan: Plan{Responder: old, URLs: urls, Passphrase: passphrase, Clock: clock, Rand: rand},
+		plan: Plan{Responder: namesOf(m.Responder), URLs: urls, Passphrase: passphrase, Clock: clock, Rand: rand},
 	}
-	fresh := FileResponderKey + ".new"
-	if err := os.Remove(filepath.Join(m.Dir, fresh)); err != nil && !errors.Is(err, os.ErrNotExist) {
+	// The new key waits under a name of its own until its certificate is there;
+	// Load finishes what a kill interrupts.
+	if err := os.Remove(filepath.Join(m.Dir, fileFreshKey)); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return false, fmt.Errorf("ca: %w", err)
 	}
-	mk.responder(fresh)
+	mk.responder(fileFreshKey)
 	if mk.err != nil {
 		return false, mk.err
-	}
-	if err := os.Rename(filepath.Join(m.Dir, fresh), filepath.Join(m.Dir, FileResponderKey)); err != nil {
-		return false, fmt.Errorf("ca: %w", err)
 	}
 	again, err := Load(m.Dir, passphrase)
 	if err != nil {
@@ -137,4 +146,19 @@ func RenewResponder(m *Material, urls profile.URLs, passphrase secret.Text, cloc
 	}
 	m.Responder, m.ResponderKey = again.Responder, again.ResponderKey
 	return true, nil
+}
+
+const fileFreshKey = FileResponderKey + ".new"
+
+func namesOf(c *x509.Certificate) profile.Names {
+	first := func(s []string) string {
+		if len(s) == 0 {
+			return ""
+		}
+		return s[0]
+	}
+	return profile.Names{
+		Country: first(c.Subject.Country), Organisation: first(c.Subject.Organization),
+		Unit: first(c.Subject.OrganizationalUnit), CommonName: c.Subject.CommonName,
+	}
 }

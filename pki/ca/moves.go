@@ -106,7 +106,7 @@ func (a *Authority) Revoke(ctx context.Context, serial string, reason int) error
 
 func (a *Authority) move(ctx context.Context, serial string, m move, reason int) error {
 	return a.Atomically(ctx, func(ctx context.Context) error {
-		r, err := a.Store.Get(ctx, serial)
+		r, err := a.Get(ctx, serial)
 		if err != nil {
 			return err
 		}
