@@ -9,6 +9,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"fmt"
 	"math/big"
 	"sync"
 	"testing"
@@ -134,3 +135,6 @@ type TrustedIssuer struct {
 	CA *Authority
 	door.Issuer
 }
+
+// Serial is the serial number of a card's certificate, as sessions name it.
+func Serial(c *tls.Certificate) string { return fmt.Sprintf("%x", c.Leaf.SerialNumber.Bytes()) }

@@ -43,7 +43,7 @@ import (
 // The people, cards and services of the bottle. All invented.
 const (
 	CF             = "RSSMRA80A01H501U" // Mario Rossi, born in Rome on 1 January 1980
-	OtherCF        = "VRDLGU85M41F205X"
+	OtherCF        = "VRDLGU85M41F205T"
 	Redirect       = "https://portal.cse.test/callback"
 	ClientID       = "portal"
 	ClientSecret   = "a client secret of the tests, quite long" //nolint:gosec // a test's
