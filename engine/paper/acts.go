@@ -95,15 +95,16 @@ func (s *sheet) activation(a Activation) {
 	s.signatures(s.say("paper.sign.declarant"), s.say("paper.sign.operator"))
 }
 
-// codes prints the two barcodes side by side at the top right: Code 128 of the
-// protocol number, under it Code 39 of the codice fiscale.
+// codes prints the barcodes at the right: Code 128 of the protocol number on the
+// letterhead, Code 39 of the codice fiscale below the title, beside the subtitle.
 func (s *sheet) codes(protocol, cf string) {
 	x, y := s.GetXY()
-	s.code128(protocol, margin, 9)
+	s.code128(protocol, margin-5, 9)
 	if cf != "" {
-		s.code39(cf, margin+16, 9)
+		s.code39(cf, margin+28, 9)
+		y = max(y, margin+28+11)
 	}
-	s.SetXY(x, max(y, margin+32))
+	s.SetXY(x, y)
 }
 
 func (s *sheet) person(p Person) {
