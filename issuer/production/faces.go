@@ -79,8 +79,14 @@ func province(who registry.Person, place codicefiscale.Place) string {
 // Check refuses a data set that may not be printed (R13, R46, R49).
 func (f Faces) Check() error {
 	for _, x := range []struct{ field, text string }{
-		{"codice_fiscale", f.Front.CF}, {"data_scadenza", f.Front.Expires}, {"cognome", f.Front.Surname}, {"nome", f.Front.Name},
-		{"sesso", f.Front.Sex}, {"luogo_nascita", f.Front.BirthPlace}, {"provincia_nascita", f.Front.Province}, {"data_nascita", f.Front.Born},
+		{"codice_fiscale", f.Front.CF},
+		{"data_scadenza", f.Front.Expires},
+		{"cognome", f.Front.Surname},
+		{"nome", f.Front.Name},
+		{"sesso", f.Front.Sex},
+		{"luogo_nascita", f.Front.BirthPlace},
+		{"provincia_nascita", f.Front.Province},
+		{"data_nascita", f.Front.Born},
 	} {
 		if x.text == "" {
 			return words.Refuse("CSE-174", x.field).At(x.field)

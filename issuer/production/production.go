@@ -174,13 +174,15 @@ func DefaultConfig() Config {
 
 // Parts are what a Plant is made of; all are required.
 type Parts struct {
-	Config     Config
-	Cards      lifecycle.Store
-	People     People
-	Orders     Orders
-	Batches    Batches
-	Codes      CodeMaker
-	CodeStore  interface{ Destroy(ctx context.Context, card string) error }
+	Config    Config
+	Cards     lifecycle.Store
+	People    People
+	Orders    Orders
+	Batches   Batches
+	Codes     CodeMaker
+	CodeStore interface {
+		Destroy(ctx context.Context, card string) error
+	}
 	Authority  Certifier
 	Files      Files
 	Bureau     *exchange.Bureau
@@ -237,5 +239,5 @@ func (p *Plant) record(ctx context.Context, act string, c lifecycle.Card, detail
 // chiplessFrom is the day from which a card may have no chip (R106).
 var chiplessFrom = civil.Date{Year: 2022, Month: time.June, Day: 1}
 
-// unlessMoved makes a fault of a batch that is not where a step needs it.
+// wrongStep is the fault of a batch that is not where a step needs it.
 func wrongStep(b Batch) error { return words.Refuse("CSE-176", b.ID, b.State) }

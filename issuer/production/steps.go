@@ -88,9 +88,8 @@ func (p *Plant) certify(ctx context.Context, b Batch, some []Item) error {
 			return err
 		}
 	}
-	n := -1
 	return p.Atomically(ctx, func(ctx context.Context) error {
-		for n = range some {
+		for n := range some {
 			if err := p.keepCertificate(ctx, some[n], results[n]); err != nil {
 				return err
 			}
