@@ -114,7 +114,7 @@ func (a *app) fault(err error) *words.Fault {
 		return f
 	}
 	if !a.started {
-		return words.Refuse("CSE-250", err.Error())
+		return words.FaultOf(usage(err.Error()))
 	}
 	return words.Refuse("CSE-259", err.Error()).Because(err)
 }
@@ -140,6 +140,19 @@ func (a *app) write(document any) error {
 // line is one "label  value" of a text result.
 func (a *app) line(w io.Writer, key string, value any) {
 	fmt.Fprintf(w, "%s\t%v\n", a.say("label."+key), value)
+}
+
+// day is an ISO date, or an RFC 3339 time in UTC, as people of this language
+// write it; JSON keeps the ISO form.
+func (a *app) day(iso string) string {
+	if a.language != words.Italian || len(iso) < len("2006-01-02") {
+		return iso
+	}
+	text := iso[8:10] + "/" + iso[5:7] + "/" + iso[:4]
+	if len(iso) > 16 {
+		text += " " + iso[11:16] + " UTC"
+	}
+	return text
 }
 
 // cannotWrite is the fault of a file that cannot be written.

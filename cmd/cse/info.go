@@ -96,11 +96,11 @@ func (a *app) infoText(w io.Writer, d infoDocument, left holder.Tries) {
 	a.line(w, "issuer", d.Issuer)
 	a.line(w, "holder", d.Surname+" "+d.Name)
 	a.line(w, "cf", d.CF)
-	a.line(w, "expires", d.Expires)
+	a.line(w, "expires", a.day(d.Expires))
 	if d.Certificate == nil {
 		a.line(w, "certificate", a.say("certificate.none"))
 	} else {
-		a.line(w, "certificate", a.say("certificate.until", d.Certificate.NotAfter))
+		a.line(w, "certificate", a.say("certificate.until", a.day(d.Certificate.NotAfter)))
 	}
 	a.triesLines(w, left)
 }

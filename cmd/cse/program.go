@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"os"
+	"regexp"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -136,17 +137,23 @@ func (a *app) check() error {
 	return nil
 }
 
-// usage is the fault of a wrong command line.
-func usage(what string) error { return words.Refuse("CSE-250", what) }
+// codeLike is what could be a PIN, a PUK or a CIP that somebody typed where it
+// does not belong.
+var codeLike = regexp.MustCompile(`[0-9]{4,}`)
+
+// usage is the fault of a wrong command line. It does not repeat codes.
+func usage(what string) error {
+	return words.Refuse("CSE-250", codeLike.ReplaceAllString(what, "****"))
+}
 
 // exactly refuses any other number of arguments.
 func (a *app) exactly(n int) cobra.PositionalArgs {
 	return func(c *cobra.Command, args []string) error {
-		if len(args) > n {
+		switch {
+		case len(args) > n:
 			return usage(c.CommandPath() + " " + strings.Join(args, " "))
-		}
-		if len(args) < n {
-			return usage(c.CommandPath() + " " + strings.Join(args, " ") + " …")
+		case len(args) < n:
+			return usage(c.CommandPath() + " …")
 		}
 		return nil
 	}

@@ -1,0 +1,93 @@
+package main
+
+import (
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"cse.example/cse/card/cns"
+	"cse.example/cse/card/holder/holdertest"
+	"cse.example/cse/cmd/cse/agent/agenttest"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"cse": main})
+}
+
+// oneCard is a card image made once; every script gets its own copy.
+var oneCard = sync.OnceValue(func() map[string][]byte {
+	images := map[string][]byte{}
+	dir, err := os.MkdirTemp("", "cse-cards")
+	if err != nil {
+		panic(err)
+	}
+	defer os.RemoveAll(dir)
+	t := &testing.T{}
+	for name, profile := range map[string]cns.Profile{"card.cse": cns.Neutral(), "st2021.cse": cns.ST2021()} {
+		path := filepath.Join(dir, name)
+		holdertest.Make(t, path, profile, 12)
+		if images[name], err = os.ReadFile(path); err != nil {
+			panic(err)
+		}
+	}
+	return images
+})
+
+// TestScripts runs the program as people do. UPDATE=1 rewrites golden files.
+func TestScripts(t *testing.T) {
+	site := agenttest.New(t, 0)
+	testscript.Run(t, testscript.Params{
+		Dir:           "testdata",
+		UpdateScripts: os.Getenv("UPDATE") != "",
+		Setup: func(e *testscript.Env) error {
+			for name, image := range oneCard() {
+				if err := os.WriteFile(filepath.Join(e.WorkDir, name), image, 0o600); err != nil {
+					return err
+				}
+			}
+			e.Setenv("LANG", "it_IT.UTF-8")
+			e.Setenv("PIN", holdertest.PIN)
+			e.Setenv("PUK", holdertest.PUK)
+			e.Setenv("PORTAL", site.URL("portal", ""))
+			e.Setenv("LOGIN", site.URL("login", ""))
+			if err := os.WriteFile(filepath.Join(e.WorkDir, "pin.txt"), []byte(holdertest.PIN+"\n"), 0o600); err != nil {
+				return err
+			}
+			return os.WriteFile(filepath.Join(e.WorkDir, "web-ca.pem"), site.RootPEM, 0o600)
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"exits": exitsWith,
+			"codes": codes,
+		},
+	})
+}
+
+// exitsWith is "exits N cse …": it runs the program and wants that exit status.
+func exitsWith(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: exits N program …")
+	}
+	got := 0
+	var failed *exec.ExitError
+	if err := ts.Exec(args[1], args[2:]...); errors.As(err, &failed) {
+		got = failed.ExitCode()
+	} else {
+		ts.Check(err)
+	}
+	if strconv.Itoa(got) != args[0] {
+		ts.Fatalf("exit status %d, want %s", got, args[0])
+	}
+}
+
+// codes is "codes A B …": it writes the file codes.txt, one code per line, for
+// the command stdin.
+func codes(ts *testscript.TestScript, _ bool, args []string) {
+	ts.Check(os.WriteFile(ts.MkAbs("codes.txt"), []byte(strings.Join(args, "\n")+"\n"), 0o600))
+}
