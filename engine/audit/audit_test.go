@@ -205,6 +205,9 @@ func TestWhatHappened(t *testing.T) {
 			{"card, second page", numbers(trail.ByCard(t.Context(), "card-1", 2, 1)), "4 "},
 			{"person", numbers(trail.ByPerson(t.Context(), strings.ToLower(anna), 0, 0)), "1 2 3 4 "},
 			{"nobody", numbers(trail.ByPerson(t.Context(), "", 0, 0)), ""},
+			{"card, newest first", numbers(trail.LastByCard(t.Context(), "card-1", 2)), "5 4 "},
+			{"person, newest first", numbers(trail.LastByPerson(t.Context(), anna, 3)), "4 3 2 "},
+			{"nobody, newest first", numbers(trail.LastByPerson(t.Context(), "", 3)), ""},
 			{"all", numbers(trail.Page(t.Context(), 3, 2)), "4 5 "},
 		} {
 			if c.got != c.want {

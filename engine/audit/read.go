@@ -72,6 +72,19 @@ func (t *Trail) ByPerson(ctx context.Context, person string, after int64, limit 
 	return all(t.db(ctx).ByPerson(ctx, auditdb.ByPersonParams{Person: t.pseudonym(person), After: after, N: size(limit)}))
 }
 
+// LastByCard is what happened to one card last, newest first.
+func (t *Trail) LastByCard(ctx context.Context, card string, limit int) ([]Record, error) {
+	return all(t.db(ctx).LastByCard(ctx, auditdb.LastByCardParams{Card: card, N: size(limit)}))
+}
+
+// LastByPerson is what happened to one person (codice fiscale) last, newest first.
+func (t *Trail) LastByPerson(ctx context.Context, person string, limit int) ([]Record, error) {
+	if person == "" {
+		return nil, nil
+	}
+	return all(t.db(ctx).LastByPerson(ctx, auditdb.LastByPersonParams{Person: t.pseudonym(person), N: size(limit)}))
+}
+
 func size(limit int) int32 {
 	if limit <= 0 || limit > page {
 		return page

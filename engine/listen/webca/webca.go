@@ -99,6 +99,11 @@ func (a *Authority) Pool() *x509.CertPool {
 	return p
 }
 
+// ClientConfig is a TLS client that trusts this authority and no other.
+func (a *Authority) ClientConfig() *tls.Config {
+	return &tls.Config{RootCAs: a.Pool(), MinVersion: tls.VersionTLS12}
+}
+
 func (a *Authority) load(dir string) error {
 	certPEM, err := os.ReadFile(a.path)
 	if err != nil {

@@ -19,3 +19,9 @@ SELECT * FROM audit_record WHERE card = sqlc.arg(card) AND idx > sqlc.arg(after)
 
 -- name: ByPerson :many
 SELECT * FROM audit_record WHERE person = sqlc.arg(person) AND idx > sqlc.arg(after) ORDER BY idx LIMIT sqlc.arg(n);
+
+-- name: LastByCard :many
+SELECT * FROM audit_record WHERE card = sqlc.arg(card) ORDER BY idx DESC LIMIT sqlc.arg(n);
+
+-- name: LastByPerson :many
+SELECT * FROM audit_record WHERE person = sqlc.arg(person) ORDER BY idx DESC LIMIT sqlc.arg(n);

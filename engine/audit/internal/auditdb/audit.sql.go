@@ -113,6 +113,92 @@ func (q *Queries) Head(ctx context.Context) (HeadRow, error) {
 	return i, err
 }
 
+const lastByCard = `-- name: LastByCard :many
+SELECT idx, at, act, actor, office, card, person, detail, prev, hash FROM audit_record WHERE card = $1 ORDER BY idx DESC LIMIT $2
+`
+
+type LastByCardParams struct {
+	Card string
+	N    int32
+}
+
+func (q *Queries) LastByCard(ctx context.Context, arg LastByCardParams) ([]AuditRecord, error) {
+	rows, err := q.db.QueryContext(ctx, lastByCard, arg.Card, arg.N)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []AuditRecord
+	for rows.Next() {
+		var i AuditRecord
+		if err := rows.Scan(
+			&i.Idx,
+			&i.At,
+			&i.Act,
+			&i.Actor,
+			&i.Office,
+			&i.Card,
+			&i.Person,
+			&i.Detail,
+			&i.Prev,
+			&i.Hash,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const lastByPerson = `-- name: LastByPerson :many
+SELECT idx, at, act, actor, office, card, person, detail, prev, hash FROM audit_record WHERE person = $1 ORDER BY idx DESC LIMIT $2
+`
+
+type LastByPersonParams struct {
+	Person string
+	N      int32
+}
+
+func (q *Queries) LastByPerson(ctx context.Context, arg LastByPersonParams) ([]AuditRecord, error) {
+	rows, err := q.db.QueryContext(ctx, lastByPerson, arg.Person, arg.N)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []AuditRecord
+	for rows.Next() {
+		var i AuditRecord
+		if err := rows.Scan(
+			&i.Idx,
+			&i.At,
+			&i.Act,
+			&i.Actor,
+			&i.Office,
+			&i.Card,
+			&i.Person,
+			&i.Detail,
+			&i.Prev,
+			&i.Hash,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const next = `-- name: Next :one
 UPDATE audit_head SET idx = idx + 1 WHERE id = 1 RETURNING idx, hash
 `
