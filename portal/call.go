@@ -2,7 +2,6 @@ package portal
 
 import (
 	"crypto/rand"
-	"errors"
 	"net/http"
 	"strings"
 
@@ -93,17 +92,16 @@ func (c *call) fail(err error) {
 
 // statusOf is the HTTP status of a refusal shown as a page of its own.
 func statusOf(f *words.Fault) int {
-	var limited interface{ RetryAfter() int }
-	switch {
-	case errors.As(f.Err, &limited):
+	switch f.Code {
+	case "CSE-402":
 		return http.StatusTooManyRequests
-	case f.Code == "CSE-001":
+	case "CSE-001":
 		return http.StatusInternalServerError
-	case f.Code == "CSE-002":
+	case "CSE-002":
 		return http.StatusNotFound
-	case f.Code == "CSE-352", f.Code == "CSE-354":
+	case "CSE-352", "CSE-354":
 		return http.StatusServiceUnavailable
-	case f.Code == "CSE-357":
+	case "CSE-357":
 		return http.StatusBadRequest
 	}
 	return http.StatusForbidden

@@ -7,7 +7,6 @@ import (
 
 	"cse.example/cse/ground/words"
 	"cse.example/cse/issuer/counter"
-	"cse.example/cse/issuer/lifecycle"
 	"cse.example/cse/person/codicefiscale"
 	"cse.example/cse/person/registry"
 	"cse.example/cse/portal/look"
@@ -19,12 +18,23 @@ type hitView struct {
 	Badge   look.Badge
 }
 
+func (c *call) hits(found []counter.Hit) []hitView {
+	out := make([]hitView, len(found))
+	for i, h := range found {
+		out[i] = hitView{h.Person, h.Card.ID != "", c.stateBadge(h.Card.State)}
+	}
+	return out
+}
+
+// fileLink leads to an activation done at this counter.
+type fileLink struct{ Protocol, Path string }
+
 type taskView struct{ When, What, Card, Path string }
 
 // desk is the counter's home: search box and tasks.
 func (c *call) desk() error { return c.deskPage(http.StatusOK, "", nil) }
 
-func (c *call) deskPage(status int, query string, people []registry.Person, faults ...*words.Fault) error {
+func (c *call) deskPage(status int, query string, found []counter.Hit, faults ...*words.Fault) error {
 	page := c.page("sportello", "portal.desk.title")
 	c.crumbs(page)
 	page.Form = look.NewForm(c.tongue.lang, url.Values{"q": {query}}, faults...)
@@ -40,17 +50,7 @@ func (c *call) deskPage(status int, query string, people []registry.Person, faul
 		}
 		data.Role += c.say("portal.role." + string(r))
 	}
-	for _, x := range people {
-		h := hitView{Person: x}
-		cards, err := c.p.Cards.ByPerson(c.r.Context(), x.CF)
-		if err != nil {
-			return err
-		}
-		if card, ok := lifecycle.Current(cards); ok {
-			h.HasCard, h.Badge = true, c.stateBadge(card.State)
-		}
-		data.Hits = append(data.Hits, h)
-	}
+	data.Hits = c.hits(found)
 	if c.p.Tasks != nil {
 		tasks, err := c.p.Tasks(c.r.Context(), *c.op)
 		if err != nil {
@@ -74,17 +74,17 @@ func (c *call) search() error {
 	if q == "" {
 		return c.deskPage(http.StatusUnprocessableEntity, "", nil, words.Refuse("CSE-358").At("q"))
 	}
-	people, err := c.p.find(c.r.Context(), q)
+	found, err := c.p.Desk.Search(c.r.Context(), *c.op, q)
 	if f := words.FaultOf(err); f != nil {
 		return c.deskPage(http.StatusUnprocessableEntity, q, nil, at(f, "q"))
 	}
 	if err != nil {
 		return err
 	}
-	if len(people) == 1 {
-		return c.leave("/sportello/titolare/" + url.PathEscape(string(people[0].CF)))
+	if len(found) == 1 {
+		return c.leave("/sportello/titolare/" + url.PathEscape(string(found[0].Person.CF)))
 	}
-	return c.deskPage(http.StatusOK, q, people)
+	return c.deskPage(http.StatusOK, q, found)
 }
 
 // at is f at another field: a room's Fault may be shared, so it is copied.
@@ -108,14 +108,8 @@ func (c *call) sheetPage(status int, code string, faults ...*words.Fault) error 
 	if err != nil {
 		return words.Refuse("CSE-002").Because(err)
 	}
-	w, err := c.p.wallet(c.r.Context(), cf)
+	w, err := c.p.Desk.Sheet(c.r.Context(), *c.op, cf)
 	if err != nil {
-		return err
-	}
-	if w.Person.Surname == "" {
-		return words.Refuse("CSE-102")
-	}
-	if err := c.p.Operators.Allowed(*c.op, counter.View, w.Person.ASL); err != nil {
 		return err
 	}
 	history, err := c.history(w.Person.CF)
@@ -131,18 +125,23 @@ func (c *call) sheetPage(status int, code string, faults ...*words.Fault) error 
 	}
 	data := struct {
 		registry.Person
-		Place                    string
-		Views                    []cardView
-		History                  []activityView
-		Assistance               look.Badge
-		Minor, Guarded, MayBegin bool
+		Place          string
+		Views          []cardView
+		History        []activityView
+		Assistance     look.Badge
+		Minor, Guarded bool
+		Files          []fileLink
 	}{
 		Person: x, Place: place(x), History: history, Assistance: c.assistance(x),
 		Minor: x.MinorOn(c.p.today()), Guarded: x.UnderGuardianship,
-		MayBegin: c.p.Operators.Allowed(*c.op, counter.ActivateAdult, x.ASL) == nil,
 	}
-	for i, card := range w.Cards {
-		data.Views = append(data.Views, c.view(card, i == 0))
+	for i, l := range w.Cards {
+		v := c.view(Card{Card: l.Card, Functions: l.Functions}, i == 0)
+		v.Activable = l.CanActivate && w.May(counter.ActivateAdult)
+		data.Views = append(data.Views, v)
+	}
+	for _, protocol := range w.Protocols {
+		data.Files = append(data.Files, fileLink{protocol, filePath(protocol)})
 	}
 	page.Data = data
 	return c.show(status, "sheet", page)

@@ -97,6 +97,7 @@ type Deps struct {
 	People     People
 	Cards      Cards
 	Operators  Operators
+	Desk       Desk
 	Drafts     Drafts
 	Papers     Papers
 	Print      Print
@@ -155,7 +156,7 @@ func (d *Deps) check() error {
 	for name, missing := range map[string]bool{
 		"Config.URL": d.Config.URL == "", "Config.Issuer": d.Config.Issuer == "", "Config.ClientID": d.Config.ClientID == "",
 		"Clock": d.Clock == nil, "Rand": d.Rand == nil, "Client": d.Client == nil, "Sessions": d.Sessions == nil,
-		"Atomically": d.Atomically == nil, "Seal": d.Seal == nil, "People": d.People == nil, "Cards": d.Cards == nil, "Operators": d.Operators == nil,
+		"Atomically": d.Atomically == nil, "Seal": d.Seal == nil, "People": d.People == nil, "Cards": d.Cards == nil, "Operators": d.Operators == nil, "Desk": d.Desk == nil,
 		"Drafts": d.Drafts == nil, "Papers": d.Papers == nil, "Print": d.Print == nil, "Revoke": d.Revoke == nil,
 		"CardAlive": d.CardAlive == nil, "Log": d.Log == nil,
 	} {

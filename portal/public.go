@@ -117,8 +117,8 @@ func (c *call) revoke() error {
 	if len(faults) > 0 {
 		return c.revokeAgain(http.StatusUnprocessableEntity, faults...)
 	}
-	protocol, err := c.p.Revoke(c.r.Context(), who, secret.FromString(cip), sourceOf(c.r))
-	if f := words.FaultOf(err); f != nil && f.Code != "CSE-001" {
+	receipt, err := c.p.Revoke(c.r.Context(), who, secret.FromString(cip), sourceOf(c.r), c.tongue.lang)
+	if f := words.FaultOf(err); f != nil {
 		status := statusOf(f)
 		if status == http.StatusForbidden {
 			status = http.StatusUnprocessableEntity
@@ -129,7 +129,7 @@ func (c *call) revoke() error {
 		return err
 	}
 	page := c.page("", "portal.revoked.title")
-	page.Data = protocol
+	page.Data = receipt.Protocol
 	return c.show(http.StatusOK, "revoked", page)
 }
 

@@ -3,7 +3,6 @@ package portal
 import (
 	"context"
 	"errors"
-	"strings"
 	"time"
 
 	"cse.example/cse/ground/civil"
@@ -19,21 +18,23 @@ import (
 // People is the registry, read only; a registry.Store is one.
 type People interface {
 	Get(ctx context.Context, cf codicefiscale.Code) (registry.Person, error)
-	Search(ctx context.Context, q registry.Query) ([]registry.Person, error)
 }
 
 // Cards is the issuer's record of cards, read only; a lifecycle.Store is one.
 type Cards interface {
-	Get(ctx context.Context, id string) (lifecycle.Card, error)
 	ByPerson(ctx context.Context, cf codicefiscale.Code) ([]lifecycle.Card, error)
-	ByTEAM(ctx context.Context, team string) (lifecycle.Card, error)
 }
 
 // Operators knows who works at a counter now; a *counter.Directory is one.
 type Operators interface {
 	OperatorByAccount(account string) (counter.Operator, error)
 	OperatorByCF(cf codicefiscale.Code) (counter.Operator, error)
-	Allowed(op counter.Operator, a counter.Action, personASL string) error
+}
+
+// Desk is what a counter looks up; a *counter.Counter is one.
+type Desk interface {
+	Search(ctx context.Context, op counter.Operator, text string) ([]counter.Hit, error)
+	Sheet(ctx context.Context, op counter.Operator, cf codicefiscale.Code) (counter.Sheet, error)
 }
 
 // Drafts is the activation while it is filled in; a *counter.Counter is one.
@@ -57,10 +58,10 @@ type Papers interface {
 // is called between ToPrint and Printed and keeps no copy.
 type Print func(ctx context.Context, f counter.Form) ([]byte, error)
 
-// RevokeWithCIP ends a certificate for ever. who is a codice fiscale or a card
-// number, source the caller's network address, for the limit. Refusals are
-// Faults. The answer is the protocol number, or empty when there is none.
-type RevokeWithCIP func(ctx context.Context, who string, cip secret.Text, source string) (protocol string, err error)
+// RevokeWithCIP is the holder's own revocation; (*counter.Counter).RevokeWithCIP
+// is one. which is a codice fiscale or a card number, source the caller's
+// network address, for the limit.
+type RevokeWithCIP func(ctx context.Context, which string, cip secret.Text, source string, lang words.Lang) (counter.Receipt, error)
 
 // Activity is one line of somebody's history: an act of the journal.
 type Activity struct {
@@ -124,56 +125,6 @@ func (p *Portal) wallet(ctx context.Context, cf codicefiscale.Code) (Wallet, err
 		}
 	}
 	return w, nil
-}
-
-// find answers the people that q may mean: a card number of 16 digits, a TEAM
-// number of 20, a codice fiscale, or the beginning of surname and name.
-func (p *Portal) find(ctx context.Context, q string) ([]registry.Person, error) {
-	number := compact(q)
-	var (
-		card lifecycle.Card
-		err  error
-	)
-	switch {
-	case allDigits(number) && len(number) == 16:
-		card, err = p.Cards.Get(ctx, number)
-	case allDigits(number) && len(number) == 20:
-		card, err = p.Cards.ByTEAM(ctx, number)
-	default:
-		return p.findPeople(ctx, q, strings.ToUpper(number))
-	}
-	if errors.Is(err, lifecycle.ErrUnknown) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	return p.findPeople(ctx, "", string(card.CF))
-}
-
-func (p *Portal) findPeople(ctx context.Context, name, code string) ([]registry.Person, error) {
-	cf, bad := codicefiscale.Parse(code)
-	if bad == nil {
-		x, err := p.People.Get(ctx, cf)
-		if errors.Is(err, registry.ErrUnknown) {
-			return nil, nil
-		}
-		if err != nil {
-			return nil, err
-		}
-		return []registry.Person{x}, nil
-	}
-	if len(code) == 16 && strings.ContainsAny(code, "0123456789") { // meant as a code, mistyped
-		if f := words.FaultOf(bad); f != nil {
-			return nil, f
-		}
-		return nil, words.Refuse("CSE-101").Because(bad)
-	}
-	return p.People.Search(ctx, registry.Query{Name: name, Limit: 50})
-}
-
-func allDigits(s string) bool {
-	return s != "" && strings.Trim(s, "0123456789") == ""
 }
 
 // operator is who s is at the counter now, or why he is nobody there.

@@ -16,8 +16,10 @@ import (
 	"cse.example/cse/ground/words"
 )
 
-// sessionCookie carries 256 random bits and nothing else.
-const sessionCookie = "__Host-cse"
+// SessionCookie carries 256 random bits and nothing else.
+const SessionCookie = "__Host-cse"
+
+const sessionCookie = SessionCookie
 
 // Session is one person at the portal. It is kept under the SHA-256 of the
 // cookie, so that a copy of the store opens nothing.
@@ -115,28 +117,41 @@ func keyOf(cookie string) []byte {
 	return h[:]
 }
 
-// open begins a session and sets its cookie; a former one of this browser ends,
-// so that a cookie planted before the login is worth nothing.
-func (c *call) open(s Session) error {
-	value, err := token(c.p.Rand)
-	if err != nil {
-		return err
+// OpenSession begins a session for somebody whom login has proved, and answers
+// the cookie's value. replaced is the cookie of this browser's former session,
+// which ends, so that a cookie planted before the login is worth nothing.
+func (p *Portal) OpenSession(ctx context.Context, s Session, replaced string) (cookie string, err error) {
+	if cookie, err = token(p.Rand); err != nil {
+		return "", err
 	}
-	now := c.p.Clock.Now()
-	s.Key, s.Began, s.Seen = keyOf(value), now, now
-	err = c.p.Atomically(c.r.Context(), func(ctx context.Context) error {
-		if old, err := c.r.Cookie(sessionCookie); err == nil {
-			if err := c.p.Sessions.DeleteSession(ctx, keyOf(old.Value)); err != nil {
+	now := p.Clock.Now()
+	s.Key, s.Began, s.Seen = keyOf(cookie), now, now
+	err = p.Atomically(ctx, func(ctx context.Context) error {
+		if replaced != "" {
+			if err := p.Sessions.DeleteSession(ctx, keyOf(replaced)); err != nil {
 				return err
 			}
 		}
-		if _, err := c.p.Sessions.DeleteSessionsBefore(ctx, now.Add(-c.p.Config.Longest)); err != nil {
+		if _, err := p.Sessions.DeleteSessionsBefore(ctx, now.Add(-p.Config.Longest)); err != nil {
 			return err
 		}
-		return c.p.putSession(ctx, s)
+		return p.putSession(ctx, s)
 	})
 	if err != nil {
-		return fmt.Errorf("portal: open session: %w", err)
+		return "", fmt.Errorf("portal: open session: %w", err)
+	}
+	return cookie, nil
+}
+
+// open begins a session in this browser.
+func (c *call) open(s Session) error {
+	var old string
+	if cookie, err := c.r.Cookie(sessionCookie); err == nil {
+		old = cookie.Value
+	}
+	value, err := c.p.OpenSession(c.r.Context(), s, old)
+	if err != nil {
+		return err
 	}
 	setCookie(c.w, sessionCookie, value, 0)
 	return nil

@@ -124,7 +124,6 @@ func (l *Look) parse(lang words.Lang, pages []fs.FS) error {
 func (l *Look) funcs(lang words.Lang) template.FuncMap {
 	return template.FuncMap{
 		"t":     func(key string, args ...any) string { return words.Say(lang, key, args...) },
-		"asset": l.assets.url,
 		"icon":  func(name string) string { return l.assets.url("icons.svg") + "#it-" + name },
 		"day":   civil.Date.Italian,
 		"inc":   func(n int) int { return n + 1 },
@@ -175,13 +174,14 @@ func (l *Look) Render(w http.ResponseWriter, status int, name string, p *Page) e
 	if !ok {
 		return fmt.Errorf("look: no page %q", name)
 	}
-	p.theme = &l.theme
+	p.theme, p.assets = &l.theme, l.assets
 	var b bytes.Buffer
 	if err := t.ExecuteTemplate(&b, "layout", p); err != nil {
 		return fmt.Errorf("look: page %s: %w", name, err)
 	}
-	SecureHeaders(w.Header(), p.FormAction...)
 	h := w.Header()
+	SecureHeaders(h)
+	h.Set("Content-Security-Policy", Policy(p.AssetHost, p.FormAction...))
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	h.Set("Content-Length", strconv.Itoa(b.Len()))
 	h.Set("Content-Language", string(p.Lang))
@@ -193,14 +193,21 @@ func (l *Look) Render(w http.ResponseWriter, status int, name string, p *Page) e
 	return nil
 }
 
-// SecureHeaders sets what every page carries. formAction lists the further
-// origins to which a form of the page may lead, also through a redirect.
-func SecureHeaders(h http.Header, formAction ...string) {
-	h.Set("Content-Security-Policy", strings.Join([]string{
-		"default-src 'none'", "style-src 'self'", "script-src 'self'", "img-src 'self'", "font-src 'self'",
+// Policy is a page's Content-Security-Policy: its own files and, if named,
+// those of the host that serves assets. formAction lists the further origins to
+// which a form may lead, also through a redirect.
+func Policy(assetHost string, formAction ...string) string {
+	files := strings.TrimSpace("'self' " + assetHost)
+	return strings.Join([]string{
+		"default-src 'none'", "style-src " + files, "script-src " + files, "img-src " + files, "font-src " + files,
 		strings.Join(append([]string{"form-action 'self'"}, formAction...), " "),
 		"frame-ancestors 'none'", "base-uri 'none'",
-	}, "; "))
+	}, "; ")
+}
+
+// SecureHeaders sets what every answer to a browser carries.
+func SecureHeaders(h http.Header) {
+	h.Set("Content-Security-Policy", Policy(""))
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Referrer-Policy", "no-referrer")
 	h.Set("Cross-Origin-Opener-Policy", "same-origin")

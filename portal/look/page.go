@@ -28,6 +28,10 @@ type Page struct {
 	Entered bool
 	// Fault, if any, is the reason of an error page; it also sets CSE-Error.
 	Fault *words.Fault
+	// AssetHost is the origin that serves style and fonts, empty for the page's own.
+	AssetHost string
+	// Tongues replaces the language switch made from Path.
+	Tongues []Tongue
 	// FormAction lists origins to which forms of this page may lead.
 	FormAction []string
 	// Form is the page's form, if it has one.
@@ -35,7 +39,8 @@ type Page struct {
 	// Data is the page's own.
 	Data any
 
-	theme *Theme
+	theme  *Theme
+	assets *assets
 }
 
 // Crumb is one step of the breadcrumb.
@@ -55,19 +60,27 @@ func (p *Page) Logo() string {
 	if len(p.theme.Logo) == 0 {
 		return ""
 	}
-	return Prefix + "theme.svg"
+	return p.AssetHost + Prefix + "theme.svg"
 }
 
 // Switch lists the languages and the address of this page in each.
 func (p *Page) Switch() []Tongue {
-	if p.Path == "" {
-		return nil
+	if p.Tongues != nil || p.Path == "" {
+		return p.Tongues
 	}
+	return Tongues(p.Home+"/it"+p.Path, p.Home+"/en"+p.Path, p.Lang)
+}
+
+// Tongues lists the languages with the address of a page in each.
+func Tongues(italian, english string, now words.Lang) []Tongue {
 	return []Tongue{
-		{"it", "Italiano", "ITA", p.Home + "/it" + p.Path, p.Lang == words.Italian},
-		{"en", "English", "ENG", p.Home + "/en" + p.Path, p.Lang == words.English},
+		{"it", "Italiano", "ITA", italian, now == words.Italian},
+		{"en", "English", "ENG", english, now == words.English},
 	}
 }
+
+// Asset is the address of a built file for this page.
+func (p *Page) Asset(name string) string { return p.AssetHost + p.assets.url(name) }
 
 // Tongue is one entry of the language switch.
 type Tongue struct {

@@ -1,0 +1,271 @@
+// Package portaltest is the portal on a stage: invented people, cards in every
+// state, a counter that answers without a store, and the list of all page
+// states. The portal's own tests render each state; test/pages/serve shows them
+// to a browser for axe-core and screenshots. Nothing here is for production.
+package portaltest
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"cse.example/cse/ground/civil"
+	"cse.example/cse/ground/secret"
+	"cse.example/cse/ground/words"
+	"cse.example/cse/issuer/counter"
+	"cse.example/cse/issuer/lifecycle"
+	"cse.example/cse/person/codicefiscale"
+	"cse.example/cse/person/registry"
+	"cse.example/cse/person/team"
+	"cse.example/cse/portal"
+	"cse.example/cse/portal/look"
+)
+
+// Now is the instant at which the stage stands: a Monday morning in Rome.
+var Now = time.Date(2026, 11, 23, 9, 30, 0, 0, time.UTC)
+
+// Addresses of the stage; Port may be changed before New.
+type Addresses struct{ Portal, Login string }
+
+// DefaultAddresses is where the platform listens by default.
+func DefaultAddresses() Addresses {
+	return Addresses{"https://portal.cse.localhost:8443", "https://login.cse.localhost:8443"}
+}
+
+// Stage is the portal with everything it stands on.
+type Stage struct {
+	Portal   *portal.Portal
+	Closed   *portal.Portal // the same in maintenance
+	Login    *portal.LoginPages
+	Clock    *civil.Hand
+	Sessions *Memory
+	// Dead, when set for a card, is why that card may not be used any more.
+	Dead map[string]*words.Fault
+	// Mario and the others are the people, by role in the play.
+	People map[string]registry.Person
+	Cards  map[string]lifecycle.Card
+	seal   Sealer
+	addr   Addresses
+}
+
+// New sets the stage. assets may be nil: pages without style.
+func New(addr Addresses, assets fs.FS) (*Stage, error) {
+	s := &Stage{
+		Clock: civil.NewHand(Now), Sessions: NewMemory(), Dead: map[string]*words.Fault{}, addr: addr,
+		People: map[string]registry.Person{}, Cards: map[string]lifecycle.Card{},
+	}
+	var err error
+	if s.seal, err = NewSealer(); err != nil {
+		return nil, err
+	}
+	if err := s.cast(); err != nil {
+		return nil, err
+	}
+	d, err := s.deps(assets)
+	if err != nil {
+		return nil, err
+	}
+	if s.Portal, err = portal.New(d); err != nil {
+		return nil, err
+	}
+	d.Maintenance = func() (portal.Maintenance, bool) {
+		return portal.Maintenance{
+			Reason: map[words.Lang]string{words.Italian: "aggiornamento programmato", words.English: "planned update"},
+			Until:  Now.Add(2 * time.Hour),
+		}, true
+	}
+	if s.Closed, err = portal.New(d); err != nil {
+		return nil, err
+	}
+	l, err := portal.NewLook(d.Config.Theme, assets)
+	if err != nil {
+		return nil, err
+	}
+	s.Login = portal.NewLoginPages(l, addr.Portal, addr.Login, d.Log)
+	return s, nil
+}
+
+// day is a shorthand for dates that exist.
+func day(y, m, d int) civil.Date { return civil.Date{Year: y, Month: time.Month(m), Day: d} }
+
+// cast invents people and gives them cards.
+func (s *Stage) cast() error {
+	for _, x := range []struct {
+		role, surname, name, sex string
+		born                     civil.Date
+		abroad                   bool
+	}{
+		{"active", "ROSSI", "MARIO", "M", day(1980, 5, 12), true},
+		{"pending", "BIANCHI", "GIULIA", "F", day(1985, 4, 12), true},
+		{"chipless", "VERDI", "ANNA MARIA", "F", day(1970, 1, 2), false},
+		{"revoked", "NERI", "LUCA", "M", day(1990, 12, 31), true},
+		{"minor", "GALLO", "SOFIA", "F", day(2015, 6, 1), true},
+		{"operator", "FERRARI", "PAOLA", "F", day(1975, 3, 3), true},
+		{"cardless", "COSTA", "ELENA", "F", day(1999, 9, 9), true},
+	} {
+		p := registry.Person{
+			Surname: x.surname, Name: x.name, Born: x.born, Sex: x.sex, BirthPlace: "D612", BirthProvince: "FI", Citizenship: "IT",
+			Residence: "D612", Address: "VIA DELLE PROVE 1", PostCode: "50100", ASL: "201", AssistedFrom: day(2010, 1, 1), AbroadRight: x.abroad,
+		}
+		cf, err := codicefiscale.Compute(codicefiscale.Person{
+			Surname: x.surname, Name: x.name, Born: x.born, Sex: codicefiscale.Sex(x.sex), Belfiore: "D612",
+		})
+		if err != nil {
+			return fmt.Errorf("portaltest: %s: %w", x.role, err)
+		}
+		p.CF = cf
+		s.People[x.role] = p
+	}
+	sent := Now.AddDate(0, -1, 0)
+	for i, c := range []lifecycle.Card{
+		{ID: "active", Model: lifecycle.TSCNS, State: lifecycle.Active, Issued: day(2025, 2, 1), Expires: day(2031, 2, 1), ActivatedAt: sent, CertSerial: "0a"},
+		{ID: "pending", Model: lifecycle.TSCNS, State: lifecycle.Shipped, Issued: day(2026, 10, 1), Expires: day(2032, 10, 1), CertSerial: "0b"},
+		{ID: "chipless", Model: lifecycle.TS, State: lifecycle.Delivered, Issued: day(2026, 9, 1), Expires: day(2032, 9, 1)},
+		{ID: "old", Model: lifecycle.TSCNS, State: lifecycle.Active, Issued: day(2020, 12, 20), Expires: day(2026, 12, 20), ActivatedAt: Now.AddDate(-5, 0, 0), CertSerial: "0c"},
+		{ID: "revoked", Model: lifecycle.TSCNS, State: lifecycle.Revoked, Issued: day(2024, 5, 5), Expires: day(2030, 5, 5), Reason: lifecycle.ByHolder, RevokedAt: sent, EndedAt: sent, CertSerial: "0d"},
+		{ID: "minor", Model: lifecycle.TSCNS, State: lifecycle.Shipped, Issued: day(2026, 8, 1), Expires: day(2032, 8, 1), CertSerial: "0e"},
+		{ID: "operator", Model: lifecycle.TSCNS, State: lifecycle.Active, Issued: day(2024, 8, 1), Expires: day(2030, 8, 1), ActivatedAt: sent, CertSerial: "0f"},
+	} {
+		role := c.ID
+		c.ID = fmt.Sprintf("6%012d001", 900001+i)
+		n, err := team.FromCardID(c.ID)
+		if err != nil {
+			return fmt.Errorf("portaltest: %w", err)
+		}
+		c.TEAM, c.OrderedAt, c.ShippedAt, c.Version = string(n), Now.AddDate(0, -3, -10+i), sent, 1
+		owner := role
+		if role == "old" {
+			owner = "chipless"
+			c.OrderedAt = Now.AddDate(-6, 0, 0)
+		}
+		c.CF = s.People[owner].CF
+		s.Cards[role] = c
+	}
+	old := s.Cards["old"]
+	old.ReplacedBy = s.Cards["chipless"].ID
+	s.Cards["old"] = old
+	return nil
+}
+
+func (s *Stage) deps(assets fs.FS) (portal.Deps, error) {
+	dir, err := counter.NewDirectory(counter.Config{
+		Offices: []counter.Office{{ID: "asl-1", Type: counter.ASL, Name: "Sportello ASL di Firenze", Comune: "D612", ASL: "201"}},
+		Operators: []counter.Account{
+			{Account: "paola", Name: "Paola Ferrari", CF: string(s.People["operator"].CF), Roles: []counter.Role{counter.RoleOperator}, Offices: []string{"asl-1"}, OwnCNS: true},
+		},
+	})
+	if err != nil {
+		return portal.Deps{}, err
+	}
+	reg := people{}
+	for _, p := range s.People {
+		reg[p.CF] = p
+	}
+	var all cards
+	for _, c := range s.Cards {
+		all = append(all, c)
+	}
+	theme := look.DefaultTheme()
+	theme.Ribbon = "DIMOSTRAZIONE"
+	d := s.desk(reg, all)
+	return portal.Deps{
+		Config: portal.Config{
+			URL: s.addr.Portal, Issuer: s.addr.Login, ClientID: "portal", ClientSecret: "0123456789abcdef0123456789abcdef",
+			Theme: theme, Services: Services(), Security: Security(),
+		},
+		Assets: assets, Clock: s.Clock, Rand: rand.Reader, Client: http.DefaultClient, Sessions: s.Sessions, Seal: s.seal,
+		Atomically: func(ctx context.Context, act func(context.Context) error) error { return act(ctx) },
+		People:     reg, Cards: all, Operators: dir, Desk: d, Drafts: d, Papers: d,
+		Print:  func(context.Context, counter.Form) ([]byte, error) { return []byte("%PDF-1.4 invented\n"), nil },
+		Revoke: s.revoke,
+		CardAlive: func(_ context.Context, card string) *words.Fault {
+			return s.Dead[card]
+		},
+		Activities: s.activities,
+		Tasks: func(context.Context, counter.Operator) ([]portal.Task, error) {
+			return []portal.Task{
+				{At: Now.Add(-time.Hour), Kind: "handover", Card: s.Cards["active"].ID, Path: "/sportello/pratica/2026/0000002"},
+				{At: Now.Add(-30 * time.Hour), Kind: "undelivered", Card: s.Cards["old"].ID},
+			}, nil
+		},
+		Log: slog.New(slog.DiscardHandler),
+	}, nil
+}
+
+// revoke plays the holder's act: CIP 1234512345 is right, 9999999999 has been
+// tried too often, any other is wrong.
+func (s *Stage) revoke(_ context.Context, _ string, cip secret.Text, _ string, _ words.Lang) (counter.Receipt, error) {
+	switch string(cip.Reveal()) {
+	case "1234512345":
+		return counter.Receipt{Protocol: "2026/0000042", Card: s.Cards["active"].ID, At: Now}, nil
+	case "9999999999":
+		return counter.Receipt{}, words.Refuse("CSE-402", "1:00")
+	}
+	return counter.Receipt{}, words.Refuse("CSE-401", "0:02").At("cip")
+}
+
+func (s *Stage) activities(_ context.Context, cf codicefiscale.Code) ([]portal.Activity, error) {
+	if cf != s.People["active"].CF {
+		return nil, nil
+	}
+	return []portal.Activity{
+		{At: Now.Add(-time.Hour), Act: "login.proved"},
+		{At: Now.AddDate(0, -1, 0), Act: "card.activated", Office: "Sportello ASL di Firenze"},
+		{At: Now.AddDate(0, -2, 0), Act: "card.shipped"},
+	}, nil
+}
+
+func (s *Stage) desk(reg people, all cards) *desk {
+	step := counter.CardStep{CF: s.People["pending"].CF, Card: s.Cards["pending"].ID, LastFive: "00001"}
+	identity := counter.IdentityStep{Present: counter.PresentHolder, Document: counter.Document{
+		Kind: counter.IdentityCard, Number: "AX1234567", Issuer: "Comune di Firenze", Issued: day(2022, 3, 5), Expires: day(2032, 3, 5),
+	}}
+	contact := counter.ContactStep{Email: "giulia@esempio.it", EmailAgain: "giulia@esempio.it", Lang: words.Italian, Consent: true}
+	form := func(protocol string, c lifecycle.Card) counter.Form {
+		return counter.Form{Protocol: protocol, Card: c.ID, CF: string(c.CF), EmailMasked: "g•••@e•••.it", At: Now}
+	}
+	p, a := s.Cards["pending"], s.Cards["active"]
+	return &desk{
+		people: reg, cards: all,
+		drafts: map[string]counter.Draft{
+			"due":     {ID: "due", Version: 1, Done: 1, Card: step},
+			"tre":     {ID: "tre", Version: 2, Done: 2, Card: step, Identity: identity},
+			"quattro": {ID: "quattro", Version: 3, Done: 3, Card: step, Identity: identity, Contact: contact},
+		},
+		activations: map[string]counter.Activation{
+			"2026/0000001": {Protocol: "2026/0000001", Card: p.ID, At: Now, Form: form("2026/0000001", p)},
+			"2026/0000002": {Protocol: "2026/0000002", Card: a.ID, At: Now, PrintedAt: Now, Form: form("2026/0000002", a)},
+			"2026/0000003": {Protocol: "2026/0000003", Card: a.ID, At: Now, PrintedAt: Now, HandedAt: Now, Form: form("2026/0000003", a)},
+		},
+	}
+}
+
+// Services are the three levels of R54.
+func Services() []portal.Service {
+	two := func(it, en string) map[words.Lang]string {
+		return map[words.Lang]string{words.Italian: it, words.English: en}
+	}
+	return []portal.Service{
+		{ID: "inps", Level: "central", Name: two("Previdenza", "Pensions"), About: two("Contributi e prestazioni (servizio di prova).", "Contributions and benefits (trial service)."), URL: "https://central.cse.localhost:8443/"},
+		{ID: "ticket", Level: "regional", Name: two("Esenzioni e ticket", "Exemptions and charges"), About: two("Le tue esenzioni (servizio di prova).", "Your exemptions (trial service)."), URL: "https://regional.cse.localhost:8443/"},
+		{ID: "anagrafe", Level: "municipal", Name: two("Certificati anagrafici", "Registry certificates"), About: two("Certificati del Comune (servizio di prova).", "Certificates of the municipality (trial service)."), URL: "https://municipal.cse.localhost:8443/"},
+	}
+}
+
+// Security is what a configuration may tell.
+func Security() []portal.Fact {
+	return []portal.Fact{
+		{Key: "portal.security.tls", Value: "TLS 1.2, TLS 1.3"},
+		{Key: "portal.security.cardkey", Value: "RSA 2048"},
+		{Key: "portal.security.ca", Value: "ECDSA P-384"},
+		{Key: "portal.security.rest", Value: "AES-256-GCM, ECIES"},
+		{Key: "portal.security.passwords", Value: "Argon2id, TOTP"},
+		{Key: "portal.security.sessions", Value: "256 bit, SHA-256"},
+		{Key: "portal.security.revocation", Value: "CRL, OCSP"},
+		{Key: "portal.security.audit", Value: "SHA-256"},
+	}
+}

@@ -1,0 +1,222 @@
+package portaltest
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"time"
+
+	"cse.example/cse/ground/words"
+	"cse.example/cse/login/page"
+	"cse.example/cse/portal"
+)
+
+// State is one page in one state.
+type State struct {
+	Name string
+	// Host is "portal", "closed" (in maintenance) or "login".
+	Host string
+	Path string
+	// Form, when set, is posted.
+	Form url.Values
+	// Who is a role of the cast whose session asks; empty: nobody.
+	Who string
+	// Status and Fault (CSE-nnn or empty) are what must be answered.
+	Status int
+	Fault  string
+}
+
+// form makes url.Values of pairs.
+func form(pairs ...string) url.Values {
+	v := url.Values{"_": nil}
+	for i := 0; i+1 < len(pairs); i += 2 {
+		v.Set(pairs[i], pairs[i+1])
+	}
+	return v
+}
+
+// States lists every page state: empty, with errors, done.
+func (s *Stage) States() []State {
+	out := publicStates()
+	out = append(out, citizenStates()...)
+	return append(out, s.counterStates()...)
+}
+
+func publicStates() []State {
+	var out []State
+	for name, path := range map[string]string{
+		"home": "/", "accedi": "/accedi", "servizi": "/servizi-online", "hub": "/cartasanitaria", "postazione": "/verifica-postazione",
+		"contatti": "/contatti", "privacy": "/privacy", "note": "/note-legali", "accessibilita": "/accessibilita",
+		"sicurezza": "/sicurezza", "uscita": "/uscita", "revoca": "/revoca",
+	} {
+		out = append(out, State{Name: name, Host: "portal", Path: path, Status: http.StatusOK})
+	}
+	return append(out,
+		State{Name: "manutenzione", Host: "closed", Path: "/tessera", Status: http.StatusServiceUnavailable, Fault: "CSE-352"},
+		State{Name: "non-trovata", Host: "portal", Path: "/nulla", Status: http.StatusNotFound, Fault: "CSE-002"},
+		State{Name: "revoca-vuota", Host: "portal", Path: "/revoca", Form: form(), Status: 422, Fault: "CSE-358"},
+		State{Name: "revoca-cip-errato", Host: "portal", Path: "/revoca", Form: form("chi", "6000000900001001", "cip", "1111111111", "capito", "si"), Status: 422, Fault: "CSE-401"},
+		State{Name: "revoca-troppe", Host: "portal", Path: "/revoca", Form: form("chi", "6000000900001001", "cip", "9999999999", "capito", "si"), Status: 429, Fault: "CSE-402"},
+		State{Name: "revoca-fatta", Host: "portal", Path: "/revoca", Form: form("chi", "6000000900001001", "cip", "12345 12345", "capito", "si"), Status: 200},
+		State{Name: "login-scelta", Host: "login", Path: "/scelta", Status: 200},
+		State{Name: "login-operatore", Host: "login", Path: "/operatore", Status: 200},
+		State{Name: "login-operatore-errore", Host: "login", Path: "/operatore?errore=1", Status: 401, Fault: "CSE-353"},
+		State{Name: "login-rifiuto", Host: "login", Path: "/rifiuto", Status: 403, Fault: "CSE-302"},
+		State{Name: "login-messaggio", Host: "login", Path: "/messaggio", Status: 200},
+	)
+}
+
+func citizenStates() []State {
+	var out []State
+	for _, who := range []string{"active", "pending", "chipless", "revoked", "cardless"} {
+		out = append(out, State{Name: "tessera-" + who, Host: "portal", Path: "/tessera", Who: who, Status: 200})
+	}
+	return append(out,
+		State{Name: "tessera-morta", Host: "portal", Path: "/tessera", Who: "dead", Status: 403, Fault: "CSE-302"},
+		State{Name: "sessione-scaduta", Host: "portal", Path: "/tessera", Who: "idle", Status: 403, Fault: "CSE-350"},
+		State{Name: "tessera-da-operatore", Host: "portal", Path: "/tessera", Who: "password", Status: 403, Fault: "CSE-355"},
+		State{Name: "sportello-da-cittadino", Host: "portal", Path: "/sportello", Who: "active", Status: 403, Fault: "CSE-144"},
+	)
+}
+
+func (s *Stage) counterStates() []State {
+	who := "password"
+	page := func(name, path string) State {
+		return State{Name: name, Host: "portal", Path: path, Who: who, Status: 200}
+	}
+	post := func(name, path, fault string, f url.Values) State {
+		return State{Name: name, Host: "portal", Path: path, Form: f, Who: who, Status: 422, Fault: fault}
+	}
+	cf, card := string(s.People["pending"].CF), s.Cards["pending"].ID
+	return []State{
+		page("sportello", "/sportello"),
+		page("sportello-aiuto", "/sportello/aiuto"),
+		page("sportello-trovati", "/sportello/cerca?q=tutti"),
+		page("sportello-nessuno", "/sportello/cerca?q=zzz"),
+		{Name: "sportello-vuota", Host: "portal", Path: "/sportello/cerca?q=", Who: who, Status: 422, Fault: "CSE-358"},
+		{Name: "sportello-cf-errato", Host: "portal", Path: "/sportello/cerca?q=RSSMRA80A01H501X", Who: who, Status: 422, Fault: "CSE-101"},
+		page("scheda-pending", "/sportello/titolare/"+cf),
+		page("scheda-active", "/sportello/titolare/"+string(s.People["active"].CF)),
+		page("scheda-chipless", "/sportello/titolare/"+string(s.People["chipless"].CF)),
+		page("scheda-minor", "/sportello/titolare/"+string(s.People["minor"].CF)),
+		page("scheda-cardless", "/sportello/titolare/"+string(s.People["cardless"].CF)),
+		page("passo-1", "/sportello/attivazione?cf="+cf+"&tessera="+card),
+		post("passo-1-errore", "/sportello/attivazione", "CSE-132", form("cf", cf, "tessera", card, "tessera_ultime_cinque", "00000")),
+		page("passo-2", "/sportello/attivazione/due/2"),
+		post("passo-2-vuoto", "/sportello/attivazione/due/2", "CSE-361", form("versione", "1")),
+		post("passo-2-scaduto", "/sportello/attivazione/due/2", "CSE-110", form("versione", "1", "presente", "titolare", "documento_tipo", "CI",
+			"documento_numero", "ax1234567", "documento_ente", "Comune", "documento_rilascio", "05/03/2010", "documento_scadenza", "05/03/2020")),
+		page("passo-3", "/sportello/attivazione/tre/3"),
+		post("passo-3-errore", "/sportello/attivazione/tre/3", "CSE-131", form("versione", "2", "email", "a@esempio.it", "email_ripetuta", "b@esempio.it", "consenso", "si")),
+		page("passo-4", "/sportello/attivazione/quattro/4"),
+		page("pratica-da-stampare", "/sportello/pratica/2026/0000001"),
+		post("pratica-non-stampata", "/sportello/pratica/2026/0000001/consegna", "CSE-146", form("consegnato", "si")),
+		page("pratica-stampata", "/sportello/pratica/2026/0000002"),
+		post("pratica-gia-stampata", "/sportello/pratica/2026/0000002/modulo", "CSE-150", form()),
+		post("pratica-senza-spunta", "/sportello/pratica/2026/0000002/consegna", "CSE-360", form()),
+		page("pratica-conclusa", "/sportello/pratica/2026/0000003"),
+		{Name: "bozza-sparita", Host: "portal", Path: "/sportello/attivazione/nessuna/2", Who: who, Status: 403, Fault: "CSE-145"},
+	}
+}
+
+// Session opens a session for a role of the cast and gives its cookie. "dead"
+// is active whose card was revoked meanwhile, "idle" one left alone too long,
+// "password" the operator by account.
+func (s *Stage) Session(ctx context.Context, who string) (*http.Cookie, error) {
+	var x portal.Session
+	switch who {
+	case "password":
+		p := s.People["operator"]
+		x = portal.Session{Subject: "operator", CF: string(p.CF), Given: "Paola", Family: "Ferrari", Account: "paola", AMR: []string{"pwd", "otp"}}
+	default:
+		role := map[string]string{"dead": "active", "idle": "active"}[who]
+		if role == "" {
+			role = who
+		}
+		p, ok := s.People[role]
+		if !ok {
+			return nil, fmt.Errorf("portaltest: nobody plays %q", who)
+		}
+		card := s.Cards[role].ID
+		switch who {
+		case "dead":
+			card = "6999999999999999"
+			s.Dead[card] = words.Refuse("CSE-302", "23/11/2026")
+		case "chipless":
+			card = s.Cards["old"].ID
+		case "cardless":
+			card = "6888888888888888" // another Region's
+		}
+		x = portal.Session{Subject: who, CF: string(p.CF), Given: p.Name, Family: p.Surname, Card: card, AMR: []string{"sc", "pin"}}
+	}
+	if who == "idle" {
+		back := s.Clock.Now()
+		s.Clock.Advance(-20 * time.Minute)
+		defer s.Clock.Set(back)
+	}
+	cookie, err := s.Portal.OpenSession(ctx, x, "")
+	return &http.Cookie{Name: portal.SessionCookie, Value: cookie}, err
+}
+
+// Play answers one state in a language ("it" or "en").
+func (s *Stage) Play(w http.ResponseWriter, ctx context.Context, st State, lang words.Lang) error {
+	origin, prefix := s.addr.Portal, "/"+string(lang)
+	if st.Host == "login" {
+		origin, prefix = s.addr.Login, ""
+	}
+	method, body := http.MethodGet, ""
+	if st.Form != nil {
+		f := st.Form
+		delete(f, "_")
+		method, body = http.MethodPost, f.Encode()
+	}
+	r := httptest.NewRequestWithContext(ctx, method, origin+prefix+st.Path, strings.NewReader(body))
+	if body != "" || method == http.MethodPost {
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	}
+	r.Header.Set("Accept-Language", string(lang))
+	if st.Who != "" {
+		c, err := s.Session(ctx, st.Who)
+		if err != nil {
+			return err
+		}
+		r.AddCookie(c)
+	}
+	switch st.Host {
+	case "closed":
+		s.Closed.ServeHTTP(w, r)
+	case "login":
+		s.loginPage(w, r)
+	default:
+		s.Portal.ServeHTTP(w, r)
+	}
+	return nil
+}
+
+// loginPage shows a page of login as login would ask for it.
+func (s *Stage) loginPage(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Content-Security-Policy", page.Policy(nil, []string{s.addr.Portal}))
+	switch r.URL.Path {
+	case "/scelta":
+		s.Login.Chooser(w, r, page.Chooser{
+			Service: "Portale", CardURL: s.addr.Login + "/cns?flow=x", OperatorURL: s.addr.Login + "/operatore?flow=x",
+			CancelURL: s.addr.Portal + "/", SelfURL: s.addr.Login + "/scelta?flow=x", NotConnected: []string{"SPID", "CIE"},
+			Entrances: []page.Entrance{{Label: "Cittadino di prova", URL: s.addr.Login + "/prova"}},
+		})
+	case "/operatore":
+		o := page.Operator{Service: "Portale", Action: s.addr.Login + "/operatore", Flow: "x", CSRF: "y", BackURL: s.addr.Login + "/scelta", Status: 200}
+		if r.URL.RawQuery != "" {
+			o.Fault, o.Status, o.Account = words.Refuse("CSE-353"), 401, "paola"
+		}
+		s.Login.Operator(w, r, o)
+	case "/rifiuto":
+		s.Login.Refusal(w, r, page.Refusal{
+			Fault: words.Refuse("CSE-302", "23/11/2026"), Status: 403, ReasonKey: "login.reason.keyCompromise", RetryURL: s.addr.Login + "/scelta",
+		})
+	case "/messaggio":
+		s.Login.Message(w, r, page.Message{TitleKey: "login.out.title", TextKey: "login.out.text", Status: 200})
+	}
+}
