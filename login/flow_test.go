@@ -10,7 +10,6 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-	"time"
 
 	gooidc "github.com/coreos/go-oidc/v3/oidc"
 	"golang.org/x/oauth2"
@@ -37,8 +36,10 @@ func newRP(t *testing.T, w *logintest.World, id, redirect string, scopes ...stri
 	if err != nil {
 		t.Fatal(err)
 	}
+	endpoint := op.Endpoint()
+	endpoint.AuthStyle = oauth2.AuthStyleInHeader // do not try a refused code again, the other way
 	return &rp{w: w, op: op, ctx: ctx, verifier: oauth2.GenerateVerifier(), conf: oauth2.Config{
-		ClientID: id, ClientSecret: logintest.ClientSecret, RedirectURL: redirect, Endpoint: op.Endpoint(),
+		ClientID: id, ClientSecret: logintest.ClientSecret, RedirectURL: redirect, Endpoint: endpoint,
 		Scopes: append([]string{"openid", "profile"}, scopes...),
 	}}
 }
@@ -351,5 +352,3 @@ func TestDiscovery(t *testing.T) {
 		t.Errorf("discovery\n got %s\nwant %s", got, want)
 	}
 }
-
-var _ = time.Second

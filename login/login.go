@@ -23,7 +23,7 @@
 // cns.HOST/cns/auth?flow=NAME over TLS with the virtual card, or fills in the
 // form of login.HOST/operator?flow=NAME with its own cookie jar, does not follow
 // the 303, and sends the visitor's browser to its Location. The visitor's cookie
-// does the rest; without it the ticket is destroyed. ForVisitor does both halves.
+// does the rest; without it the ticket is destroyed. Package visitor does it.
 //
 // Sessions end with the card: tokens are checked at every use, and EndFor ends
 // them at once as part of the act that ends the card.
