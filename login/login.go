@@ -238,6 +238,6 @@ func (s *Service) refuse(w http.ResponseWriter, r *http.Request, err error, retr
 		s.needs.Log.ErrorContext(r.Context(), "login", "reference", ref, "err", err)
 		f = words.Refuse("CSE-001", ref).Because(err)
 	}
-	w.Header().Set(page.HeaderError, f.Code)
+	page.Tell(w.Header(), f)
 	s.needs.Pages.Refusal(w, r, page.Refusal{Fault: f, Status: page.Status(f.Code), RetryURL: retry})
 }

@@ -45,7 +45,7 @@ func (s *Service) showOperator(w http.ResponseWriter, r *http.Request, c provide
 	}
 	if f != nil {
 		p.Status = http.StatusUnauthorized
-		w.Header().Set(page.HeaderError, f.Code)
+		page.Tell(w.Header(), f)
 	}
 	w.Header().Set("Content-Security-Policy", page.Policy(s.cfg.Sources, c.Origins()))
 	s.needs.Pages.Operator(w, r, p)

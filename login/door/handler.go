@@ -122,6 +122,6 @@ func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, ref *Refusal, f
 		p.RetryURL = h.LoginURL + "/choose?flow=" + url.QueryEscape(flow)
 	}
 	h.Log.InfoContext(r.Context(), "card door: refused", "code", ref.Code)
-	w.Header().Set(page.HeaderError, ref.Code)
+	page.Tell(w.Header(), ref.Fault)
 	h.Pages.Refusal(w, r, p)
 }

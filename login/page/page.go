@@ -9,14 +9,49 @@
 package page
 
 import (
+	"fmt"
 	"net/http"
+	"net/url"
 	"strings"
 
 	"cse.example/cse/ground/words"
 )
 
-// HeaderError is the header that carries the code of a refusal.
-const HeaderError = "CSE-Error"
+// The headers by which programs read a refusal: its code, and the values that
+// fill its sentence (dates and names of fields, never a person's), form-encoded
+// under "a".
+const (
+	HeaderError = "CSE-Error"
+	HeaderArgs  = "CSE-Error-Args"
+)
+
+// Tell writes a refusal into the headers.
+func Tell(h http.Header, f *words.Fault) {
+	h.Set(HeaderError, f.Code)
+	h.Del(HeaderArgs)
+	args := url.Values{}
+	for _, a := range f.Args {
+		args.Add("a", fmt.Sprint(a))
+	}
+	if len(args) > 0 {
+		h.Set(HeaderArgs, args.Encode())
+	}
+}
+
+// Told reads what Tell wrote, nil for none.
+func Told(h http.Header) *words.Fault {
+	code := h.Get(HeaderError)
+	if code == "" {
+		return nil
+	}
+	f := words.Refuse(code)
+	if v, err := url.ParseQuery(h.Get(HeaderArgs)); err == nil {
+		for _, a := range v["a"] {
+			f.Args = append(f.Args, a)
+		}
+	}
+	return f
+}
 
 // Pages draws the pages of login.
 type Pages interface {

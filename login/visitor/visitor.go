@@ -19,7 +19,6 @@ import (
 	"strings"
 
 	"cse.example/cse/ground/secret"
-	"cse.example/cse/ground/words"
 	"cse.example/cse/login/page"
 )
 
@@ -103,8 +102,8 @@ func ticket(client *http.Client, req *http.Request) (string, error) {
 }
 
 func refusal(r *http.Response) error {
-	if code := r.Header.Get(page.HeaderError); code != "" {
-		return words.Refuse(code).Because(fmt.Errorf("status %d", r.StatusCode))
+	if f := page.Told(r.Header); f != nil {
+		return f.Because(fmt.Errorf("status %d", r.StatusCode))
 	}
 	return nil
 }
