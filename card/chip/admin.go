@@ -46,8 +46,8 @@ func (c *Chip) GenerateKey(random io.Reader) (*rsa.PublicKey, error) {
 
 // GenerateSignatureKey makes the optional DS key (Profile.DigitalSignature).
 func (c *Chip) GenerateSignatureKey(random io.Reader) (*rsa.PublicKey, error) {
-	if !c.st.profile.DigitalSignature {
-		return nil, fmt.Errorf("profile %s has no digital signature", c.st.profile.Name)
+	if !c.profile.DigitalSignature {
+		return nil, fmt.Errorf("profile %s has no digital signature", c.profile.Name)
 	}
 	return c.generate(random, cns.KeyDS, cns.RefDSPIN, cns.EFDSPublicKey)
 }
@@ -55,7 +55,7 @@ func (c *Chip) GenerateSignatureKey(random io.Reader) (*rsa.PublicKey, error) {
 func (c *Chip) generate(random io.Reader, ref, pin byte, public cns.Path) (*rsa.PublicKey, error) {
 	var out *rsa.PublicKey
 	err := c.admin(func() error {
-		k, err := rsa.GenerateKey(random, c.st.profile.ModulusBits)
+		k, err := rsa.GenerateKey(random, c.profile.ModulusBits)
 		if err != nil {
 			return fmt.Errorf("generate key %02X: %w", ref, err)
 		}
@@ -164,7 +164,7 @@ func (c *Chip) setCodes(pinRef, pukRef byte, pin, puk secret.Text) error {
 	}
 	return c.admin(func() error {
 		if _, ok := c.st.codes[pinRef]; !ok {
-			return fmt.Errorf("profile %s has no code %02X", c.st.profile.Name, pinRef)
+			return fmt.Errorf("profile %s has no code %02X", c.profile.Name, pinRef)
 		}
 		return c.change(func() {
 			c.renew(pinRef, pinBlock)
@@ -177,8 +177,8 @@ func (c *Chip) setCodes(pinRef, pukRef byte, pin, puk secret.Text) error {
 // files of the operational card. Without it nobody can.
 func (c *Chip) SetIssuerKey(key secret.Text) error {
 	return c.admin(func() error {
-		if c.st.profile.IssuerKeyRef == 0 {
-			return fmt.Errorf("profile %s has no issuer key", c.st.profile.Name)
+		if c.profile.IssuerKeyRef == 0 {
+			return fmt.Errorf("profile %s has no issuer key", c.profile.Name)
 		}
 		if n := key.Len(); n != 16 && n != 32 {
 			return fmt.Errorf("an issuer key has 16 or 32 bytes, not %d", n)

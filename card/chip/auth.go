@@ -15,7 +15,7 @@ import (
 // A challenge serves once. Failures have a counter of their own, spent on the
 // disk before the comparison as a PIN's is.
 func (c *Chip) externalAuthenticate(cmd iso7816.Command) ([]byte, iso7816.SW) {
-	ref := c.st.profile.IssuerKeyRef
+	ref := c.profile.IssuerKeyRef
 	challenge := c.ses.challenge
 	c.ses.challenge = nil
 	switch {

@@ -49,14 +49,15 @@ var (
 
 // Chip is one card. It is safe for concurrent use; commands run one at a time.
 type Chip struct {
-	mu     sync.Mutex
-	disk   *disk
-	lock   *fileLock // nil when read-only
-	random io.Reader
-	st     *state
-	dirty  bool // personalisation not saved yet
-	closed bool
-	ses    session
+	profile cns.Profile // never changes, and so needs no lock
+	mu      sync.Mutex
+	disk    *disk
+	lock    *fileLock // nil when read-only
+	random  io.Reader
+	st      *state
+	dirty   bool // personalisation not saved yet
+	closed  bool
+	ses     session
 }
 
 // session is what reset and power-off wipe.
@@ -144,7 +145,7 @@ func OpenReadOnly(path string, options ...Option) (*Chip, error) {
 }
 
 func build(path string, lock *fileLock, st *state, options []Option) *Chip {
-	c := &Chip{disk: &disk{path: path}, lock: lock, random: rand.Reader, st: st, ses: newSession()}
+	c := &Chip{profile: st.profile, disk: &disk{path: path}, lock: lock, random: rand.Reader, st: st, ses: newSession()}
 	for _, o := range options {
 		o(c)
 	}
@@ -164,10 +165,10 @@ func load(path string) (*state, error) {
 }
 
 // ATR is the answer to reset.
-func (c *Chip) ATR() []byte { return append([]byte(nil), c.st.profile.ATR...) }
+func (c *Chip) ATR() []byte { return append([]byte(nil), c.profile.ATR...) }
 
 // Profile is the model the chip was made after.
-func (c *Chip) Profile() cns.Profile { return c.st.profile }
+func (c *Chip) Profile() cns.Profile { return c.profile }
 
 // Operational tells whether personalisation has ended.
 func (c *Chip) Operational() bool {

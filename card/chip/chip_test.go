@@ -376,3 +376,23 @@ func TestPersonalisationCommands(t *testing.T) {
 		00B00000 03 -> 9000 308189
 	`)
 }
+
+// Readers poll the ATR and reset the card while a command runs.
+func TestConcurrentUse(t *testing.T) {
+	c, _ := open(t, cns.Neutral())
+	var all sync.WaitGroup
+	for range 4 {
+		all.Go(func() {
+			for range 20 {
+				if answer, err := c.Transmit([]byte{0x00, 0xA4, 0x00, 0x0C, 0x02, 0x11, 0x00}); err != nil || !bytes.Equal(answer, []byte{0x90, 0x00}) {
+					t.Errorf("% X %v", answer, err)
+				}
+				if len(c.ATR()) != 25 || !c.Operational() {
+					t.Error("ATR or state changed")
+				}
+				c.Reset()
+			}
+		})
+	}
+	all.Wait()
+}

@@ -109,7 +109,7 @@ func (c *Chip) changeReferenceData(cmd iso7816.Command) ([]byte, iso7816.SW) {
 		return nil, sw
 	case len(cmd.Data) != 2*cns.CodeBlock:
 		return nil, iso7816.WrongLength
-	case k.unblock == 0 && !c.st.profile.PUKChangeable:
+	case k.unblock == 0 && !c.profile.PUKChangeable:
 		return nil, iso7816.SecurityNotSatisfied
 	}
 	old, fresh := cmd.Data[:cns.CodeBlock], cmd.Data[cns.CodeBlock:]

@@ -69,7 +69,7 @@ func (c *Chip) find(cmd iso7816.Command) (cns.Path, iso7816.SW) {
 		parent, _ := split(c.ses.current)
 		return parent, iso7816.OK
 	case 0x04:
-		if aid := c.st.profile.AID; len(aid) > 0 && bytes.Equal(aid, cmd.Data) {
+		if aid := c.profile.AID; len(aid) > 0 && bytes.Equal(aid, cmd.Data) {
 			return cns.MF, iso7816.OK
 		}
 		return "", iso7816.FileNotFound
@@ -138,7 +138,7 @@ func (c *Chip) fci(path cns.Path) []byte {
 		p.FID = fids[len(fids)-1]
 	}
 	if path == cns.MF {
-		p.Name = c.st.profile.AID
+		p.Name = c.profile.AID
 	}
 	if f.directory {
 		for other, x := range c.st.files {

@@ -192,10 +192,14 @@ func TestDamagedImages(t *testing.T) {
 		code string
 		want error
 	}{
-		{"empty", nil, "CSE-242", chip.ErrNotImage}, {"text", []byte("this is no card at all"), "CSE-242", chip.ErrNotImage},
-		{"cut in the head", good[:12], "CSE-242", chip.ErrNotImage}, {"cut in half", good[:len(good)/2], "CSE-241", chip.ErrChecksum},
-		{"last byte gone", good[:len(good)-1], "CSE-241", chip.ErrChecksum}, {"one byte more", append(bytes.Clone(good), 0), "CSE-241", chip.ErrChecksum},
-		{"newer version", resum(newer), "CSE-243", chip.ErrVersion}, {"length field", resum(lying), "CSE-241", chip.ErrContent},
+		{"empty", nil, "CSE-242", chip.ErrNotImage},
+		{"text", []byte("this is no card at all"), "CSE-242", chip.ErrNotImage},
+		{"cut in the head", good[:12], "CSE-242", chip.ErrNotImage},
+		{"cut in half", good[:len(good)/2], "CSE-241", chip.ErrChecksum},
+		{"last byte gone", good[:len(good)-1], "CSE-241", chip.ErrChecksum},
+		{"one byte more", append(bytes.Clone(good), 0), "CSE-241", chip.ErrChecksum},
+		{"newer version", resum(newer), "CSE-243", chip.ErrVersion},
+		{"length field", resum(lying), "CSE-241", chip.ErrContent},
 		{"edited counter", edited, "CSE-241", chip.ErrContent},
 	} {
 		writeFile(t, made.Path, x.b)

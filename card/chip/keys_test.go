@@ -133,12 +133,9 @@ func TestPSSByTheHost(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// The encoded message of another 2048-bit key serves when it is below n.
+	// The encoded message of another 2048-bit key: PSS keeps it below 2^2047.
 	em := new(big.Int).Exp(new(big.Int).SetBytes(sig), big.NewInt(65537), throwaway(t).N)
 	out, sw := decipher(t, c, em.FillBytes(make([]byte, 256)))
-	if em.Cmp(k.N) >= 0 {
-		t.Skip("the throwaway key's block is above the modulus")
-	}
 	if err := rsa.VerifyPSS(k, crypto.SHA256, sum[:], out, nil); err != nil || !sw.OK() {
 		t.Fatal(sw, err)
 	}

@@ -85,7 +85,7 @@ func (c *Chip) generateKeyPair(cmd iso7816.Command) ([]byte, iso7816.SW) {
 	if !sw.OK() {
 		return nil, sw
 	}
-	k, err := rsa.GenerateKey(c.random, c.st.profile.ModulusBits)
+	k, err := rsa.GenerateKey(c.random, c.profile.ModulusBits)
 	if err != nil {
 		return nil, iso7816.InternalError
 	}

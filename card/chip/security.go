@@ -20,7 +20,7 @@ func (c *Chip) getChallenge(cmd iso7816.Command) ([]byte, iso7816.SW) {
 	switch {
 	case cmd.P1 != 0 || cmd.P2 != 0:
 		return nil, iso7816.WrongP1P2
-	case len(cmd.Data) != 0 || cmd.Le == 0 || cmd.Le > c.st.profile.MaxChallenge:
+	case len(cmd.Data) != 0 || cmd.Le == 0 || cmd.Le > c.profile.MaxChallenge:
 		return nil, iso7816.WrongLength
 	}
 	b := make([]byte, cmd.Le)

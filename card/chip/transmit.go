@@ -70,7 +70,7 @@ func (c *Chip) Transmit(apdu []byte) ([]byte, error) {
 
 func (c *Chip) run(apdu []byte) ([]byte, iso7816.SW) {
 	cmd, err := iso7816.ParseCommand(apdu)
-	if err != nil || cmd.Extended && c.st.profile.RefuseExtended {
+	if err != nil || cmd.Extended && c.profile.RefuseExtended {
 		c.ses.chain.Reset()
 		return nil, iso7816.WrongLength
 	}
@@ -89,7 +89,7 @@ func (c *Chip) run(apdu []byte) ([]byte, iso7816.SW) {
 func (c *Chip) checkClass(cmd iso7816.Command, chainable, known bool) iso7816.SW {
 	chained := cmd.CLA&iso7816.ClassChaining != 0
 	switch {
-	case cmd.CLA&0xE0 != 0, chained && c.st.profile.RefuseChaining:
+	case cmd.CLA&0xE0 != 0, chained && c.profile.RefuseChaining:
 		return iso7816.ClassNotSupported
 	case cmd.CLA&0x0C != 0:
 		return iso7816.SecureMessagingRefused
@@ -132,7 +132,7 @@ func (c *Chip) getData(cmd iso7816.Command) ([]byte, iso7816.SW) {
 	case len(cmd.Data) != 0:
 		return nil, iso7816.WrongLength
 	case cmd.P1 == 0x01 && cmd.P2 == 0x80:
-		return upTo([]byte(c.st.profile.Model), cmd.Le), iso7816.OK
+		return upTo([]byte(c.profile.Model), cmd.Le), iso7816.OK
 	case cmd.P1 == 0x01 && cmd.P2 == 0x83 && c.st.operational:
 		return []byte{0x10}, iso7816.OK
 	case cmd.P1 == 0x01 && cmd.P2 == 0x83:

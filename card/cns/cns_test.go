@@ -237,11 +237,31 @@ func TestCheckPIN(t *testing.T) {
 		pin  string
 		want error
 	}{
-		{"73915", nil}, {"40917263", nil}, {"739152", nil},
-		{"1234", ErrCodeLength}, {"739154826", ErrCodeLength}, {"", ErrCodeLength}, {"7391a", ErrCodeDigits}, {"7391 ", ErrCodeDigits}, {"７３９１５", ErrCodeDigits},
-		{"00000", ErrCodeWeak}, {"12345", ErrCodeWeak}, {"98765", ErrCodeWeak}, {"67890", ErrCodeWeak}, {"13579", ErrCodeWeak}, {"12121", ErrCodeWeak},
-		{"123123", ErrCodeWeak}, {"77777777", ErrCodeWeak}, {"14725", ErrCodeWeak}, {"12321", ErrCodeWeak},
-		{"14071983", ErrCodeWeak}, {"140783", ErrCodeWeak}, {"14078", ErrCodeWeak}, {"83071", ErrCodeWeak}, {"071483", ErrCodeWeak}, {"71983", ErrCodeWeak},
+		{"73915", nil},
+		{"40917263", nil},
+		{"739152", nil},
+		{"1234", ErrCodeLength},
+		{"739154826", ErrCodeLength},
+		{"", ErrCodeLength},
+		{"7391a", ErrCodeDigits},
+		{"7391 ", ErrCodeDigits},
+		{"７３９１５", ErrCodeDigits},
+		{"00000", ErrCodeWeak},
+		{"12345", ErrCodeWeak},
+		{"98765", ErrCodeWeak},
+		{"67890", ErrCodeWeak},
+		{"13579", ErrCodeWeak},
+		{"12121", ErrCodeWeak},
+		{"123123", ErrCodeWeak},
+		{"77777777", ErrCodeWeak},
+		{"14725", ErrCodeWeak},
+		{"12321", ErrCodeWeak},
+		{"14071983", ErrCodeWeak},
+		{"140783", ErrCodeWeak},
+		{"14078", ErrCodeWeak},
+		{"83071", ErrCodeWeak},
+		{"071483", ErrCodeWeak},
+		{"71983", ErrCodeWeak},
 	} {
 		got := CheckPIN(secret.FromString(x.pin), born)
 		if !errors.Is(got, x.want) || (got == nil) != (x.want == nil) {
