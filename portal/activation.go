@@ -62,7 +62,7 @@ func (c *call) panelOf(cf codicefiscale.Code, id string) (panel, error) {
 func (c *call) stepShow(n int, data stepData, values url.Values, faults ...*words.Fault) error {
 	page := c.page("sportello", "portal.activation.title"+strconv.Itoa(n))
 	c.crumbs(page, "look.menu.counter", "/sportello")
-	page.Form = look.NewForm(c.tongue.lang, values, faults...)
+	page.Form = c.newForm(values, faults...)
 	data.Steps = c.steps(n - 1)
 	page.Data = data
 	status := http.StatusOK
@@ -287,7 +287,7 @@ func (c *call) filePage(faults ...*words.Fault) error {
 	}
 	page := c.page("sportello", title)
 	c.crumbs(page, "look.menu.counter", "/sportello")
-	page.Form = look.NewForm(c.tongue.lang, c.r.PostForm, faults...)
+	page.Form = c.newForm(c.r.PostForm, faults...)
 	page.Data = stepData{
 		Panel: p, Steps: c.steps(step), Email: a.Form.EmailMasked, Protocol: a.Protocol, Path: filePath(a.Protocol),
 		Printed: !a.PrintedAt.IsZero(), Handed: !a.HandedAt.IsZero(),

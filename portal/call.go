@@ -3,6 +3,7 @@ package portal
 import (
 	"crypto/rand"
 	"net/http"
+	"net/url"
 	"strings"
 
 	"cse.example/cse/ground/words"
@@ -105,4 +106,20 @@ func statusOf(f *words.Fault) int {
 		return http.StatusBadRequest
 	}
 	return http.StatusForbidden
+}
+
+// labels are the fields' names in the summary of errors.
+var labels = map[string]string{
+	"chi": "portal.revoke.who", "cip": "portal.revoke.cip", "capito": "portal.revoke.tick", "q": "portal.desk.search",
+	"tessera_ultime_cinque": "portal.activation.number", "presente": "portal.activation.present", "documento_tipo": "portal.activation.doc",
+	"documento_numero": "portal.activation.docno", "documento_ente": "portal.activation.docby", "documento_rilascio": "portal.activation.docfrom",
+	"documento_scadenza": "portal.activation.docuntil", "email": "portal.activation.email", "email_ripetuta": "portal.activation.email2",
+	"lingua": "portal.activation.lang", "consenso": "portal.activation.consent", "consegnato": "portal.activation.handed",
+}
+
+// newForm makes a page's form, with the names of its fields.
+func (c *call) newForm(values url.Values, faults ...*words.Fault) *look.Form {
+	f := look.NewForm(c.tongue.lang, values, faults...)
+	f.Labels = labels
+	return f
 }

@@ -37,7 +37,7 @@ func (c *call) desk() error { return c.deskPage(http.StatusOK, "", nil) }
 func (c *call) deskPage(status int, query string, found []counter.Hit, faults ...*words.Fault) error {
 	page := c.page("sportello", "portal.desk.title")
 	c.crumbs(page)
-	page.Form = look.NewForm(c.tongue.lang, url.Values{"q": {query}}, faults...)
+	page.Form = c.newForm(url.Values{"q": {query}}, faults...)
 	data := struct {
 		Role  string
 		Asked bool
@@ -119,7 +119,7 @@ func (c *call) sheetPage(status int, code string, faults ...*words.Fault) error 
 	x := w.Person
 	page := c.page("sportello", "portal.sheet.title", strings.TrimSpace(x.Surname+" "+x.Name))
 	c.crumbs(page, "look.menu.counter", "/sportello")
-	page.Form = look.NewForm(c.tongue.lang, nil, faults...)
+	page.Form = c.newForm(nil, faults...)
 	if len(faults) > 0 {
 		page.Fault = faults[0]
 	}

@@ -7,7 +7,6 @@ import (
 
 	"cse.example/cse/ground/secret"
 	"cse.example/cse/ground/words"
-	"cse.example/cse/portal/look"
 )
 
 // public is a page made of texts only.
@@ -92,7 +91,7 @@ func (c *call) left() error {
 func (c *call) revokeForm() error {
 	page := c.page("", "portal.revoke.title")
 	c.crumbs(page, "look.menu.hub", "/cartasanitaria")
-	page.Form = look.NewForm(c.tongue.lang, nil)
+	page.Form = c.newForm(nil)
 	return c.show(http.StatusOK, "revoke", page)
 }
 
@@ -138,7 +137,7 @@ func (c *call) revokeAgain(status int, faults ...*words.Fault) error {
 	c.crumbs(page, "look.menu.hub", "/cartasanitaria")
 	c.r.PostForm.Del("cip")
 	page.Fault = faults[0]
-	page.Form = look.NewForm(c.tongue.lang, c.r.PostForm, faults...)
+	page.Form = c.newForm(c.r.PostForm, faults...)
 	return c.show(status, "revoke", page)
 }
 

@@ -13,6 +13,9 @@ type Form struct {
 	Lang   words.Lang
 	Values url.Values
 	Faults []*words.Fault
+	// Labels are the label's keys by field, for the summary of errors; a field
+	// without one is summed up without its name.
+	Labels map[string]string
 }
 
 // NewForm makes a form; values may be nil.
@@ -121,7 +124,11 @@ func (f *Form) Summary() []Line {
 	}
 	var out []Line
 	for _, x := range f.Faults {
-		out = append(out, Line{Field: x.Field, Code: x.Code, Text: strings.TrimSpace(x.Sentence(f.Lang) + " " + x.Next(f.Lang))})
+		text := strings.TrimSpace(x.Sentence(f.Lang) + " " + x.Next(f.Lang))
+		if key := f.Labels[x.Field]; key != "" {
+			text = words.Say(f.Lang, key) + ": " + text
+		}
+		out = append(out, Line{Field: x.Field, Code: x.Code, Text: text})
 	}
 	return out
 }
