@@ -91,14 +91,39 @@ func roca(n *big.Int) bool {
 // closePrimes tries a hundred steps of Fermat's factorisation.
 func closePrimes(n *big.Int) bool {
 	a := new(big.Int).Sqrt(n)
-	var b2, b big.Int
+	var b2, b, square big.Int
 	for range 100 {
 		a.Add(a, big.NewInt(1))
 		b2.Sub(b2.Mul(a, a), n)
-		b.Sqrt(&b2)
-		if new(big.Int).Mul(&b, &b).Cmp(&b2) == 0 {
+		if !maybeSquare(&b2) {
+			continue
+		}
+		if square.Mul(b.Sqrt(&b2), &b).Cmp(&b2) == 0 {
 			return true
 		}
 	}
 	return false
+}
+
+// sievePrimes have a product of less than 2^32, so that one division serves all.
+var sievePrimes = []uint64{3, 5, 7, 11, 13, 17, 19, 23}
+
+const sieveProduct = 3 * 5 * 7 * 11 * 13 * 17 * 19 * 23
+
+// maybeSquare is false for most numbers that are no squares, at the cost of one
+// division instead of a root.
+func maybeSquare(n *big.Int) bool {
+	var m big.Int
+	r := m.Mod(n, big.NewInt(sieveProduct)).Uint64()
+	for _, p := range sievePrimes {
+		// Euler's criterion: r^((p-1)/2) is p-1 for a non-residue.
+		x, y := r%p, uint64(1)
+		for range (p - 1) / 2 {
+			y = y * x % p
+		}
+		if y == p-1 {
+			return false
+		}
+	}
+	return true
 }

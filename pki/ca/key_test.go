@@ -88,3 +88,22 @@ func rocaModulus(t *testing.T) *big.Int {
 		}
 	}
 }
+
+func TestMaybeSquare(t *testing.T) {
+	passed := 0
+	for range 2000 {
+		n, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 1024))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !maybeSquare(new(big.Int).Mul(n, n)) {
+			t.Fatalf("%d squared was taken for no square", n)
+		}
+		if maybeSquare(n) {
+			passed++
+		}
+	}
+	if passed > 200 { // about 2000/2^8 are expected
+		t.Errorf("%d of 2000 random numbers passed the sieve", passed)
+	}
+}

@@ -187,6 +187,9 @@ var reasonExtensions = []byte{0x30, 0x0c, 0x30, 0x0a, 0x06, 0x03, 0x55, 0x1d, 0x
 // appendEntry writes one line without allocating: a list may have a million.
 func appendEntry(to []byte, e Entry) ([]byte, error) {
 	var serial [21]byte
+	if len(e.Serial) > 2*(len(serial)-1) {
+		return nil, fmt.Errorf("status: serial number %q has more than 20 octets", e.Serial)
+	}
 	k, err := hex.Decode(serial[1:], []byte(e.Serial))
 	if err != nil || k == 0 {
 		return nil, fmt.Errorf("status: serial number %q", e.Serial)
