@@ -105,7 +105,7 @@ func (s *Service) proveOperator(r *http.Request, f handover.Flow) (ticket string
 	}
 	now := s.needs.Clock.Now()
 	id := identity.Identity{
-		Method: identity.Operator, CF: op.CF, Surname: op.Surname, GivenName: op.Name, Account: op.Account,
+		Method: identity.Operator, CF: op.CF, Name: op.Name, Account: op.Account,
 		ACR: identity.ACROperator, AMR: identity.AMROperator, At: now,
 	}
 	door.Derive(&id, civil.DayOf(now))

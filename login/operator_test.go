@@ -81,7 +81,7 @@ func TestOperatorClaims(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got["acr"] != identity.ACROperator || got["preferred_username"] != logintest.OperatorName || got[provider.ClaimFiscalNumber] != "TINIT-"+logintest.OtherCF {
+	if got["acr"] != identity.ACROperator || got["name"] != "Luigia Verdi" || got["preferred_username"] != logintest.OperatorName || got[provider.ClaimFiscalNumber] != "TINIT-"+logintest.OtherCF {
 		t.Errorf("claims: %v", got)
 	}
 	if n, err := w.Service.EndForOperator(t.Context(), logintest.OperatorName); n != 1 || err != nil {

@@ -77,6 +77,8 @@ type Identity struct {
 	CF        string `json:"cf"`
 	Surname   string `json:"surname,omitempty"`
 	GivenName string `json:"given_name,omitempty"`
+	// Name is the whole name, for accounts that know no more than that.
+	Name string `json:"name,omitempty"`
 	// Born, Sex (M or F), Birthplace (Belfiore code) and Locality, Province
 	// are facts of the registry, or read from the codice fiscale: see Derived.
 	Born       civil.Date `json:"born"`

@@ -159,7 +159,7 @@ func (o *Office) Authenticate(_ context.Context, account string, password, totp 
 	if account != OperatorName || !password.Equal(secret.FromString(OperatorPass)) || !totp.Equal(secret.FromString(OperatorCode)) {
 		return login.OperatorIdentity{}, words.Refuse("CSE-326")
 	}
-	return login.OperatorIdentity{Account: account, CF: OtherCF, Surname: "Verdi", Name: "Luigia"}, nil
+	return login.OperatorIdentity{Account: account, CF: OtherCF, Name: "Luigia Verdi"}, nil
 }
 
 // Options choose the store and change the configuration.

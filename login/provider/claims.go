@@ -1,6 +1,7 @@
 package provider
 
 import (
+	"cmp"
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
@@ -122,7 +123,7 @@ func attributes(id identity.Identity, scopes string) map[string]any {
 	}
 	put(goidc.ClaimGivenName, id.GivenName)
 	put(goidc.ClaimFamilyName, id.Surname)
-	put(goidc.ClaimName, strings.TrimSpace(id.GivenName+" "+id.Surname))
+	put(goidc.ClaimName, cmp.Or(strings.TrimSpace(id.GivenName+" "+id.Surname), id.Name))
 	put(goidc.ClaimBirthdate, id.Born.String())
 	put(goidc.ClaimGender, map[string]string{"M": "male", "F": "female"}[id.Sex])
 	if place := placeOfBirth(id); len(place) > 0 {
