@@ -81,9 +81,10 @@ type Records interface {
 
 // OperatorIdentity is an operator who proved himself.
 type OperatorIdentity struct {
-	// Account is the account's name, CF the codice fiscale behind it, Name what
-	// people call him (name and surname).
-	Account, CF, Name string
+	// Account is the account's name, CF the codice fiscale behind it.
+	Account, CF string
+	// Surname and Name; where only the whole name is known it is Name, alone.
+	Surname, Name string
 }
 
 // Operators proves operators; the rate limit of the tries is theirs too.

@@ -108,6 +108,9 @@ func (s *Service) proveOperator(r *http.Request, f handover.Flow) (ticket string
 		Method: identity.Operator, CF: op.CF, Name: op.Name, Account: op.Account,
 		ACR: identity.ACROperator, AMR: identity.AMROperator, At: now,
 	}
+	if op.Surname != "" {
+		id.Surname, id.GivenName, id.Name = op.Surname, op.Name, op.Name+" "+op.Surname
+	}
 	door.Derive(&id, civil.DayOf(now))
 	err = s.needs.Atomically(ctx, func(ctx context.Context) error {
 		if ticket, err = s.desk.Issue(ctx, f, id); err != nil {
