@@ -134,7 +134,7 @@ func (p *Plant) keepCertificate(ctx context.Context, i Item, r ca.Result) error 
 	if err != nil {
 		return err
 	}
-	c.CertSerial = fmt.Sprintf("%032x", r.Certificate.SerialNumber)
+	c.CertSerial = ca.SerialOf(r.Certificate)
 	if last := civil.DayOf(r.Certificate.NotAfter); last != c.Expires {
 		c.CertExpires = last
 	}
