@@ -224,11 +224,16 @@ func (c *call) empty(names ...string) []*words.Fault {
 	return faults
 }
 
-// date reads gg/mm/aaaa; dots and dashes are forgiven.
+// date reads gg/mm/aaaa; dots, dashes and a day or month of one digit are forgiven.
 func (c *call) date(name string, faults *[]*words.Fault) civil.Date {
-	text := strings.NewReplacer(".", "/", "-", "/", " ", "").Replace(c.value(name))
-	d, err := civil.ParseItalian(text)
-	if err != nil && text != "" {
+	parts := strings.Split(strings.NewReplacer(".", "/", "-", "/", " ", "").Replace(c.value(name)), "/")
+	for i, x := range parts {
+		if len(x) == 1 {
+			parts[i] = "0" + x
+		}
+	}
+	d, err := civil.ParseItalian(strings.Join(parts, "/"))
+	if err != nil && c.value(name) != "" {
 		*faults = append(*faults, words.Refuse("CSE-359").At(name).Because(err))
 	}
 	return d

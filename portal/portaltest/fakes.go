@@ -142,7 +142,7 @@ type desk struct {
 func (d *desk) Search(ctx context.Context, _ counter.Operator, text string) ([]counter.Hit, error) {
 	var out []counter.Hit
 	for _, x := range d.people {
-		if strings.HasPrefix(strings.ToUpper(x.Surname+" "+x.Name), strings.ToUpper(text)) || string(x.CF) == text || text == "TUTTI" {
+		if strings.HasPrefix(strings.ToUpper(x.Surname+" "+x.Name), strings.ToUpper(text)) || string(x.CF) == text || strings.EqualFold(text, "tutti") {
 			h := counter.Hit{Person: x}
 			if mine, err := d.cards.ByPerson(ctx, x.CF); err == nil {
 				h.Card, _ = lifecycle.Current(mine)

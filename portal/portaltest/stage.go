@@ -28,12 +28,15 @@ import (
 // Now is the instant at which the stage stands: a Monday morning in Rome.
 var Now = time.Date(2026, 11, 23, 9, 30, 0, 0, time.UTC)
 
-// Addresses of the stage; Port may be changed before New.
-type Addresses struct{ Portal, Login string }
+// Addresses of the stage, and what reaches login; a nil Client is net/http's.
+type Addresses struct {
+	Portal, Login string
+	Client        *http.Client
+}
 
 // DefaultAddresses is where the platform listens by default.
 func DefaultAddresses() Addresses {
-	return Addresses{"https://portal.cse.localhost:8443", "https://login.cse.localhost:8443"}
+	return Addresses{"https://portal.cse.localhost:8443", "https://login.cse.localhost:8443", http.DefaultClient}
 }
 
 // Stage is the portal with everything it stands on.
@@ -54,6 +57,9 @@ type Stage struct {
 
 // New sets the stage. assets may be nil: pages without style.
 func New(addr Addresses, assets fs.FS) (*Stage, error) {
+	if addr.Client == nil {
+		addr.Client = http.DefaultClient
+	}
 	s := &Stage{
 		Clock: civil.NewHand(Now), Sessions: NewMemory(), Dead: map[string]*words.Fault{}, addr: addr,
 		People: map[string]registry.Person{}, Cards: map[string]lifecycle.Card{},
@@ -177,7 +183,7 @@ func (s *Stage) deps(assets fs.FS) (portal.Deps, error) {
 			URL: s.addr.Portal, Issuer: s.addr.Login, ClientID: "portal", ClientSecret: "0123456789abcdef0123456789abcdef",
 			Theme: theme, Services: Services(), Security: Security(),
 		},
-		Assets: assets, Clock: s.Clock, Rand: rand.Reader, Client: http.DefaultClient, Sessions: s.Sessions, Seal: s.seal,
+		Assets: assets, Clock: s.Clock, Rand: rand.Reader, Client: s.addr.Client, Sessions: s.Sessions, Seal: s.seal,
 		Atomically: func(ctx context.Context, act func(context.Context) error) error { return act(ctx) },
 		People:     reg, Cards: all, Operators: dir, Desk: d, Drafts: d, Papers: d,
 		Print:  func(context.Context, counter.Form) ([]byte, error) { return []byte("%PDF-1.4 invented\n"), nil },
