@@ -1,0 +1,320 @@
+package counter_test
+
+import (
+	"bytes"
+	"crypto/rand"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"cse.example/cse/engine/store"
+	"cse.example/cse/engine/store/storetest"
+	"cse.example/cse/ground/secret"
+	"cse.example/cse/ground/words"
+	"cse.example/cse/issuer/counter"
+	"cse.example/cse/person/codicefiscale"
+)
+
+func (b *bench) login(t *testing.T, account, pass string, code secret.Text) error {
+	t.Helper()
+	_, err := b.Authenticate(t.Context(), account, secret.FromString(pass), code, b.clock.Now())
+	return err
+}
+
+func (b *bench) code() secret.Text { return counter.TOTP(b.totp, b.clock.Now()) }
+
+func TestAuthenticate(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		b := newBench(t, db)
+		op, err := b.Authenticate(t.Context(), "op1", secret.FromString(password), b.code(), b.clock.Now())
+		if err != nil || op.Account != "op1" || op.Office.ID != "asl1" || len(op.Offices) != 8 || !op.Has(counter.RoleOperator) {
+			t.Fatalf("%+v, %v", op, err)
+		}
+		refused(t, "the same code again", b.login(t, "op1", password, b.code()), "CSE-142")
+		refused(t, "at once after an error", b.login(t, "op1", password, b.code()), "CSE-143")
+		b.clock.Advance(30 * time.Second)
+		if err := b.login(t, "op1", password, b.code()); err != nil {
+			t.Errorf("the next code: %v", err)
+		}
+		if err := b.login(t, "op2", password, b.code()); err != nil {
+			t.Errorf("a colleague's code of the same moment: %v", err)
+		}
+		b.clock.Advance(10 * time.Minute)
+		for name, c := range map[string]struct {
+			account, pass string
+			code          secret.Text
+		}{
+			"wrong password": {"op1", "una frase molto lunga", b.code()},
+			"no password":    {"op1", "", b.code()},
+			"wrong code":     {"op1", password, secret.FromString("000000")},
+			"old code":       {"op1", password, counter.TOTP(b.totp, b.clock.Now().Add(-61*time.Second))},
+			"no code":        {"op1", password, secret.Text{}},
+			"nobody":         {"op9", password, b.code()},
+		} {
+			refused(t, name, b.login(t, c.account, c.pass, c.code), "CSE-142")
+			b.clock.Advance(20 * time.Minute)
+		}
+		late := counter.TOTP(b.totp, b.clock.Now().Add(-30*time.Second))
+		if err := b.login(t, "op1", password, late); err != nil {
+			t.Errorf("a code half a minute late: %v", err)
+		}
+	})
+}
+
+func TestAuthenticationSlowsDown(t *testing.T) {
+	b := newBench(t, storetest.SQLite(t))
+	for _, want := range []time.Duration{2, 4, 8} {
+		refused(t, "wrong", b.login(t, "op1", "nove nove nove nove", b.code()), "CSE-142")
+		err := b.login(t, "op1", password, b.code())
+		refused(t, "too early", err, "CSE-143")
+		if got := counter.WaitOf(err); got != want*time.Second {
+			t.Errorf("wait %s, want %s", got, want*time.Second)
+		}
+		if err := b.login(t, "op2", password, secret.FromString("000000")); counter.WaitOf(err) != 0 {
+			t.Errorf("a colleague waits too: %v", err)
+		}
+		b.clock.Advance(15 * time.Minute)
+	}
+	if err := b.login(t, "op1", password, b.code()); err != nil {
+		t.Errorf("after the wait: %v", err)
+	}
+}
+
+// RFC 6238 appendix B, SHA-1: the last six of the eight digits printed there.
+func TestTOTPVectors(t *testing.T) {
+	key := secret.FromString("12345678901234567890")
+	for at, want := range map[int64]string{59: "287082", 1111111109: "081804", 1111111111: "050471", 1234567890: "005924", 2000000000: "279037", 20000000000: "353130"} {
+		if got := counter.TOTP(key, time.Unix(at, 0)); string(got.Reveal()) != want {
+			t.Errorf("at %d: %s, want %s", at, got.Reveal(), want)
+		}
+	}
+	got := string(counter.TOTPAddress("op1", key).Reveal())
+	if want := "otpauth://totp/CSE:op1?secret=GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ&issuer=CSE&algorithm=SHA1&digits=6&period=30"; got != want {
+		t.Errorf("address %s", got)
+	}
+}
+
+func TestHashPassword(t *testing.T) {
+	a, err := passwordHash()
+	if err != nil || !strings.HasPrefix(a, "$argon2id$v=19$m=19456,t=2,p=1$") || strings.Contains(a, password) {
+		t.Errorf("%s, %v", a, err)
+	}
+	if _, err := counter.HashPassword(rand.Reader, secret.FromString("breve")); err == nil {
+		t.Error("a short password passes")
+	}
+	if _, err := counter.HashPassword(bytes.NewReader(nil), secret.FromString(password)); err == nil {
+		t.Error("a hash without salt")
+	}
+}
+
+func TestOperatorsByCard(t *testing.T) {
+	b := newBench(t, storetest.SQLite(t))
+	one, two := b.operator(t, "op1", "asl1"), b.operator(t, "op2", "asl1")
+	if op, err := b.deps.Directory.OperatorByCF(one.CF); err != nil || op.Account != "op1" {
+		t.Errorf("%+v, %v", op, err)
+	}
+	_, err := b.deps.Directory.OperatorByCF(two.CF)
+	refused(t, "his own card is not allowed", err, "CSE-144")
+	_, err = b.deps.Directory.OperatorByCF("RSSMRA85T10A562S")
+	refused(t, "a citizen", err, "CSE-144")
+	_, err = b.deps.Directory.OperatorByAccount("nobody")
+	refused(t, "no such account", err, "CSE-144")
+	_, err = one.At("elsewhere")
+	refused(t, "not his counter", err, "CSE-147")
+}
+
+func TestDirectoryRefuses(t *testing.T) {
+	key := seal(t)
+	ada := somebody(t, "Bruni", "Ada", "1980-05-05", codicefiscale.Female)
+	beppe := somebody(t, "Conti", "Beppe", "1979-03-03", codicefiscale.Male)
+	for name, c := range map[string]struct {
+		with func(*counter.Config)
+		want string
+	}{
+		"type":            {func(c *counter.Config) { c.Offices[0].Type = "BAR" }, `unknown type "BAR"`},
+		"ASL without asl": {func(c *counter.Config) { c.Offices[0].ASL = "" }, "needs its asl"},
+		"no id":           {func(c *counter.Config) { c.Offices[2].ID = "" }, "id and name"},
+		"counter twice":   {func(c *counter.Config) { c.Offices[1].ID = "asl1" }, "there twice"},
+		"no such counter": {func(c *counter.Config) { c.Operators[0].Offices = []string{"x"} }, `no counter "x"`},
+		"no counter":      {func(c *counter.Config) { c.Operators[0].Offices = nil }, "at least one counter"},
+		"role":            {func(c *counter.Config) { c.Operators[0].Roles = []counter.Role{"king"} }, `unknown role "king"`},
+		"no role":         {func(c *counter.Config) { c.Operators[0].Roles = nil }, "one role"},
+		"account":         {func(c *counter.Config) { c.Operators[0].Account = "a b" }, "one word"},
+		"account twice":   {func(c *counter.Config) { c.Operators[1].Account = "op1" }, "there twice"},
+		"person twice":    {func(c *counter.Config) { c.Operators[1].CF = c.Operators[0].CF }, "one codice fiscale"},
+		"codice fiscale":  {func(c *counter.Config) { c.Operators[0].CF = "RSSMRA85T10A562X" }, "codice fiscale"},
+		"hash":            {func(c *counter.Config) { c.Operators[0].PasswordHash = "$2a$10$x" }, "argon2id"},
+		"cheap hash": {func(c *counter.Config) {
+			c.Operators[0].PasswordHash = "$argon2id$v=19$m=8,t=1,p=1$AAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAA"
+		}, "out of bounds"},
+		"ruinous hash": {func(c *counter.Config) {
+			c.Operators[0].PasswordHash = "$argon2id$v=19$m=4294967295,t=1,p=1$AAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAA"
+		}, "out of bounds"},
+		"password, no TOTP": {func(c *counter.Config) { c.Operators[0].TOTP = "" }, "go together"},
+		"pharmacy act":      {func(c *counter.Config) { c.PharmacyAlso = []counter.Action{counter.CorrectData} }, "cannot be configured"},
+	} {
+		cfg := config(t, key, secret.FromString("x"), ada, beppe)
+		c.with(&cfg)
+		if _, err := counter.NewDirectory(cfg); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v, want %q", name, err, c.want)
+		}
+	}
+	cfg := config(t, key, secret.FromString("x"), ada)
+	cfg.Operators[0].Disabled = true
+	d, err := counter.NewDirectory(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = d.OperatorByAccount("op1")
+	refused(t, "disabled", err, "CSE-144")
+}
+
+// The whole matrix, copied by hand from the rules: action by column. The
+// columns are own ASL, other ASL, AdE, Comune, URP, pharmacy taking part,
+// pharmacy not taking part, call centre; y is allowed, a code says where to go.
+func TestPermissionMatrix(t *testing.T) {
+	b := newBench(t, storetest.SQLite(t))
+	offices := []string{"asl1", "asl2", "ade", "com", "urp", "far", "no", "cc"}
+	const y, act, own, agency, rev, hold, part, foreign = "", "CSE-122", "CSE-124", "CSE-125", "CSE-126", "CSE-127", "CSE-123", "CSE-141"
+	want := map[counter.Action][8]string{
+		counter.View:                {y, y, y, y, y, y, y, y},
+		counter.ActivateAdult:       {y, y, act, y, y, y, part, act},
+		counter.ActivateRepresented: {y, y, act, y, y, act, part, act}, // pharmacies: configurable, off here
+		counter.ReprintCodes:        {y, y, act, y, y, act, part, act},
+		counter.ReissueNotReceived:  {y, own, y, own, own, own, own, own},
+		counter.ReissueChipFault:    {y, own, y, own, own, own, own, own},
+		counter.LossTheft:           {y, own, y, own, own, own, own, own},
+		counter.RevokeInPerson:      {y, y, y, y, y, rev, rev, rev},
+		counter.SuspendNow:          {y, y, y, y, y, y, part, y},
+		counter.Reactivate:          {y, y, act, y, y, act, act, act},
+		counter.CorrectEmail:        {y, y, act, y, y, act, part, act},
+		counter.ActivateSuccessor:   {hold, hold, hold, hold, hold, hold, hold, hold},
+		counter.ActivateOtherRegion: {foreign, foreign, foreign, foreign, foreign, foreign, foreign, foreign},
+		counter.RevokeByCIP:         {hold, hold, hold, hold, hold, hold, hold, hold},
+		counter.CorrectData:         {agency, agency, y, agency, agency, agency, agency, agency},
+		counter.UnblockPIN:          {hold, hold, hold, hold, hold, hold, hold, hold},
+		counter.ExtendCertificate:   {hold, hold, hold, hold, hold, hold, hold, hold},
+	}
+	if len(want) != len(counter.Actions()) {
+		t.Fatalf("%d actions, %d rows here", len(counter.Actions()), len(want))
+	}
+	for _, a := range counter.Actions() {
+		for i, office := range offices {
+			err := b.deps.Directory.Allowed(b.operator(t, "op1", office), a, "201")
+			code := ""
+			if f := words.FaultOf(err); f != nil {
+				code = f.Code
+				refused(t, string(a)+" at "+office, err, code)
+			}
+			if code != want[a][i] {
+				t.Errorf("%s at %s: %q, want %q", a, office, code, want[a][i])
+			}
+		}
+		for _, l := range []words.Lang{words.Italian, words.English} {
+			if !words.Has(l, "counter.action."+string(a)) {
+				t.Errorf("%s has no name in %s", a, l)
+			}
+		}
+	}
+	if err := b.deps.Directory.Allowed(b.operator(t, "op1", "asl1"), "fly", "201"); err == nil {
+		t.Error("an unknown action is allowed")
+	}
+	if err := b.deps.Directory.Allowed(b.operator(t, "op1", "asl1"), counter.LossTheft, ""); !errors.Is(err, words.Refuse(own)) {
+		t.Errorf("a person without ASL belongs to every ASL: %v", err)
+	}
+}
+
+func TestPharmacyAlso(t *testing.T) {
+	ada := somebody(t, "Bruni", "Ada", "1980-05-05", codicefiscale.Female)
+	cfg := config(t, seal(t), secret.FromString("x"), ada)
+	cfg.PharmacyAlso = []counter.Action{counter.ReprintCodes}
+	d, err := counter.NewDirectory(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	op, err := d.OperatorByAccount("op1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	far, _ := op.At("far")
+	idle, _ := op.At("no")
+	if err := d.Allowed(far, counter.ReprintCodes, "201"); err != nil {
+		t.Errorf("configured: %v", err)
+	}
+	refused(t, "not configured", d.Allowed(far, counter.CorrectEmail, "201"), "CSE-122")
+	refused(t, "not taking part", d.Allowed(idle, counter.ReprintCodes, "201"), "CSE-123")
+}
+
+// R59: who may activate, over the real act.
+func TestWhoActivates(t *testing.T) {
+	for office, code := range map[string]string{
+		"asl1": "", "asl2": "", "com": "", "urp": "", "far": "", "no": "CSE-123", "ade": "CSE-122", "cc": "CSE-122",
+	} {
+		b := newBench(t, storetest.SQLite(t))
+		p := b.mario(t)
+		b.issue(t, p, number, nil)
+		op := b.operator(t, "op1", office)
+		if code != "" {
+			_, err := b.StartDraft(t.Context(), op, goodCard(p))
+			refused(t, office, err, code)
+			continue
+		}
+		d := b.fill(t, op, p)
+		if _, err := b.Activate(t.Context(), op, d.ID, d.Version); err != nil {
+			t.Errorf("%s: %v", office, err)
+		}
+	}
+}
+
+func TestSearchAndSheet(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		b := newBench(t, db)
+		op, p, a := b.activated(t)
+		for _, text := range []string{
+			string(p.CF), strings.ToLower(string(p.CF)), "*" + string(p.CF) + "*", number, "6090 0000 0000 0123", "8038" + number,
+			a.Protocol, "rossi", "Rossi Mario", " ROSSI ",
+		} {
+			hits, err := b.Search(t.Context(), op, text)
+			if err != nil || len(hits) != 1 || hits[0].Person.CF != p.CF || hits[0].Card.ID != number {
+				t.Errorf("%q: %v, %v", text, hits, err)
+			}
+		}
+		for text, code := range map[string]string{
+			"": "CSE-151", "r": "CSE-151", "6090000000009999": "CSE-139", "80389999999999999999": "CSE-139", "2026/9999999": "CSE-145",
+			"RSSMRA85T10A562X": "CSE-101", "BNCGLI85D52D612X": "CSE-102",
+		} {
+			_, err := b.Search(t.Context(), op, text)
+			refused(t, text, err, code)
+		}
+		if hits, err := b.Search(t.Context(), op, "Zanardi"); err != nil || len(hits) != 0 {
+			t.Errorf("nobody of that name: %v, %v", hits, err)
+		}
+		s, err := b.Sheet(t.Context(), op, p.CF)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(s.Cards) != 1 || s.Cards[0].CanActivate || s.Cards[0].Functions[3].State != "valid" || !slices.Equal(s.Protocols, []string{a.Protocol}) {
+			t.Errorf("sheet %+v", s)
+		}
+		if !s.May(counter.ActivateAdult) || s.May(counter.CorrectData) || !s.May(counter.LossTheft) {
+			t.Errorf("actions %v", s.Actions)
+		}
+		if e := b.entries[len(b.entries)-1]; e.Act != "holder.viewed" || e.Actor != "op1" || e.Person != string(p.CF) {
+			t.Errorf("entry %+v", e)
+		}
+		if s, err := b.Sheet(t.Context(), b.operator(t, "op1", "com"), p.CF); err != nil || len(s.Protocols) != 0 || s.May(counter.LossTheft) {
+			t.Errorf("from another counter: %v %v, %v", s.Protocols, s.Actions, err)
+		}
+	})
+}
+
+func TestNewRefusesWhatIsMissing(t *testing.T) {
+	b := newBench(t, storetest.SQLite(t))
+	d := b.deps
+	d.Codes = nil
+	if _, err := counter.New(d); err == nil || !strings.Contains(err.Error(), "Codes") {
+		t.Errorf("without codes: %v", err)
+	}
+}
