@@ -39,6 +39,7 @@ type Inbox struct {
 	srv  *smtp.Server
 	port net.Listener
 	done chan error
+	cuts int // messages still to be kept and then not answered
 }
 
 // Open takes up the letter box in folder dir, or makes it (0700). Nobody
@@ -80,7 +81,7 @@ func (in *Inbox) Listen(ctx context.Context, address string) (*net.TCPAddr, erro
 	if err != nil {
 		return nil, fmt.Errorf("inbox: %w", err)
 	}
-	srv := smtp.NewServer(smtp.BackendFunc(func(*smtp.Conn) (smtp.Session, error) { return session{in}, nil }))
+	srv := smtp.NewServer(smtp.BackendFunc(func(c *smtp.Conn) (smtp.Session, error) { return session{in, c}, nil }))
 	srv.Domain, srv.MaxMessageBytes, srv.MaxRecipients = "localhost", maxMessage, 10
 	srv.ReadTimeout, srv.WriteTimeout = 30*time.Second, 30*time.Second
 	srv.ErrorLog = silent{}
@@ -119,8 +120,19 @@ func (in *Inbox) Stop() error {
 	return nil
 }
 
+// CutAfterData rehearses the accident that SMTP cannot tell from success: the
+// next n messages are kept, and the connection is cut before the answer.
+func (in *Inbox) CutAfterData(n int) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.cuts = n
+}
+
 // session is one conversation; it takes everything.
-type session struct{ in *Inbox }
+type session struct {
+	in   *Inbox
+	conn *smtp.Conn
+}
 
 func (session) Reset()                               {}
 func (session) Logout() error                        { return nil }
@@ -135,7 +147,20 @@ func (s session) Data(r io.Reader) error {
 	if err := s.in.keep(raw); err != nil {
 		return &smtp.SMTPError{Code: 451, EnhancedCode: smtp.EnhancedCode{4, 3, 0}, Message: "the message could not be kept"}
 	}
+	if s.in.cut() {
+		return s.conn.Conn().Close()
+	}
 	return nil
+}
+
+func (in *Inbox) cut() bool {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if in.cuts == 0 {
+		return false
+	}
+	in.cuts--
+	return true
 }
 
 // strange is what a Message-ID may not bring into a file name.

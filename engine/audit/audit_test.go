@@ -91,7 +91,7 @@ func TestConcurrentActsFormOneChain(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		trail := open(t, db)
 		var all sync.WaitGroup
-		const writers, each = 4, 10
+		const writers, each = 8, 10
 		for range writers {
 			all.Go(func() {
 				for i := range each {
