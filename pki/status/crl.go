@@ -34,7 +34,7 @@ type List struct {
 	Number                 int64
 	ThisUpdate, NextUpdate time.Time
 	// Point is the address in the issuing distribution point, the one that the
-	// certificates carry.
+	// certificates carry. Empty for a list that is not one part of several.
 	Point string
 	// Authorities is true for a root's list, which has CA certificates only.
 	Authorities bool
@@ -137,7 +137,9 @@ func (l List) extensions() ([]byte, error) {
 	}
 	var idp cryptobyte.Builder
 	idp.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
-		profile.AddDistributionPointName(b, l.Point)
+		if l.Point != "" {
+			profile.AddDistributionPointName(b, l.Point)
+		}
 		b.AddASN1(only, func(b *cryptobyte.Builder) { b.AddUint8(0xff) })
 	})
 	point, err := idp.Bytes()

@@ -111,15 +111,17 @@ func (p *Publisher) publish(ctx context.Context, shard int) (Published, error) {
 
 // PublishRoot writes the root's list, which has no entry: the issuing authority
 // stands. The number is the second of thisUpdate, which a root kept off line
-// can count without a store. life is nextUpdate - thisUpdate.
-func PublishRoot(root *x509.Certificate, key crypto.Signer, clock civil.Clock, rand io.Reader, dir string, urls profile.URLs, life time.Duration) (Published, error) {
+// can count without a store. life is nextUpdate - thisUpdate. The list names no
+// distribution point: it is whole, and the root's own certificate, which a
+// strict checker looks up too, carries none.
+func PublishRoot(root *x509.Certificate, key crypto.Signer, clock civil.Clock, rand io.Reader, dir string, life time.Duration) (Published, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return Published{}, fmt.Errorf("status: %w", err)
 	}
 	now := clock.Now().UTC().Truncate(time.Second)
 	l := List{
 		Issuer: root, Signer: key, Number: now.Unix(), ThisUpdate: now, NextUpdate: now.Add(life),
-		Point: urls.RootCRL, Authorities: true,
+		Authorities: true,
 	}
 	path := filepath.Join(dir, FileRootCRL)
 	n, err := l.publish(rand, path, noEntries)

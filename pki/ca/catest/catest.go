@@ -58,7 +58,7 @@ func (j *Journal) Acts(card string) []string {
 	return out
 }
 
-// Store is a ca.Store with its transactions; *store.DB and its PKI() make one.
+// Store is the transactions of a ca.Store; *store.DB has them.
 type Store interface {
 	Atomically(ctx context.Context, act func(ctx context.Context) error) error
 }
@@ -71,10 +71,17 @@ type Authority struct {
 	Hand     *civil.Hand
 }
 
-// New makes an authority in a temporary folder; change edits its parts first.
+// New makes an authority in a temporary folder, at Start; change edits its
+// parts first.
 func New(t testing.TB, db Store, records ca.Store, change ...func(*ca.Parts)) *Authority {
 	t.Helper()
-	clock := civil.NewHand(Start)
+	return NewAt(t, Start, db, records, change...)
+}
+
+// NewAt is New at another instant: foreign programs know only the real one.
+func NewAt(t testing.TB, start time.Time, db Store, records ca.Store, change ...func(*ca.Parts)) *Authority {
+	t.Helper()
+	clock := civil.NewHand(start)
 	m := Material(t, clock)
 	j := &Journal{}
 	p := ca.Parts{
