@@ -25,7 +25,7 @@ type call struct {
 func (c *call) page(section, titleKey string, args ...any) *look.Page {
 	p := &look.Page{
 		Lang: c.tongue.lang, Prefix: c.tongue.prefix, Path: c.tongue.path, Section: section,
-		Title: c.say(titleKey, args...), FormAction: []string{c.p.loginURL},
+		Title: c.say(titleKey, args...), FormAction: append([]string{c.p.loginURL}, c.p.Config.FormOrigins...),
 	}
 	if c.r.Method != http.MethodGet && c.r.Method != http.MethodHead {
 		p.Path = "" // the answer to a form has no address of its own

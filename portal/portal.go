@@ -56,8 +56,8 @@ type Config struct {
 	// Idle ends a citizen's session without requests, CounterIdle an
 	// operator's, Longest any. Zero: 15 minutes, 10 minutes, 8 hours.
 	Idle, CounterIdle, Longest time.Duration
-	// FormOrigins are origins where a form of login's pages may lead through
-	// redirects (the clients' and the cns. host's).
+	// FormOrigins are further origins where a form may lead through
+	// redirects; login's is always among them.
 	FormOrigins []string
 }
 

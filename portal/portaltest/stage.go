@@ -265,13 +265,13 @@ func Services() []portal.Service {
 // Security is what a configuration may tell.
 func Security() []portal.Fact {
 	return []portal.Fact{
-		{Key: "portal.security.tls", Value: "TLS 1.2, TLS 1.3"},
-		{Key: "portal.security.cardkey", Value: "RSA 2048"},
-		{Key: "portal.security.ca", Value: "ECDSA P-384"},
-		{Key: "portal.security.rest", Value: "AES-256-GCM, ECIES"},
-		{Key: "portal.security.passwords", Value: "Argon2id, TOTP"},
-		{Key: "portal.security.sessions", Value: "256 bit, SHA-256"},
-		{Key: "portal.security.revocation", Value: "CRL, OCSP"},
-		{Key: "portal.security.audit", Value: "SHA-256"},
+		{Key: "portal.security.fact.tls", Value: "TLS 1.2, TLS 1.3"},
+		{Key: "portal.security.fact.card", Value: "RSA 2048"},
+		{Key: "portal.security.fact.ca", Value: "ECDSA P-384"},
+		{Key: "portal.security.fact.rest", Value: "AES-256-GCM, ECIES"},
+		{Key: "portal.security.fact.passwords", Value: "Argon2id, TOTP"},
+		{Key: "portal.security.fact.sessions", Value: "256 bit, SHA-256"},
+		{Key: "portal.security.fact.revocation", Value: "CRL, OCSP"},
+		{Key: "portal.security.fact.audit", Value: "SHA-256"},
 	}
 }
