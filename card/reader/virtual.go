@@ -95,6 +95,7 @@ func Feed(ctx context.Context, conn net.Conn, chip Chip) error {
 	defer chip.Reset()
 	chip.Reset()
 	for {
+		acknowledge(conn)
 		message, err := receive(conn)
 		if err == nil && len(message) > 0 {
 			err = answer(conn, chip, message)
