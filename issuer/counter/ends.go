@@ -14,7 +14,6 @@ import (
 
 // CRLReasons of RFC 5280, 5.3.1.
 const (
-	affiliation  = 3
 	supersession = 4
 	cessation    = 5
 )
@@ -112,7 +111,7 @@ func (c *Counter) CloseFor(ctx context.Context, cf codicefiscale.Code, why lifec
 				continue
 			}
 			if _, err := c.end(ctx, x, ending{
-				event: lifecycle.Revoke, why: why, crl: affiliation, actor: "system:registry", act: "card.closed",
+				event: lifecycle.Revoke, why: why, crl: cessation, actor: "system:registry", act: "card.closed",
 			}); err != nil {
 				return err
 			}

@@ -10,6 +10,7 @@ import (
 	"cse.example/cse/ground/words"
 	"cse.example/cse/issuer/lifecycle"
 	"cse.example/cse/person/codicefiscale"
+	"cse.example/cse/person/registry"
 )
 
 // Receipt tells what a revocation did.
@@ -189,7 +190,7 @@ func (c *Counter) tell(ctx context.Context, e Event, r Receipt, lang words.Lang)
 		lang = known
 	}
 	p, err := c.d.People.Get(ctx, card.CF)
-	if err != nil {
+	if err != nil && !errors.Is(err, registry.ErrUnknown) { // a revocation does not depend on the registry
 		return err
 	}
 	if to == "" {

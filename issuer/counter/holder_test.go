@@ -75,6 +75,21 @@ func (b *bench) checkRevoked(t *testing.T, r counter.Receipt) {
 	}
 }
 
+// A revocation does not depend on the registry: somebody who left it meanwhile
+// can still end his card, and is told at the address he gave.
+func TestRevokeWithoutRegistry(t *testing.T) {
+	b := newBench(t, storetest.SQLite(t))
+	_, p, _ := b.activated(t)
+	delete(b.people, p.CF)
+	r, err := b.revoke(t, number, b.codes[number].CIP, "x")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if e := b.effects["mail.notice/revoked/"+r.Protocol]; !strings.Contains(string(e.Body), "Mario.Rossi@posta.example") {
+		t.Errorf("the notice: %s", e.Body)
+	}
+}
+
 // Half a CIP, halves in the wrong order, another card's: all wrong.
 func TestWrongCIPs(t *testing.T) {
 	b := newBench(t, storetest.SQLite(t))
@@ -264,7 +279,7 @@ func TestCloseFor(t *testing.T) {
 			t.Fatalf("%d cards closed, %v", n, err)
 		}
 		for _, id := range []string{number, "6090000000000016"} {
-			if c := b.card(t, id); c.State != lifecycle.Revoked || c.Reason != lifecycle.Death || b.certs["ab"+id] != "revoked 3" {
+			if c := b.card(t, id); c.State != lifecycle.Revoked || c.Reason != lifecycle.Death || b.certs["ab"+id] != "revoked 5" {
 				t.Errorf("card %s: %s, %s, certificate %s", id, c.State, c.Reason, b.certs["ab"+id])
 			}
 			if has, err := b.deps.Codes.Has(t.Context(), id); has || err != nil {
