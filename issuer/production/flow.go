@@ -18,7 +18,7 @@ import (
 // batch that waits for the bureau comes back as it was. Errors that the bureau's
 // files cause are faults and change nothing.
 func (p *Plant) Advance(ctx context.Context, id string) (Batch, error) {
-	b, err := p.Batches.Get(ctx, id)
+	b, err := p.batch(ctx, id)
 	if err != nil {
 		return b, err
 	}
@@ -41,6 +41,15 @@ func (p *Plant) Advance(ctx context.Context, id string) (Batch, error) {
 		}
 		b = next
 	}
+}
+
+// batch reads a batch; the fault for one that does not exist is CSE-175.
+func (p *Plant) batch(ctx context.Context, id string) (Batch, error) {
+	b, err := p.Batches.Get(ctx, id)
+	if errors.Is(err, ErrUnknown) {
+		return b, words.Refuse("CSE-175", id).Because(err)
+	}
+	return b, err
 }
 
 // AdvanceAll advances every batch that is not finished, the oldest first, and

@@ -8,7 +8,7 @@
 // as it can go without the bureau; it may be killed at any point and called
 // again: every step is an act that records what it did, and every file can be
 // written again byte for byte, because records are kept sealed and signatures
-// kept. No card is made twice, no card is lost, and the counts of every batch
+// kept (docs/bureau-files.md). No card is made twice, no card is lost, and the counts of every batch
 // must balance or nothing is accepted.
 //
 // Codes are made in full only for the time it takes to seal them: in halves for

@@ -11,7 +11,7 @@ import (
 // many were posted now; cards that ended meanwhile are held back. Done twice, it
 // posts nothing more.
 func (p *Plant) Ship(ctx context.Context, id string) (int, error) {
-	b, err := p.Batches.Get(ctx, id)
+	b, err := p.batch(ctx, id)
 	if err != nil {
 		return 0, err
 	}
@@ -29,7 +29,7 @@ func (p *Plant) Ship(ctx context.Context, id string) (int, error) {
 
 // Deliver notes that the post delivered the cards of a batch.
 func (p *Plant) Deliver(ctx context.Context, id string) (int, error) {
-	b, err := p.Batches.Get(ctx, id)
+	b, err := p.batch(ctx, id)
 	if err != nil {
 		return 0, err
 	}

@@ -11,6 +11,7 @@ import (
 	"crypto/rand"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 
 	"github.com/tink-crypto/tink-go/v2/aead"
@@ -65,8 +66,31 @@ func New(t testing.TB, db *store.DB) *World {
 	w.Wrap, err = aead.New(h)
 	must(t, err)
 	must(t, codes.CreateKeysets(w.KeysetDir, codes.Wraps{First: w.Wrap, Second: w.Wrap, CIP: w.Wrap}))
-	w.CA = catest.New(t, db, db.PKI(), func(p *ca.Parts) { p.Atomically = w.Killer.Atomically(db) })
+	w.CA = w.authority(t)
 	return w
+}
+
+// shared is one authority's keys for all the worlds of a test binary: sealing
+// keys is slow on purpose.
+var shared struct {
+	sync.Mutex
+	material *ca.Material
+}
+
+func (w *World) authority(t testing.TB) *catest.Authority {
+	t.Helper()
+	shared.Lock()
+	defer shared.Unlock()
+	if shared.material == nil {
+		shared.material = catest.Material(t, w.Clock)
+	}
+	m, j := shared.material, &catest.Journal{}
+	a, err := ca.New(ca.Parts{
+		Issuer: m.Issuing, Signer: m.IssuingKey, Profile: catest.Profile(), Store: w.DB.PKI(),
+		Atomically: w.Killer.Atomically(w.DB), Record: j.Record, Clock: w.Clock, Rand: rand.Reader,
+	})
+	must(t, err)
+	return &catest.Authority{Authority: a, Material: m, Journal: j, Hand: w.Clock}
 }
 
 func must(t testing.TB, err error) {
