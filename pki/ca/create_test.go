@@ -16,7 +16,7 @@ import (
 
 func TestCreate(t *testing.T) {
 	clock := civil.NewHand(catest.Start)
-	m := catest.Material(t, clock)
+	m := catest.Fresh(t, clock)
 	roots, between := x509.NewCertPool(), x509.NewCertPool()
 	roots.AddCert(m.Root)
 	between.AddCert(m.Issuing)
@@ -44,7 +44,7 @@ func TestCreate(t *testing.T) {
 
 func TestLoadRefuses(t *testing.T) {
 	clock := civil.NewHand(catest.Start)
-	m, other := catest.Material(t, clock), catest.Material(t, clock)
+	m, other := catest.Material(t, clock), catest.Fresh(t, clock)
 	if _, err := ca.Load(m.Dir, secret.FromString("another")); code(err) != "CSE-190" {
 		t.Errorf("wrong passphrase: %v, want CSE-190", err)
 	}
@@ -106,7 +106,7 @@ func TestRenewResponder(t *testing.T) {
 	if err := os.Rename(key, key+".new"); err != nil {
 		t.Fatal(err)
 	}
-	stale, err := os.ReadFile(filepath.Join(catest.Material(t, clock).Dir, ca.FileResponderKey))
+	stale, err := os.ReadFile(filepath.Join(catest.Fresh(t, clock).Dir, ca.FileResponderKey))
 	if err != nil {
 		t.Fatal(err)
 	}

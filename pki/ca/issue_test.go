@@ -306,7 +306,11 @@ func TestRecoverVoidsWhatMayNotBeSigned(t *testing.T) {
 		t.Fatal(err)
 	}
 	k.left = -1
-	other := catest.New(t, db, db.PKI()) // the authority was replaced meanwhile
+	// The authority was replaced meanwhile.
+	other := catest.New(t, db, db.PKI(), func(p *ca.Parts) {
+		m := catest.Fresh(t, p.Clock)
+		p.Issuer, p.Signer = m.Issuing, m.IssuingKey
+	})
 	got, err := other.Recover(t.Context())
 	if err != nil {
 		t.Fatal(err)

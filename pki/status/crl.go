@@ -22,9 +22,8 @@ import (
 )
 
 var (
-	oidCRLNumber  = asn1.ObjectIdentifier{2, 5, 29, 20}
-	oidReasonCode = asn1.ObjectIdentifier{2, 5, 29, 21}
-	oidIDP        = asn1.ObjectIdentifier{2, 5, 29, 28}
+	oidCRLNumber = asn1.ObjectIdentifier{2, 5, 29, 20}
+	oidIDP       = asn1.ObjectIdentifier{2, 5, 29, 28}
 )
 
 // List describes a CRL to be written.

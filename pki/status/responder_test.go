@@ -102,7 +102,7 @@ func TestAnswers(t *testing.T) {
 
 func TestUnsignedAnswers(t *testing.T) {
 	b := newBench(t)
-	stranger := catest.Material(t, b.clock)
+	stranger := catest.Fresh(t, b.clock)
 	tests := []struct {
 		name string
 		der  []byte
@@ -163,7 +163,7 @@ func readBasic(t *testing.T, der []byte) basic {
 
 func TestSeveralCertificatesAndANonce(t *testing.T) {
 	b := newBench(t)
-	stranger := catest.Material(t, b.clock)
+	stranger := catest.Fresh(t, b.clock)
 	one, three, five := question(t, b.m.Issuing, 1, crypto.SHA1), question(t, b.m.Issuing, 3, crypto.SHA256), question(t, b.m.Issuing, 5, crypto.SHA1)
 	q := extended(t, []ext{nonceExt(20)}, one, three, five, question(t, stranger.Issuing, 1, crypto.SHA1))
 	reply, err := b.Answer(t.Context(), q)
@@ -245,7 +245,7 @@ func TestTheResponderEnds(t *testing.T) {
 
 func TestNewResponderRefuses(t *testing.T) {
 	b := newBench(t)
-	other := catest.Material(t, b.clock)
+	other := catest.Fresh(t, b.clock)
 	good := ResponderParts{Issuer: b.m.Issuing, Cert: b.m.Responder, Signer: b.m.ResponderKey, Store: b.store, Clock: b.clock, Rand: rand.Reader}
 	for name, change := range map[string]func(*ResponderParts){
 		"no store":                  func(p *ResponderParts) { p.Store = nil },
