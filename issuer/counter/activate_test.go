@@ -152,6 +152,9 @@ func TestActivationHappensOnce(t *testing.T) {
 		if len(b.effects) != 3 {
 			t.Errorf("%d effects", len(b.effects))
 		}
+		if _, err := db.Drafts().Get(t.Context(), d.ID); !errors.Is(err, counter.ErrNotFound) {
+			t.Errorf("the draft outlived the act: %v", err)
+		}
 	})
 }
 
