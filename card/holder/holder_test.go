@@ -383,3 +383,40 @@ func TestCodesAreNotInErrors(t *testing.T) {
 		t.Fatal("the PIN is in the error")
 	}
 }
+
+// lying is a card whose signatures do not match its certificate.
+type lying struct{ reader.Card }
+
+func (l lying) Transmit(apdu []byte) ([]byte, error) {
+	r, err := l.Card.Transmit(apdu)
+	if len(r) > 2 && apdu[1] == iso7816.InsPerformSecurity {
+		r[0] ^= 1
+	}
+	return r, err
+}
+
+func TestWrongSignatureIsNotHandedOut(t *testing.T) {
+	card := holdertest.Make(t, filepath.Join(t.TempDir(), "card"), cns.Neutral(), 9)
+	c, err := reader.FromFile(card.Path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	h, err := holder.New(lying{c})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := h.Signer(func() (secret.Text, error) { return secret.FromString(holdertest.PIN), nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	digest := sha256.Sum256(nil)
+	sig, err := s.Sign(rand.Reader, digest[:], crypto.SHA256)
+	want(t, err, "CSE-226")
+	if sig != nil {
+		t.Fatal("the signature was handed out")
+	}
+	if _, err := s.Sign(rand.Reader, digest[:5], crypto.SHA256); err == nil {
+		t.Fatal("a digest of a wrong length was signed")
+	}
+}

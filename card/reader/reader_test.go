@@ -217,3 +217,19 @@ func TestCounterAndTraffic(t *testing.T) {
 		t.Fatalf("the code is in the traffic:\n%s", text.String())
 	}
 }
+
+// Whatever the command, a code in the data of VERIFY, CHANGE and RESET never
+// shows.
+func FuzzMasked(f *testing.F) {
+	f.Add(byte(0x00), byte(0x20), []byte("52903"))
+	f.Fuzz(func(t *testing.T, cla, ins byte, data []byte) {
+		apdu := append([]byte{cla, ins, 0, 0x10, byte(len(data))}, data...)
+		got := reader.Masked(apdu)
+		if len(got) != 2*len(apdu) {
+			t.Fatalf("%d characters for %d bytes", len(got), len(apdu))
+		}
+		if secret := ins == 0x20 || ins == 0x24 || ins == 0x2C; secret && strings.Trim(got[10:], "*") != "" {
+			t.Fatalf("%s shows data of instruction %02X", got, ins)
+		}
+	})
+}

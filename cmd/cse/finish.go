@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"regexp"
 	"text/tabwriter"
 
 	"cse.example/cse/card/holder"
@@ -69,9 +70,17 @@ type problem struct {
 	Tries    *tries `json:"tries,omitempty"`
 }
 
-// problem describes a fault in the language of this run.
+// verb is a formatting verb of the catalogue.
+var verb = regexp.MustCompile(`%(\[\d+\])?[a-z]`)
+
+// problem describes a fault in the language of this run. A service gives its
+// code without the particulars: they become dots.
 func (a *app) problem(f *words.Fault) *problem {
-	return &problem{Code: f.Code, Sentence: f.Sentence(a.language), Cause: f.Cause(a.language), Next: f.Next(a.language), Exit: exitOf(f.Code)}
+	sentence := f.Sentence(a.language)
+	if len(f.Args) == 0 {
+		sentence = verb.ReplaceAllString(sentence, "…")
+	}
+	return &problem{Code: f.Code, Sentence: sentence, Cause: f.Cause(a.language), Next: f.Next(a.language), Exit: exitOf(f.Code)}
 }
 
 // withTries carries the tries left to the edge beside an error.

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -12,8 +13,11 @@ import (
 	"time"
 
 	"cse.example/cse/card/cns"
+	"cse.example/cse/card/holder"
 	"cse.example/cse/card/holder/holdertest"
+	"cse.example/cse/card/reader"
 	"cse.example/cse/cmd/cse/agent/agenttest"
+	"cse.example/cse/ground/secret"
 )
 
 // Our own program through PC/SC, on the card that OpenSC sees.
@@ -115,4 +119,62 @@ func TestVirtualInsert(t *testing.T) {
 	}
 	waitForCard(t, false)
 	d.run(cse, "--card", filepath.Join(d.home, "card.cse"), "pin", "tries")
+}
+
+// Another program resets the card between two signatures: we notice before the
+// next command, ask for the PIN again, and go on.
+func TestResetByAnotherProgram(t *testing.T) {
+	insert(t, cns.Neutral())
+	mine, theirs := connect(t), connect(t)
+	h, err := holder.New(mine)
+	if err != nil {
+		t.Fatal(err)
+	}
+	asked := 0
+	s, err := h.Signer(func() (secret.Text, error) { asked++; return secret.FromString(holdertest.PIN), nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	signOnce(t, s)
+	signOnce(t, s)
+	if asked != 1 {
+		t.Fatalf("asked %d times, want once", asked)
+	}
+	if err := theirs.Reset(); err != nil {
+		t.Fatal(err)
+	}
+	release, err := mine.Begin()
+	if !errors.Is(err, reader.ErrReset) {
+		t.Fatalf("after a reset: %v, want ErrReset", err)
+	}
+	release()
+	if err := theirs.Reset(); err != nil {
+		t.Fatal(err)
+	}
+	signOnce(t, s)
+	if asked != 2 {
+		t.Fatalf("asked %d times, want twice", asked)
+	}
+}
+
+// connect opens the card in the reader, shared.
+func connect(t *testing.T) reader.Card {
+	t.Helper()
+	service, err := reader.OpenPCSC()
+	if err != nil {
+		t.Fatal(err)
+	}
+	slot, err := service.Choose("", holder.IsCNS)
+	if err != nil {
+		t.Fatal(err)
+	}
+	card, err := service.Connect(slot)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = card.Close()
+		_ = service.Close()
+	})
+	return card
 }

@@ -11,7 +11,6 @@ import (
 	"cse.example/cse/card/cns"
 	"cse.example/cse/card/holder"
 	"cse.example/cse/card/holder/holdertest"
-	"cse.example/cse/card/reader"
 	"cse.example/cse/ground/secret"
 )
 
@@ -160,21 +159,7 @@ func TestFewerAPDUsThanOpenSC(t *testing.T) {
 // signOverPCSC opens the card, reads its certificate and signs once.
 func signOverPCSC(t *testing.T) {
 	t.Helper()
-	service, err := reader.OpenPCSC()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer service.Close()
-	slot, err := service.Choose("", holder.IsCNS)
-	if err != nil {
-		t.Fatal(err)
-	}
-	card, err := service.Connect(slot)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer card.Close()
-	h, err := holder.New(card)
+	h, err := holder.New(connect(t))
 	if err != nil {
 		t.Fatal(err)
 	}
