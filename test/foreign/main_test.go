@@ -33,9 +33,14 @@ import (
 
 // programs are what these tests run, and the Debian package of each.
 var programs = []struct{ name, pkg string }{
-	{"opensc-tool", "opensc"}, {"pkcs15-tool", "opensc"}, {"pkcs11-tool", "opensc"},
-	{"openssl", "openssl"}, {"curl", "curl"}, {"gnutls-cli", "gnutls-bin"},
-	{"certutil", "libnss3-tools"}, {"modutil", "libnss3-tools"},
+	{"opensc-tool", "opensc"},
+	{"pkcs15-tool", "opensc"},
+	{"pkcs11-tool", "opensc"},
+	{"openssl", "openssl"},
+	{"curl", "curl"},
+	{"gnutls-cli", "gnutls-bin"},
+	{"certutil", "libnss3-tools"},
+	{"modutil", "libnss3-tools"},
 }
 
 // module is OpenSC's PKCS#11 module; engine is OpenSSL's engine over it.
