@@ -7,7 +7,9 @@ import (
 	"io"
 	"io/fs"
 	"regexp"
+	"strings"
 	"text/tabwriter"
+	"unicode"
 
 	"cse.example/cse/card/holder"
 	"cse.example/cse/ground/words"
@@ -149,6 +151,16 @@ func (a *app) write(document any) error {
 // line is one "label  value" of a text result.
 func (a *app) line(w io.Writer, key string, value any) {
 	fmt.Fprintf(w, "%s\t%v\n", a.say("label."+key), value)
+}
+
+// printable takes out of a stranger's text what could command the terminal.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return '·'
+		}
+		return r
+	}, s)
 }
 
 // day is an ISO date, or an RFC 3339 time in UTC, as people of this language

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"cse.example/cse/cmd/cse/agent"
 	"cse.example/cse/ground/words"
 )
 
@@ -95,6 +96,37 @@ func TestLanguageOf(t *testing.T) {
 		}
 		if got := languageOf(strings.Fields(c.args), func(k string) string { return env[k] }); got != c.want {
 			t.Errorf("%q %q: %s, want %s", c.args, c.env, got, c.want)
+		}
+	}
+}
+
+// What a service says of its refusal is used when it fits, and cannot command
+// the terminal.
+func TestRefusalOf(t *testing.T) {
+	a := &app{language: words.Italian}
+	for _, c := range []struct {
+		page agent.Page
+		code string
+		has  string
+	}{
+		{agent.Page{Status: 200}, "", ""},
+		{agent.Page{Status: 503}, "CSE-260", "HTTP 503"},
+		{agent.Page{Status: 403, Code: "CSE-212"}, "CSE-212", "PIN bloccato"},
+		{agent.Page{Status: 403, Code: "CSE-204", Args: []string{"3B00"}}, "CSE-204", "3B00"},
+		{agent.Page{Status: 403, Code: "CSE-204", Args: []string{"\x1b[2Jx"}}, "CSE-204", "·[2Jx"},
+		{agent.Page{Status: 403, Code: "CSE-204"}, "CSE-204", "(ATR …)"},
+		{agent.Page{Status: 403, Code: "CSE-204", Args: []string{"a", "b"}}, "CSE-204", "(ATR …)"},
+		{agent.Page{Status: 403, Code: "CSE-210", Args: []string{"2"}}, "CSE-210", "rimasti: …"},
+	} {
+		f := refusalOf(&c.page)
+		if f == nil {
+			if c.code != "" {
+				t.Errorf("%+v: no refusal", c.page)
+			}
+			continue
+		}
+		if got := a.problem(f).Sentence; f.Code != c.code || !strings.Contains(got, c.has) {
+			t.Errorf("%+v: %s %q, want %s with %q", c.page, f.Code, got, c.code, c.has)
 		}
 	}
 }

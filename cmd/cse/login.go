@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -82,9 +83,9 @@ func (a *app) login(ctx context.Context, h *holder.Holder, address string, roots
 		doc.Refusal = a.problem(refusal)
 	}
 	err = a.emit(doc, func(w io.Writer) {
-		a.line(w, "url", doc.URL)
+		a.line(w, "url", printable(doc.URL))
 		a.line(w, "status", doc.Status)
-		a.line(w, "title", doc.Title)
+		a.line(w, "title", printable(doc.Title))
 	})
 	if err != nil || refusal == nil {
 		return err
@@ -118,15 +119,25 @@ func (a *app) leftAfter(h *holder.Holder, err error) error {
 }
 
 // refusalOf is the fault of a page that refuses: its CSE-Error, or its status.
+// The particulars are used only when they fit the sentence of the catalogue.
 func refusalOf(p *agent.Page) *words.Fault {
-	if p.Code != "" {
-		if _, known := words.Explain(words.Italian, p.Code); !known {
-			return words.Refuse("CSE-260", p.Code)
+	if p.Code == "" {
+		if p.Status >= 400 {
+			return words.Refuse("CSE-260", fmt.Sprintf("HTTP %d", p.Status))
 		}
-		return &words.Fault{Code: p.Code}
+		return nil
 	}
-	if p.Status >= 400 {
-		return words.Refuse("CSE-260", fmt.Sprintf("HTTP %d", p.Status))
+	text, known := words.Explain(words.Italian, p.Code)
+	if !known {
+		return words.Refuse("CSE-260", p.Code)
 	}
-	return nil
+	f := words.Refuse(p.Code)
+	if verbs := verb.FindAllString(text.Sentence, -1); len(verbs) == len(p.Args) && !slices.ContainsFunc(verbs, notText) {
+		for _, arg := range p.Args {
+			f.Args = append(f.Args, printable(arg))
+		}
+	}
+	return f
 }
+
+func notText(verb string) bool { return verb[len(verb)-1] != 's' }

@@ -36,8 +36,12 @@ import (
 	"cse.example/cse/ground/words"
 )
 
-// ErrorHeader carries the CSE code of a refusal.
-const ErrorHeader = "CSE-Error"
+// The headers of a refusal: its CSE code, and the values that fill its sentence,
+// form-encoded under "a" (as login/page writes them).
+const (
+	ErrorHeader = "CSE-Error"
+	ArgsHeader  = "CSE-Error-Args"
+)
 
 const (
 	maxBody      = 4 << 20
@@ -77,6 +81,8 @@ type Page struct {
 	Body []byte
 	// Code is the CSE code of a refusal, empty when there is none.
 	Code string
+	// Args fill the code's sentence, as far as the service gave them.
+	Args []string
 	// CardUsed is true when the certificate was offered to the card host.
 	CardUsed bool
 }
@@ -145,7 +151,7 @@ func (a *Agent) get(ctx context.Context, u *url.URL) (*Page, document, error) {
 	doc := parse(body)
 	return &Page{
 		URL: resp.Request.URL.String(), Status: resp.StatusCode, Title: doc.title, Body: body,
-		Code: refusal(resp.Header.Get(ErrorHeader)), CardUsed: a.used,
+		Code: refusal(resp.Header.Get(ErrorHeader)), Args: arguments(resp.Header.Get(ArgsHeader)), CardUsed: a.used,
 	}, doc, nil
 }
 
@@ -156,6 +162,15 @@ func refusal(header string) string {
 		return ""
 	}
 	return code
+}
+
+// arguments reads the values of a refusal; a malformed header has none.
+func arguments(header string) []string {
+	v, err := url.ParseQuery(header)
+	if err != nil {
+		return nil
+	}
+	return v["a"]
 }
 
 // open makes the client at first use.
