@@ -46,8 +46,8 @@ type Config struct {
 	Web      Web      `yaml:"web"`
 	Maintain Maintain `yaml:"maintenance"`
 
-	Counters  []counter.OfficeConfig   `yaml:"counters"`
-	Operators []counter.OperatorConfig `yaml:"operators"`
+	Counters  []counter.Office   `yaml:"counters"`
+	Operators []counter.Account `yaml:"operators"`
 	Services  []Service                `yaml:"services"`
 }
 
@@ -73,6 +73,7 @@ type Region struct {
 // 0600 and one line; relative paths are below Data.
 type Keys struct {
 	CA     string `yaml:"ca_passphrase_file"`
+	Queue  string `yaml:"queue_passphrase_file"`
 	Web    string `yaml:"web_passphrase_file"`
 	First  string `yaml:"first_half_passphrase_file"`
 	Second string `yaml:"second_half_passphrase_file"`
@@ -96,6 +97,12 @@ type Issue struct {
 	PermitRenewalMonths int    `yaml:"permit_renewal_months"`
 	CRLHours            int    `yaml:"crl_hours"`
 	ATR                 string `yaml:"atr"`
+	// ChiplessEvery makes every Nth card a TS without chip (R106); 0 makes none.
+	ChiplessEvery int `yaml:"chipless_every"`
+	// BureauFile is the bureau's public file, Exchange the folder of its files
+	// (docs/bureau-files.md); relative paths are below Data.
+	BureauFile string `yaml:"bureau_file"`
+	Exchange   string `yaml:"exchange"`
 	// PolicyText is the CNS policy's explicit text (docs/decisions/0003).
 	PolicyText string `yaml:"policy_text"`
 }
@@ -121,6 +128,8 @@ type Service struct {
 	URL       string   `yaml:"url"`
 	Redirects []string `yaml:"redirects"`
 	PublicPA  bool     `yaml:"public_administration"`
+	// SecretFile holds the service's secret at the token endpoint, one line, 0600.
+	SecretFile string `yaml:"secret_file"`
 }
 
 // defaults are a Region on one machine: everything on loopback.
@@ -130,12 +139,12 @@ func defaults() Config {
 		Listen: "127.0.0.1:8443", ListenPlain: "127.0.0.1:8080",
 		Region: Region{Name: "Regione Esempio", Certifier: "CSE Certificatore di prova", Issuer: "6090", Phone: "800.004477"},
 		Keys: Keys{
-			CA: "secrets/ca.passphrase", Web: "secrets/web.passphrase",
+			CA: "secrets/ca.passphrase", Queue: "secrets/queue.passphrase", Web: "secrets/web.passphrase",
 			First: "secrets/first-half.passphrase", Second: "secrets/second-half.passphrase",
 		},
 		Mail:  Mail{Server: "127.0.0.1:2525", From: "tessera@cse.localhost"},
 		Login: Login{ACR: "https://www.spid.gov.it/SpidL3"},
-		Issue: Issue{PermitRenewalMonths: 6, CRLHours: 6, ATR: "neutral"},
+		Issue: Issue{PermitRenewalMonths: 6, CRLHours: 6, ATR: "neutral", BureauFile: "bureau.json", Exchange: "exchange"},
 	}
 }
 

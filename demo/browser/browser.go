@@ -11,6 +11,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"io"
 	"mime"
@@ -30,6 +31,8 @@ type Browser struct {
 	client *http.Client
 	// Page is the page on show.
 	Page Page
+	// Hold shows redirects instead of following them.
+	Hold bool
 }
 
 // Page is what a server answered last.
@@ -53,9 +56,19 @@ func New(roots *x509.CertPool, card *Card) (*Browser, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Browser{client: &http.Client{
+	b := &Browser{client: &http.Client{
 		Jar: jar, Timeout: 30 * time.Second, Transport: &split{plain: transport(roots, nil), card: transport(roots, card), host: hostOf(card)},
-	}}, nil
+	}}
+	b.client.CheckRedirect = func(_ *http.Request, via []*http.Request) error {
+		if b.Hold {
+			return http.ErrUseLastResponse
+		}
+		if len(via) > 20 {
+			return errors.New("too many redirects")
+		}
+		return nil
+	}
+	return b, nil
 }
 
 func hostOf(c *Card) string {
@@ -265,6 +278,19 @@ func (p Page) Data(name string) string {
 		return attr(n, name)
 	}
 	return ""
+}
+
+// Pairs collects, from every element that has attribute key, key -> value.
+func (p Page) Pairs(key, value string) map[string]string {
+	out := map[string]string{}
+	if p.doc != nil {
+		walk(p.doc, func(n *html.Node) {
+			if k := attr(n, key); k != "" && out[k] == "" {
+				out[k] = attr(n, value)
+			}
+		})
+	}
+	return out
 }
 
 // HasForm tells whether a form with that action's end is on the page.

@@ -1,0 +1,376 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strings"
+	"time"
+
+	"cse.example/cse/engine/mail"
+	"cse.example/cse/engine/paper"
+	"cse.example/cse/engine/queue"
+	"cse.example/cse/ground/civil"
+	"cse.example/cse/ground/effect"
+	"cse.example/cse/ground/localhost"
+	"cse.example/cse/ground/secret"
+	"cse.example/cse/ground/words"
+	"cse.example/cse/issuer/codes"
+	"cse.example/cse/issuer/counter"
+	"cse.example/cse/issuer/lifecycle"
+	"cse.example/cse/login"
+	"cse.example/cse/login/door"
+	"cse.example/cse/login/identity"
+	"cse.example/cse/login/page"
+	"cse.example/cse/person/codicefiscale"
+	"cse.example/cse/pki/ca"
+	"cse.example/cse/pki/profile"
+	"cse.example/cse/pki/trust"
+	"cse.example/cse/portal"
+	"cse.example/cse/portal/look"
+)
+
+// The joints between rooms that do not know each other: each is a few lines
+// that turn one room's word into another's.
+
+// certificates moves certificates for the counter; an end also ends, in the
+// same act, every session that the card opened (R5).
+type certificates struct{ p *Platform }
+
+func (c certificates) Activate(ctx context.Context, serial string) error {
+	return c.p.authority.Activate(ctx, serial)
+}
+
+func (c certificates) Revoke(ctx context.Context, serial string, reason int) error {
+	if err := c.p.authority.Revoke(ctx, serial, reason); err != nil {
+		return err
+	}
+	if c.p.login == nil {
+		return nil // no sessions without listeners; tokens ask the card at each use anyway
+	}
+	r, err := c.p.authority.Get(ctx, serial)
+	if err != nil {
+		return err
+	}
+	_, err = c.p.login.EndFor(ctx, r.Card)
+	return err
+}
+
+// operators proves operators for login.
+type operators struct{ p *Platform }
+
+func (o operators) Authenticate(ctx context.Context, account string, password, totp secret.Text) (login.OperatorIdentity, error) {
+	op, err := o.p.counter.Authenticate(ctx, account, password, totp, o.p.Clock.Now())
+	if err != nil {
+		return login.OperatorIdentity{}, err
+	}
+	return login.OperatorIdentity{Account: op.Account, CF: string(op.CF), Name: op.Name}, nil
+}
+
+func (p *Platform) operatorLive(_ context.Context, account string) error {
+	_, err := p.directory.OperatorByAccount(account)
+	return err
+}
+
+// believe pins the CNS issuers: our own authority.
+func (p *Platform) believe() door.Trust {
+	v := trust.Verifier{Anchors: []*x509.Certificate{p.material.Issuing}}
+	return door.FromPKI(v, func(issuer *x509.Certificate) door.Issuer {
+		return door.Issuer{Own: bytes.Equal(issuer.Raw, p.material.Issuing.Raw), Bodies: []string{p.Config.Region.Name}}
+	})
+}
+
+// revocation asks the records themselves: a revocation counts from its act on.
+func (p *Platform) revocation(ctx context.Context, ref identity.CardRef) (door.CertStatus, error) {
+	r, err := p.authority.Get(ctx, profile.SerialText(ref.SerialNumber()))
+	if errors.Is(err, ca.ErrUnknown) {
+		return door.CertStatus{State: door.NeverIssued}, nil
+	}
+	if err != nil {
+		return door.CertStatus{}, err
+	}
+	switch r.State {
+	case ca.Good:
+		return door.CertStatus{State: door.Good}, nil
+	case ca.Pending, ca.Held:
+		return door.CertStatus{State: door.Held, At: r.ChangedAt}, nil
+	case ca.Revoked:
+		return door.CertStatus{State: door.Revoked, At: r.ChangedAt, Reason: r.Reason}, nil
+	}
+	return door.CertStatus{State: door.NeverIssued}, nil
+}
+
+// doorCard is what the door and the portal ask about a card, at every use.
+func (p *Platform) doorCard(ctx context.Context, id string) (door.Card, error) {
+	c, err := p.db.Cards().Get(ctx, id)
+	if errors.Is(err, lifecycle.ErrUnknown) {
+		return door.Card{}, door.ErrNoCard
+	}
+	if err != nil {
+		return door.Card{}, err
+	}
+	person, err := p.db.People().Get(ctx, c.CF)
+	if err != nil {
+		return door.Card{}, err
+	}
+	cards, err := p.db.Cards().ByPerson(ctx, c.CF)
+	if err != nil {
+		return door.Card{}, err
+	}
+	now := p.Clock.Now()
+	today := civil.DayOf(now)
+	fn := lifecycle.Functions(c, lifecycle.FactsOf(person, c, cards), now)[3]
+	return door.Card{
+		State: doorState(c, fn), Since: fn.Since, CF: string(person.CF), Surname: person.Surname, Name: person.Name,
+		Born: person.Born, Sex: person.Sex, Birthplace: person.BirthPlace, Province: person.BirthProvince,
+		Deceased: !person.AliveOn(today), NotAssisted: !person.AssistedOn(today),
+	}, nil
+}
+
+func doorState(c lifecycle.Card, fn lifecycle.Function) door.State {
+	switch {
+	case fn.State == lifecycle.Valid:
+		return door.Active
+	case fn.State == lifecycle.NotActivated || fn.State == lifecycle.Pending:
+		return door.NotActivated
+	case fn.State == lifecycle.OnHold:
+		return door.Suspended
+	case fn.State == lifecycle.FunctionOver:
+		return door.Expired
+	case c.State == lifecycle.Replaced || fn.Reason == "lifecycle.why.replaced":
+		return door.Replaced
+	}
+	return door.Ended
+}
+
+// cardAlive answers the portal as the door answers at the door.
+func (p *Platform) cardAlive(ctx context.Context, id string) *words.Fault {
+	err := p.alive(ctx, id)
+	if err == nil {
+		return nil
+	}
+	if f := words.FaultOf(err); f != nil {
+		return f
+	}
+	return words.Refuse("CSE-306").Because(err)
+}
+
+func (p *Platform) alive(ctx context.Context, id string) error {
+	c, err := p.db.Cards().Get(ctx, id)
+	if err != nil {
+		return err
+	}
+	r, err := p.authority.Get(ctx, c.CertSerial)
+	if err != nil {
+		return err
+	}
+	cert, err := r.Certificate()
+	if err != nil {
+		return err
+	}
+	return p.login.Live(ctx, identity.Identity{
+		Method: identity.Card, CF: string(c.CF),
+		Card: identity.CardRef{ID: id, Serial: cert.SerialNumber.Text(16), Own: true, NotBefore: cert.NotBefore, NotAfter: cert.NotAfter},
+	})
+}
+
+// print makes the form with the first halves. The effect asked for by the
+// activation is performed here, while the operator waits, and keeps its body
+// until the form has been handed over.
+func (p *Platform) print(ctx context.Context, f counter.Form) ([]byte, error) {
+	if p.first == nil {
+		return nil, words.Refuse("CSE-392")
+	}
+	var pdf []byte
+	render := func(ctx context.Context, _ effect.Effect, _ int) error {
+		var err error
+		pdf, err = p.codesForm(ctx, f)
+		return err
+	}
+	key := counter.PrintKey(f.Protocol)
+	err := p.queue.Do(ctx, key, render)
+	var state *queue.StateError
+	if errors.As(err, &state) && state.State == queue.Done {
+		// Rendered before, and the page was lost before it left: counter.Printed decides that it leaves once.
+		e, err := p.queue.Open(ctx, key)
+		if err != nil {
+			return nil, err
+		}
+		return pdf, errors.Join(render(ctx, e, 0), nil)
+	}
+	return pdf, err
+}
+
+func (p *Platform) codesForm(ctx context.Context, f counter.Form) ([]byte, error) {
+	h, err := p.first.FirstHalves(ctx, f.Card)
+	if err != nil {
+		return nil, err
+	}
+	policy := codes.DefaultPolicy()
+	return p.press.CodesForm(f.Lang, paper.CodesForm{
+		Protocol: f.Protocol, Day: civil.DayOf(f.At), Office: f.OfficeName, Surname: f.Surname, Name: f.Name, CardID: f.Card,
+		PIN: h.PIN, PUK: h.PUK, CIP: h.CIP, Email: f.EmailMasked,
+		PINBlanks: policy.PIN.Second, PUKBlanks: policy.PUK.Second, CIPBlanks: policy.CIP.Second,
+	})
+}
+
+// dropPrint destroys what is left of a print: released if done, cancelled if not.
+func (p *Platform) dropPrint(ctx context.Context, key string) error {
+	err := p.queue.Release(ctx, key)
+	var state *queue.StateError
+	if errors.As(err, &state) {
+		return p.queue.Drop(ctx, key)
+	}
+	return err
+}
+
+// mailCodes sends the second halves: the only place that opens them.
+func (p *Platform) mailCodes(ctx context.Context, e effect.Effect, _ int) error {
+	var m counter.CodesMail
+	if err := json.Unmarshal(e.Body, &m); err != nil {
+		return errors.Join(effect.ErrPermanent, err)
+	}
+	h, err := p.second.SecondHalves(ctx, m.Card)
+	if errors.Is(err, codes.ErrNone) {
+		return errors.Join(effect.ErrPermanent, err) // revoked meanwhile: there is nothing to send any more
+	}
+	if err != nil {
+		return err
+	}
+	subject, text := m.Text(h)
+	return p.send(ctx, e, m.To, subject, text)
+}
+
+func (p *Platform) mailNotice(ctx context.Context, e effect.Effect, _ int) error {
+	var n counter.Notice
+	if err := json.Unmarshal(e.Body, &n); err != nil {
+		return errors.Join(effect.ErrPermanent, err)
+	}
+	subject, text := n.Text()
+	return p.send(ctx, e, n.To, subject, text)
+}
+
+// send keeps identity and date of a letter the same at every attempt.
+func (p *Platform) send(ctx context.Context, e effect.Effect, to, subject, text string) error {
+	item, err := p.queue.Get(ctx, e.Key)
+	if err != nil {
+		return err
+	}
+	_, domain, _ := strings.Cut(p.Config.Mail.From, "@")
+	return p.mailer.Send(ctx, mail.Message{
+		ID: mail.IDFor(e.Key, domain), Date: item.Created, From: p.Config.Mail.From, To: to, Subject: subject, Text: text,
+	})
+}
+
+// loginPages draws login's pages in the portal's look.
+func (p *Platform) loginPages(o Options) (page.Pages, error) {
+	assets, err := look.Assets()
+	if err != nil {
+		return nil, words.Refuse("CSE-387").Because(err)
+	}
+	l, err := portal.NewLook(p.theme(o), assets)
+	if err != nil {
+		return nil, err
+	}
+	pages := portal.NewLoginPages(l, p.Config.Public.Portal, p.Config.Public.Login, p.Log)
+	p.loginAssets = pages.Assets()
+	if o.Pages != nil {
+		return o.Pages(pages), nil
+	}
+	return pages, nil
+}
+
+// withAssets serves the look beside login's own addresses.
+func (p *Platform) withAssets(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, look.Prefix) {
+			p.loginAssets.ServeHTTP(w, r)
+			return
+		}
+		h.ServeHTTP(w, r)
+	})
+}
+
+// health answers /livez (the process runs) and /readyz (it can work).
+func (p *Platform) health(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/livez":
+			_, _ = w.Write([]byte("ok\n")) // the asker may be gone
+		case "/readyz":
+			ctx, stop := context.WithTimeout(r.Context(), 2*time.Second)
+			defer stop()
+			if err := p.db.Ping(ctx); err != nil {
+				p.Log.Error("not ready", "err", err)
+				http.Error(w, "not ready", http.StatusServiceUnavailable)
+				return
+			}
+			_, _ = w.Write([]byte("ok\n"))
+		default:
+			h.ServeHTTP(w, r)
+		}
+	})
+}
+
+func (p *Platform) httpClient() *http.Client {
+	return &http.Client{Timeout: 15 * time.Second, Transport: &http.Transport{
+		DialContext: localhost.DialContext, TLSClientConfig: p.webCA.ClientConfig(), ForceAttemptHTTP2: true,
+	}}
+}
+
+func (p *Platform) maintenance() (portal.Maintenance, bool) {
+	m := p.Config.Maintain
+	if m.Reason == "" || !p.Clock.Now().Before(m.Until) {
+		return portal.Maintenance{}, false
+	}
+	return portal.Maintenance{Reason: map[words.Lang]string{words.Italian: m.Reason}, Until: m.Until}, true
+}
+
+// activities are the acts on somebody's cards, newest first.
+func (p *Platform) activities(ctx context.Context, cf codicefiscale.Code) ([]portal.Activity, error) {
+	recs, err := p.trail.LastByPerson(ctx, string(cf), 200)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]portal.Activity, 0, len(recs))
+	for _, r := range recs {
+		a := portal.Activity{At: r.At, Act: r.Act}
+		if o, ok := p.directory.Office(r.Office); ok {
+			a.Office = o.Name
+		}
+		out = append(out, a)
+	}
+	return out, nil
+}
+
+func (c *Config) catalogue() []portal.Service {
+	level := map[string]string{"centrale": "central", "regionale": "regional", "comunale": "municipal"}
+	var out []portal.Service
+	for _, s := range c.Services {
+		out = append(out, portal.Service{
+			ID: s.ID, Level: level[s.Level], URL: s.URL,
+			Name: map[words.Lang]string{words.Italian: s.Name}, About: map[words.Lang]string{words.Italian: s.Text},
+		})
+	}
+	return out
+}
+
+// facts are what /sicurezza says is in use (R91): made from what runs.
+func (c *Config) facts(m *ca.Material) []portal.Fact {
+	return []portal.Fact{
+		{Key: "portal.security.fact.tls", Value: "TLS 1.2, TLS 1.3"},
+		{Key: "portal.security.fact.card", Value: "RSA 2048"},
+		{Key: "portal.security.fact.ca", Value: m.Issuing.SignatureAlgorithm.String()},
+		{Key: "portal.security.fact.rest", Value: "AES-256-GCM, HPKE X25519"},
+		{Key: "portal.security.fact.revocation", Value: "OCSP, CRL " + (time.Duration(c.Issue.CRLHours) * time.Hour).String()},
+	}
+}
+
+// parent is the domain above a host name.
+func parent(host string) string {
+	_, p, _ := strings.Cut(host, ".")
+	return p
+}

@@ -1,0 +1,617 @@
+package main
+
+import (
+	"context"
+	"crypto"
+	"crypto/rand"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"cse.example/cse/engine/audit"
+	"cse.example/cse/engine/listen"
+	"cse.example/cse/engine/listen/webca"
+	"cse.example/cse/engine/mail"
+	"cse.example/cse/engine/paper"
+	"cse.example/cse/engine/queue"
+	"cse.example/cse/engine/store"
+	"cse.example/cse/engine/telemetry"
+	"cse.example/cse/ground/civil"
+	"cse.example/cse/ground/effect"
+	"cse.example/cse/ground/secret"
+	"cse.example/cse/ground/words"
+	"cse.example/cse/issuer/codes"
+	"cse.example/cse/issuer/counter"
+	"cse.example/cse/login"
+	"cse.example/cse/login/page"
+	"cse.example/cse/login/provider"
+	"cse.example/cse/person/registry"
+	"cse.example/cse/pki/ca"
+	"cse.example/cse/pki/profile"
+	"cse.example/cse/pki/status"
+	"cse.example/cse/portal"
+	"cse.example/cse/portal/look"
+)
+
+// Options are what a caller of Open may add; the demonstration does.
+type Options struct {
+	// Listen binds the ports and prepares the listeners; Run serves.
+	Listen bool
+	// Ports, when given, are bound already.
+	Ports *listen.Ports
+	// Hosts are further names on the TLS port.
+	Hosts map[string]http.Handler
+	// Entrances are shown at the choice of ways, operators' beside operators'.
+	Entrances, OperatorEntrances []login.Entrance
+	// Pages, when given, stands between login and the portal's pages.
+	Pages func(page.Pages) page.Pages
+	// Ribbon is a word above every page.
+	Ribbon string
+	Clock  civil.Clock
+	Log    *slog.Logger
+}
+
+// Platform is every room, wired. Make one with Open, end it with Close.
+type Platform struct {
+	Config Config
+	Clock  civil.Clock
+	Log    *slog.Logger
+
+	db        *store.DB
+	lock      *os.File
+	queue     *queue.Queue
+	trail     *audit.Trail
+	authority *ca.Authority
+	material  *ca.Material
+	publisher *status.Publisher
+	responder *status.Responder
+	site      *status.Site
+	directory *counter.Directory
+	counter   *counter.Counter
+	cips      *codes.CIPs
+	first     *codes.FirstOpener
+	second    *codes.SecondOpener
+	mailer    *mail.Sender
+	web       ring
+	webCA     *webca.Authority
+	press     *paper.Press
+	// loginAssets is the look, as the login host serves it.
+	loginAssets http.Handler
+	login     *login.Service
+	portal    *portal.Portal
+	ports     *listen.Ports
+	server    *listen.Server
+	handlers  map[string]effect.Handler
+	ready     chan struct{}
+	readyOnce sync.Once
+}
+
+// Open wires the platform. Without o.Listen nothing is bound.
+func Open(ctx context.Context, c Config, o Options) (_ *Platform, err error) {
+	p := &Platform{Config: c, Clock: o.Clock, Log: o.Log, handlers: map[string]effect.Handler{}, ready: make(chan struct{})}
+	if p.Clock == nil {
+		p.Clock = civil.System{}
+	}
+	if p.Log == nil {
+		p.Log = telemetry.New(os.Stderr, slog.LevelInfo)
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, p.Close())
+		}
+	}()
+	steps := []func(context.Context, Options) error{p.openData, p.openEngine, p.openPKI, p.openIssuer, p.openWorkers}
+	if o.Listen && c.plays("web") {
+		steps = append(steps, p.bind, p.openLogin, p.openPortal, p.openServer)
+	}
+	for _, step := range steps {
+		if err := step(ctx, o); err != nil {
+			return nil, err
+		}
+	}
+	return p, nil
+}
+
+// Close ends what Open began, in the opposite order.
+func (p *Platform) Close() error {
+	var errs []error
+	if p.ports != nil && p.server == nil {
+		errs = append(errs, p.ports.Close())
+	}
+	if p.db != nil {
+		errs = append(errs, p.db.Close())
+	}
+	if p.lock != nil {
+		errs = append(errs, p.lock.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// checkPlace refuses a data folder that cannot be written.
+func checkPlace(c Config) error {
+	if err := os.MkdirAll(c.Data, 0o700); err != nil {
+		return words.Refuse("CSE-384", c.Data).Because(err)
+	}
+	probe, err := os.CreateTemp(c.Data, ".probe-*")
+	if err != nil {
+		return words.Refuse("CSE-384", c.Data).Because(err)
+	}
+	return errors.Join(probe.Close(), os.Remove(probe.Name()))
+}
+
+func (p *Platform) openData(context.Context, Options) error {
+	if err := checkPlace(p.Config); err != nil {
+		return err
+	}
+	name := "lock"
+	for _, r := range p.Config.Roles {
+		name += "-" + r
+	}
+	f, err := os.OpenFile(p.Config.under(name), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return words.Refuse("CSE-384", p.Config.Data).Because(err)
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		return errors.Join(words.Refuse("CSE-386", p.Config.Data).Because(err), f.Close())
+	}
+	p.lock = f
+	return nil
+}
+
+func (p *Platform) openEngine(ctx context.Context, _ Options) error {
+	var err error
+	if p.db, err = store.Open(ctx, p.Config.dsn()); err != nil {
+		return err
+	}
+	if _, err := os.Stat(filepath.Join(p.Config.under("keys"), ringQueue)); err != nil {
+		return words.Refuse("CSE-388", p.Config.Data).Because(err)
+	}
+	r, err := p.Config.ring(ringQueue, p.Config.Keys.Queue)
+	if err != nil {
+		return err
+	}
+	seal, err := r.aead(aeadQueue)
+	if err != nil {
+		return err
+	}
+	key, err := r.raw(rawAudit)
+	if err != nil {
+		return err
+	}
+	p.queue, err = queue.New(queue.Config{
+		Conn: func(ctx context.Context) queue.DBTX { return p.db.Conn(ctx) }, Atomically: p.db.Atomically,
+		Seal: seal, Clock: p.Clock, Policies: policies(),
+	})
+	if err != nil {
+		return err
+	}
+	p.trail, err = audit.New(audit.Config{
+		Conn: func(ctx context.Context) audit.DBTX { return p.db.Conn(ctx) }, Atomically: p.db.Atomically, Clock: p.Clock, Key: key,
+	})
+	return err
+}
+
+// policies: a mail that may have left is doubtful; a print stays until it has
+// been handed over.
+func policies() map[string]queue.Policy {
+	letter := queue.Policy{Lease: 2 * time.Minute, Lost: queue.Uncertain, Resend: time.Minute}
+	return map[string]queue.Policy{
+		counter.KindMailCodes: letter, counter.KindMailNotice: letter,
+		counter.KindPrintCodes: {Lease: time.Minute, Lost: queue.Pending, Held: true},
+	}
+}
+
+// caDir is the authority's folder.
+func (c *Config) caDir() string { return c.under("ca") }
+
+func (p *Platform) openPKI(ctx context.Context, _ Options) error {
+	if !p.Config.plays("web") {
+		return nil
+	}
+	pass, err := passphrase(p.Config.under(p.Config.Keys.CA))
+	if err != nil {
+		return err
+	}
+	if p.material, err = ca.Load(p.Config.caDir(), pass); err != nil {
+		return err
+	}
+	urls := profile.URLsAt(p.Config.Public.PKI)
+	p.authority, err = ca.New(ca.Parts{
+		Issuer: p.material.Issuing, Signer: p.material.IssuingKey,
+		Profile: profile.CNS{
+			Organisation: p.Config.Region.Certifier, Unit: p.Config.Region.Name, Notice: p.Config.Issue.PolicyText, URLs: urls,
+		},
+		Store: p.db.PKI(), Atomically: p.db.Atomically, Record: p.trail.Record, Clock: p.Clock, Rand: rand.Reader,
+	})
+	if err != nil {
+		return err
+	}
+	p.publisher, err = status.NewPublisher(status.PublisherParts{
+		Issuer: p.material.Issuing, Signer: p.material.IssuingKey, Store: p.db.PKI(), Atomically: p.db.Atomically,
+		Clock: p.Clock, Rand: rand.Reader, Dir: p.crlDir(), URLs: urls, Life: time.Duration(p.Config.Issue.CRLHours) * time.Hour,
+	})
+	if err != nil {
+		return err
+	}
+	p.responder, err = status.NewResponder(status.ResponderParts{
+		Issuer: p.material.Issuing, Cert: p.material.Responder, Signer: p.material.ResponderKey,
+		Store: p.db.PKI(), Clock: p.Clock, Rand: rand.Reader,
+	})
+	if err != nil {
+		return err
+	}
+	p.site = &status.Site{Responder: p.responder, CRLs: p.crlDir(), Root: p.material.Root, Issuing: p.material.Issuing, Log: p.Log}
+	_, err = p.authority.Recover(ctx)
+	return err
+}
+
+func (p *Platform) crlDir() string { return p.Config.under("crl") }
+
+func (p *Platform) openIssuer(context.Context, Options) error {
+	if !p.Config.plays("web") {
+		return nil
+	}
+	var err error
+	if p.web, err = p.Config.ring(ringWeb, p.Config.Keys.Web); err != nil {
+		return err
+	}
+	desk, err := p.web.aead(aeadDesk)
+	if err != nil {
+		return err
+	}
+	wrap, err := p.web.aead(aeadCIP)
+	if err != nil {
+		return err
+	}
+	if p.cips, err = codes.LoadCIPs(p.Config.under("keys"), wrap, p.db.Codes()); err != nil {
+		return err
+	}
+	p.directory, err = counter.NewDirectory(counter.Config{Offices: p.Config.Counters, Operators: p.Config.Operators})
+	if err != nil {
+		return errors.Join(errUsage, err)
+	}
+	p.counter, err = counter.New(counter.Deps{
+		Directory: p.directory, People: p.db.People(), Cards: p.db.Cards(), Codes: p.cips, Certificates: certificates{p},
+		Drafts: p.db.Drafts(), Activations: p.db.Activations(), Tries: p.db.Tries(), Seal: desk, Clock: p.Clock, Rand: rand.Reader,
+		Atomically: p.db.Atomically, Enqueue: p.queue.Enqueue, DropPrint: p.dropPrint, Record: p.trail.Record,
+	})
+	return err
+}
+
+// openWorkers gives each kind of effect its handler, if this process plays the
+// role: only print opens first halves, only mail second halves.
+func (p *Platform) openWorkers(_ context.Context, o Options) error {
+	if p.Config.plays("print") {
+		wrap, err := p.Config.half(ringFirst, p.Config.Keys.First)
+		if err != nil {
+			return err
+		}
+		if p.first, err = codes.LoadFirst(p.Config.under("keys"), wrap, p.db.Codes()); err != nil {
+			return err
+		}
+		p.press, err = paper.New(paper.Options{
+			Issuer: p.Config.Region.Name, Helpline: p.Config.Region.Phone, Banner: o.Ribbon, Clock: p.Clock,
+		})
+		if err != nil {
+			return err
+		}
+	}
+	if !p.Config.plays("mail") {
+		return nil
+	}
+	wrap, err := p.Config.half(ringSecond, p.Config.Keys.Second)
+	if err != nil {
+		return err
+	}
+	if p.second, err = codes.LoadSecond(p.Config.under("keys"), wrap, p.db.Codes()); err != nil {
+		return err
+	}
+	transport := mail.TLSNone
+	if p.Config.Mail.StartTLS {
+		transport = mail.TLSMandatory
+	}
+	if p.mailer, err = mail.New(mail.Config{Address: p.Config.Mail.Server, TLS: transport}); err != nil {
+		return err
+	}
+	p.handlers[counter.KindMailCodes] = p.mailCodes
+	p.handlers[counter.KindMailNotice] = p.mailNotice
+	return nil
+}
+
+// bind takes the ports first, since public addresses may follow from them.
+func (p *Platform) bind(ctx context.Context, o Options) error {
+	if p.ports = o.Ports; p.ports != nil {
+		return nil
+	}
+	var err error
+	p.ports, err = listen.Bind(ctx, listen.Addresses{TLS: p.Config.Listen, Plain: p.Config.ListenPlain})
+	return err
+}
+
+func hostname(address string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		return ""
+	}
+	return u.Hostname()
+}
+
+func (p *Platform) openLogin(_ context.Context, o Options) error {
+	signer, err := p.Config.signingKey()
+	if err != nil {
+		return err
+	}
+	seal, err := p.web.aead(aeadLogin)
+	if err != nil {
+		return err
+	}
+	subject, err := p.web.raw(rawSubject)
+	if err != nil {
+		return err
+	}
+	client, err := p.clientSecret()
+	if err != nil {
+		return err
+	}
+	pages, err := p.loginPages(o)
+	if err != nil {
+		return err
+	}
+	clients := []provider.ClientConfig{{
+		ID: "portal", Name: p.Config.Region.Name, PublicAdministration: true, Secret: client, Operators: true, CardNumber: true,
+		RedirectURIs: []string{p.Config.Public.Portal + "/ritorno"}, PostLogoutRedirectURIs: []string{p.Config.Public.Portal + "/uscita"},
+	}}
+	for _, s := range p.Config.Services {
+		pass, err := passphrase(p.Config.under(s.SecretFile))
+		if err != nil {
+			return err
+		}
+		clients = append(clients, provider.ClientConfig{
+			ID: s.ID, Name: s.Name, PublicAdministration: s.PublicPA, Secret: pass, RedirectURIs: s.Redirects,
+		})
+	}
+	p.login, err = login.New(login.Config{
+		LoginURL: p.Config.Public.Login, CardURL: p.Config.Public.CNS, Clients: clients, ACRCard: p.Config.Login.ACR,
+		AllowRSA1024: p.Config.Login.AllowRSA1024, Entrances: o.Entrances, OperatorEntrances: o.OperatorEntrances,
+	}, login.Needs{
+		Records: p.db.Login(), Atomically: p.db.Atomically, Journal: p.trail.Record, Clock: p.Clock, Random: rand.Reader,
+		Seal: seal, Signers: []crypto.Signer{signer}, SubjectKey: subject, Trust: p.believe(), Revocation: p.revocation, Cards: p.doorCard,
+		Operators: operators{p}, OperatorLive: p.operatorLive, Pages: pages, Log: p.Log, Sweep: p.db.Login().Sweep,
+	})
+	return err
+}
+
+// clientSecret is the portal's own at the token endpoint.
+func (p *Platform) clientSecret() (secret.Text, error) {
+	raw, err := p.web.raw(rawClient)
+	return secret.FromString(base64.RawURLEncoding.EncodeToString(raw.Reveal())), err
+}
+
+func (p *Platform) theme(o Options) look.Theme {
+	t := look.DefaultTheme()
+	t.Body, t.Phone, t.Ribbon = p.Config.Region.Name, p.Config.Region.Phone, o.Ribbon
+	return t
+}
+
+func (p *Platform) openPortal(_ context.Context, o Options) error {
+	assets, err := look.Assets()
+	if err != nil {
+		return words.Refuse("CSE-387").Because(err)
+	}
+	if p.webCA, err = webca.Open(p.Config.under("webca"), parent(hostname(p.Config.Public.Portal)), p.Clock, rand.Reader); err != nil {
+		return err
+	}
+	secretText, err := p.clientSecret()
+	if err != nil {
+		return err
+	}
+	seal, err := p.web.aead(aeadPortal)
+	if err != nil {
+		return err
+	}
+	p.portal, err = portal.New(portal.Deps{
+		Config: portal.Config{
+			URL: p.Config.Public.Portal, Issuer: p.Config.Public.Login, ClientID: "portal", ClientSecret: string(secretText.Reveal()),
+			Theme: p.theme(o), Services: p.Config.catalogue(), Security: p.Config.facts(p.material),
+			FormOrigins: []string{p.Config.Public.Login, p.Config.Public.CNS},
+		},
+		Assets: assets, Clock: p.Clock, Rand: rand.Reader, Client: p.httpClient(), Sessions: p.db.Sessions(), Seal: seal,
+		Atomically: p.db.Atomically, People: p.db.People(), Cards: p.db.Cards(), Operators: p.directory, Desk: p.counter, Drafts: p.counter, Papers: p.counter,
+		Print: p.print, Revoke: p.counter.RevokeWithCIP, CardAlive: p.cardAlive, Activities: p.activities, Maintenance: p.maintenance, Log: p.Log,
+	})
+	return err
+}
+
+func (p *Platform) openServer(_ context.Context, o Options) error {
+	hosts := []listen.Host{
+		{Name: hostname(p.Config.Public.Portal), Handler: p.health(p.portal)},
+		{Name: hostname(p.Config.Public.Login), Handler: p.withAssets(p.login.LoginHandler())},
+		{
+			Name: hostname(p.Config.Public.CNS), Handler: p.login.CardHandler(), Card: true,
+			ClientCAs: poolOf(p.material.Issuing),
+		},
+	}
+	for name, h := range o.Hosts {
+		hosts = append(hosts, listen.Host{Name: name, Handler: h})
+	}
+	for i := range hosts {
+		hosts[i].Certificate = p.webCA.GetCertificate
+	}
+	var err error
+	p.server, err = listen.New(p.ports, listen.Site{Hosts: hosts, Plain: p.site, Log: p.Log})
+	return err
+}
+
+// Run serves and works until ctx ends: listeners, the queue's workers, the
+// lists of revocation, the nightly broom.
+func (p *Platform) Run(ctx context.Context) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	if p.Config.plays("web") {
+		if _, err := p.publisher.Publish(ctx); err != nil {
+			return err
+		}
+	}
+	if _, err := p.queue.Reclaim(ctx); err != nil {
+		return err
+	}
+	var group sync.WaitGroup
+	failed := make(chan error, 3)
+	start := func(f func(context.Context) error) {
+		group.Add(1)
+		go func() {
+			defer group.Done()
+			if err := f(ctx); err != nil && ctx.Err() == nil {
+				failed <- err
+				stop()
+			}
+		}()
+	}
+	if len(p.handlers) > 0 {
+		start(func(ctx context.Context) error {
+			return p.queue.Run(ctx, p.handlers, func(err error) { p.Log.Error("queue", "err", err) })
+		})
+	}
+	if p.server != nil {
+		start(p.broom)
+		start(p.server.Run)
+	}
+	p.readyOnce.Do(func() { close(p.ready) })
+	<-ctx.Done()
+	group.Wait()
+	select {
+	case err := <-failed:
+		return err
+	default:
+		return nil
+	}
+}
+
+// broom publishes revocation lists when half their life is over, and deletes
+// what nobody came back for.
+func (p *Platform) broom(ctx context.Context) error {
+	every := time.NewTicker(time.Minute)
+	defer every.Stop()
+	next := p.Clock.Now().Add(time.Duration(p.Config.Issue.CRLHours) * time.Hour / 2)
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-every.C:
+		}
+		err := errors.Join(p.login.Sweep(ctx), p.counter.Tidy(ctx))
+		if !p.Clock.Now().Before(next) {
+			_, e := p.publisher.Publish(ctx)
+			err = errors.Join(err, e)
+			next = p.Clock.Now().Add(time.Duration(p.Config.Issue.CRLHours) * time.Hour / 2)
+		}
+		if err != nil {
+			p.Log.Error("broom", "err", err)
+		}
+	}
+}
+
+// ImportPeople brings a CSV of assisted people into the registry.
+func (p *Platform) ImportPeople(ctx context.Context, r io.Reader) (registry.Report, error) {
+	i, err := registry.NewImporter(registry.Importer{Store: p.db.People(), Atomically: p.db.Atomically, Record: p.trail.Record, Clock: p.Clock})
+	if err != nil {
+		return registry.Report{}, err
+	}
+	return i.Import(ctx, r)
+}
+
+func (a *app) serve() *cobra.Command {
+	return &cobra.Command{
+		Use: "serve", Short: a.say("csed.serve.short"), Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, err := a.config()
+			if err != nil {
+				return err
+			}
+			p, err := Open(cmd.Context(), c, Options{Listen: true})
+			if err != nil {
+				return err
+			}
+			fmt.Fprintln(a.stderr, a.say("csed.serve.up", p.Config.Public.Portal))
+			return errors.Join(p.Run(cmd.Context()), p.Close())
+		},
+	}
+}
+
+// initialise makes keys and authority in an empty data folder.
+func (c *Config) initialise(ctx context.Context, clock civil.Clock) (*ca.Material, error) {
+	if err := checkPlace(*c); err != nil {
+		return nil, err
+	}
+	if err := c.makeKeys(); err != nil {
+		return nil, err
+	}
+	pass, err := passphrase(c.under(c.Keys.CA))
+	if err != nil {
+		return nil, err
+	}
+	plan := ca.DefaultPlan()
+	for _, n := range []*profile.Names{&plan.Root, &plan.Issuing, &plan.Responder} {
+		n.Organisation = c.Region.Certifier
+	}
+	plan.Issuing.CommonName = c.Region.Name + " - CA Cittadini"
+	plan.URLs, plan.Passphrase, plan.Clock, plan.Rand = profile.URLsAt(c.Public.PKI), pass, clock, rand.Reader
+	m, err := ca.Create(ctx, c.caDir(), plan)
+	if err != nil {
+		return nil, err
+	}
+	key, err := ca.LoadRootKey(c.caDir(), pass)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(c.under("crl"), 0o755); err != nil {
+		return nil, err
+	}
+	// The root is kept off line: its list lasts half a year.
+	_, err = status.PublishRoot(m.Root, key, clock, rand.Reader, c.under("crl"), 180*24*time.Hour)
+	return m, err
+}
+
+func (a *app) ca() *cobra.Command {
+	cmd := &cobra.Command{Use: "ca", Short: a.say("csed.ca.short")}
+	cmd.AddCommand(&cobra.Command{
+		Use: "init", Short: a.say("csed.ca.init"), Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, err := a.config()
+			if err != nil {
+				return err
+			}
+			m, err := c.initialise(cmd.Context(), civil.System{})
+			if err != nil {
+				return err
+			}
+			fmt.Fprintln(a.stdout, m.RootFile)
+			fmt.Fprintln(a.stdout, m.IssuingFile)
+			return nil
+		},
+	}, &cobra.Command{
+		Use: "publish", Short: a.say("csed.ca.publish"), Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.with(cmd.Context(), func(p *Platform) error {
+				lists, err := p.publisher.Publish(cmd.Context())
+				for _, l := range lists {
+					fmt.Fprintln(a.stdout, l.Path, l.Number, l.Entries)
+				}
+				return err
+			})
+		},
+	})
+	return cmd
+}
+

@@ -1,0 +1,33 @@
+#!/usr/bin/env bash
+# Everything, on a fresh Debian 12 machine with Go, Node and root. Prints the seconds of each stage.
+# One PostgreSQL, one pcscd namespace, one Chromium per run; all on loopback, all stopped at the end.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+export CGO_ENABLED=0
+declare -a seconds=()
+stage() {
+  local name=$1 begin=$SECONDS
+  shift
+  echo "== $name"
+  "$@" || { echo "== $name FAILED" >&2; exit 1; }
+  seconds+=("$(printf '%5d s  %s' $((SECONDS - begin)) "$name")")
+}
+npm_pages() { (cd test/pages && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error); }
+# Everything foreign (OpenSC, OpenSSL, GnuTLS, poppler, PostgreSQL) is on: a missing program fails.
+units() { CSE_FOREIGN=1 scripts/postgres.sh test/foreign/pcscd.sh go test ./...; }
+race() { CGO_ENABLED=1 go test -race ./engine/queue ./engine/audit ./engine/listen/... ./engine/mail ./login/... ./demo/inbox; }
+
+stage 'install what the tests need' scripts/deps.sh
+stage 'modules' go mod download
+stage 'build' make --no-print-directory build
+stage 'lint' scripts/lint.sh
+stage 'pages: tools' npm_pages
+stage 'go test ./... (foreign software, both databases)' units
+stage 'go test -race, where goroutines start' race
+stage 'journey: the demo, browsers, foreign clients, pages' scripts/journey.sh
+stage 'fuzz, smoke' env FUZZTIME=2s scripts/fuzz.sh
+stage 'crash, smoke' env KILLS=3 scripts/crash.sh
+stage 'bench, smoke' env BENCH=smoke scripts/bench.sh
+echo
+printf '%s\n' "${seconds[@]}"
+printf '%5d s  in all\n' "$SECONDS"
