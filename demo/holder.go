@@ -18,6 +18,7 @@ import (
 	"cse.example/cse/demo/inbox"
 	"cse.example/cse/ground/secret"
 	"cse.example/cse/issuer/counter"
+	"cse.example/cse/login/page"
 )
 
 // code is the operator's one-time code at an instant.
@@ -262,6 +263,6 @@ func (g *game) refused(ctx context.Context, pin secret.Text) error {
 		return fmt.Errorf("the revoked card was let in: %s", b.Page.Where())
 	}
 	g.result.Refused.Code = b.Page.Code()
-	g.tell.Say("demo.step.refused", b.Page.Code(), b.Page.Title())
+	g.tell.Say("demo.step.refused", b.Page.Code(), page.Told(b.Page.Header).Sentence(g.tell.Lang))
 	return nil
 }

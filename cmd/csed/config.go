@@ -46,9 +46,9 @@ type Config struct {
 	Web      Web      `yaml:"web"`
 	Maintain Maintain `yaml:"maintenance"`
 
-	Counters  []counter.Office   `yaml:"counters"`
+	Counters  []counter.Office  `yaml:"counters"`
 	Operators []counter.Account `yaml:"operators"`
-	Services  []Service                `yaml:"services"`
+	Services  []Service         `yaml:"services"`
 }
 
 // Public addresses, without a final slash.

@@ -88,13 +88,13 @@ type Platform struct {
 	press     *paper.Press
 	// loginAssets is the look, as the login host serves it.
 	loginAssets http.Handler
-	login     *login.Service
-	portal    *portal.Portal
-	ports     *listen.Ports
-	server    *listen.Server
-	handlers  map[string]effect.Handler
-	ready     chan struct{}
-	readyOnce sync.Once
+	login       *login.Service
+	portal      *portal.Portal
+	ports       *listen.Ports
+	server      *listen.Server
+	handlers    map[string]effect.Handler
+	ready       chan struct{}
+	readyOnce   sync.Once
 }
 
 // Open wires the platform. Without o.Listen nothing is bound.
@@ -614,4 +614,3 @@ func (a *app) ca() *cobra.Command {
 	})
 	return cmd
 }
-
