@@ -10,7 +10,6 @@ import (
 	"cse.example/cse/ground/civil"
 	"cse.example/cse/ground/words"
 	"cse.example/cse/issuer/counter"
-	"cse.example/cse/person/codicefiscale"
 	"cse.example/cse/person/registry"
 	"cse.example/cse/portal/look"
 )
@@ -44,9 +43,13 @@ func (c *call) steps(current int) look.Steps {
 	return s
 }
 
-// panelOf finds card among its holder's.
-func (c *call) panelOf(cf codicefiscale.Code, id string) (panel, error) {
-	w, err := c.p.wallet(c.r.Context(), cf)
+// panelOf is the card with that number and its holder.
+func (c *call) panelOf(id string) (panel, error) {
+	card, err := c.card(id)
+	if err != nil {
+		return panel{}, err
+	}
+	w, err := c.p.wallet(c.r.Context(), card.CF)
 	if err != nil {
 		return panel{}, err
 	}
@@ -72,22 +75,27 @@ func (c *call) stepShow(n int, data stepData, values url.Values, faults ...*word
 	return c.show(status, "step"+strconv.Itoa(n), page)
 }
 
-// begin shows step 1: GET /sportello/attivazione?cf=…&tessera=….
-func (c *call) begin() error {
-	q := c.r.URL.Query()
-	return c.stepOne(q.Get("cf"), q.Get("tessera"), nil)
-}
+// begin shows step 1: GET /sportello/attivazione?tessera=….
+func (c *call) begin() error { return c.stepOne(c.r.URL.Query().Get("tessera"), nil) }
 
-func (c *call) stepOne(code, card string, values url.Values, faults ...*words.Fault) error {
-	cf, err := codicefiscale.Parse(code)
-	if err != nil {
-		return words.Refuse("CSE-002").Because(err)
-	}
-	p, err := c.panelOf(cf, card)
+// stepOne reads the card through the desk, which asks for the right to look and
+// journals it: a card number alone shows nobody's name unnoticed.
+func (c *call) stepOne(id string, values url.Values, faults ...*words.Fault) error {
+	card, err := c.card(id)
 	if err != nil {
 		return err
 	}
-	return c.stepShow(1, stepData{Panel: p}, values, faults...)
+	w, err := c.p.Desk.Sheet(c.r.Context(), *c.op, card.CF)
+	if err != nil {
+		return err
+	}
+	for _, l := range w.Cards {
+		if l.Card.ID == id {
+			p := panel{w.Person, Card{Card: l.Card, Functions: l.Functions}, c.stateBadge(l.Card.State)}
+			return c.stepShow(1, stepData{Panel: p}, values, faults...)
+		}
+	}
+	return words.Refuse("CSE-139")
 }
 
 // start takes step 1 and opens the draft.
@@ -95,15 +103,11 @@ func (c *call) start() error {
 	if err := c.form(); err != nil {
 		return err
 	}
-	cf, err := codicefiscale.Parse(c.value("cf"))
-	if err != nil {
-		return words.Refuse("CSE-002").Because(err)
-	}
 	d, err := c.p.Drafts.StartDraft(c.r.Context(), *c.op, counter.CardStep{
-		CF: cf, Card: c.value("tessera"), LastFive: compact(c.value("tessera_ultime_cinque")),
+		Card: c.value("tessera"), LastFive: compact(c.value("tessera_ultime_cinque")),
 	})
 	if f := words.FaultOf(err); f != nil {
-		return c.stepOne(c.value("cf"), c.value("tessera"), c.r.PostForm, f)
+		return c.stepOne(c.value("tessera"), c.r.PostForm, f)
 	}
 	if err != nil {
 		return err
@@ -121,7 +125,7 @@ func (c *call) draft() (counter.Draft, stepData, error) {
 	if err != nil {
 		return d, stepData{}, err
 	}
-	p, err := c.panelOf(d.Card.CF, d.Card.Card)
+	p, err := c.panelOf(d.Card.Card)
 	data := stepData{Panel: p, ID: d.ID, Version: d.Version, Email: d.Contact.Email}
 	for _, k := range counter.DocumentKinds() {
 		data.Kinds = append(data.Kinds, string(k))
@@ -282,7 +286,7 @@ func (c *call) filePage(faults ...*words.Fault) error {
 	if err != nil {
 		return err
 	}
-	p, err := c.panelOf(codicefiscale.Code(a.Form.CF), a.Card)
+	p, err := c.panelOf(a.Card)
 	if err != nil {
 		return err
 	}

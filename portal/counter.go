@@ -16,14 +16,19 @@ type hitView struct {
 	registry.Person
 	HasCard bool
 	Badge   look.Badge
+	Path    string
 }
 
-func (c *call) hits(found []counter.Hit) []hitView {
+func (c *call) hits(found []counter.Hit) ([]hitView, error) {
 	out := make([]hitView, len(found))
 	for i, h := range found {
-		out[i] = hitView{h.Person, h.Card.ID != "", c.stateBadge(h.Card.State)}
+		path, err := c.holderPath(h.Person.CF, h.Card.ID)
+		if err != nil {
+			return nil, err
+		}
+		out[i] = hitView{h.Person, h.Card.ID != "", c.stateBadge(h.Card.State), path}
 	}
-	return out
+	return out, nil
 }
 
 // fileLink leads to an activation done at this counter.
@@ -50,7 +55,10 @@ func (c *call) deskPage(status int, query string, found []counter.Hit, faults ..
 		}
 		data.Role += c.say("portal.role." + string(r))
 	}
-	data.Hits = c.hits(found)
+	var err error
+	if data.Hits, err = c.hits(found); err != nil {
+		return err
+	}
 	if c.p.Tasks != nil {
 		tasks, err := c.p.Tasks(c.r.Context(), *c.op)
 		if err != nil {
@@ -69,8 +77,12 @@ func (c *call) deskPage(status int, query string, found []counter.Hit, faults ..
 
 // search finds a holder by codice fiscale, TEAM number, card number or name.
 // One holder found opens his sheet at once. A bar code scanner adds asterisks.
+// It is a POST: what is searched never becomes part of an address.
 func (c *call) search() error {
-	q := strings.TrimSpace(strings.ReplaceAll(c.r.URL.Query().Get("q"), "*", ""))
+	if err := c.form(); err != nil {
+		return err
+	}
+	q := strings.TrimSpace(strings.ReplaceAll(c.value("q"), "*", ""))
 	if q == "" {
 		return c.deskPage(http.StatusUnprocessableEntity, "", nil, words.Refuse("CSE-358").At("q"))
 	}
@@ -82,7 +94,11 @@ func (c *call) search() error {
 		return err
 	}
 	if len(found) == 1 {
-		return c.leave("/sportello/titolare/" + url.PathEscape(string(found[0].Person.CF)))
+		path, err := c.holderPath(found[0].Person.CF, found[0].Card.ID)
+		if err != nil {
+			return err
+		}
+		return c.leave(path)
 	}
 	return c.deskPage(http.StatusOK, q, found)
 }
@@ -101,13 +117,7 @@ func (c *call) deskHelp() error {
 }
 
 // sheet is the holder's sheet (scheda titolare).
-func (c *call) sheet() error { return c.sheetPage(http.StatusOK, c.r.PathValue("cf")) }
-
-func (c *call) sheetPage(status int, code string, faults ...*words.Fault) error {
-	cf, err := codicefiscale.Parse(code)
-	if err != nil {
-		return words.Refuse("CSE-002").Because(err)
-	}
+func (c *call) sheet(cf codicefiscale.Code) error {
 	w, err := c.p.Desk.Sheet(c.r.Context(), *c.op, cf)
 	if err != nil {
 		return err
@@ -119,10 +129,6 @@ func (c *call) sheetPage(status int, code string, faults ...*words.Fault) error 
 	x := w.Person
 	page := c.page("sportello", "portal.sheet.title", strings.TrimSpace(x.Surname+" "+x.Name))
 	c.crumbs(page, "look.menu.counter", "/sportello")
-	page.Form = c.newForm(nil, faults...)
-	if len(faults) > 0 {
-		page.Fault = faults[0]
-	}
 	data := struct {
 		registry.Person
 		Place          string
@@ -144,7 +150,7 @@ func (c *call) sheetPage(status int, code string, faults ...*words.Fault) error 
 		data.Files = append(data.Files, fileLink{protocol, filePath(protocol)})
 	}
 	page.Data = data
-	return c.show(status, "sheet", page)
+	return c.show(http.StatusOK, "sheet", page)
 }
 
 func (c *call) assistance(x registry.Person) look.Badge {

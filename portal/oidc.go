@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"net/http"
+	"regexp"
 	"strings"
 	"sync"
 
@@ -69,8 +70,12 @@ func (c *client) endpoints(ctx context.Context) (*endpoints, error) {
 	return c.ready, nil
 }
 
+// hint is what a login_hint (OpenID Connect Core, 3.1.2.1) may look like here: a
+// word that chooses a way in, never a person.
+var hint = regexp.MustCompile(`^[a-z-]{1,40}$`)
+
 // enter sends the browser to login; it comes back to /ritorno and then to the
-// path in ?a=.
+// path in ?a=. A login_hint goes along.
 func (c *call) enter() error {
 	e, err := c.p.login.endpoints(c.r.Context())
 	if err != nil {
@@ -94,6 +99,9 @@ func (c *call) enter() error {
 	opts := []oauth2.AuthCodeOption{
 		oidc.Nonce(f.Nonce), oauth2.S256ChallengeOption(f.Verifier),
 		oauth2.SetAuthURLParam("ui_locales", string(c.tongue.lang)),
+	}
+	if h := c.r.URL.Query().Get("login_hint"); hint.MatchString(h) {
+		opts = append(opts, oauth2.SetAuthURLParam("login_hint", h))
 	}
 	c.w.Header().Set("Cache-Control", "no-store")
 	http.Redirect(c.w, c.r, e.oauth.AuthCodeURL(f.State, opts...), http.StatusSeeOther)

@@ -22,6 +22,8 @@ type People interface {
 
 // Cards is the issuer's record of cards, read only; a lifecycle.Store is one.
 type Cards interface {
+	// Get answers lifecycle.ErrUnknown for a number that no card has.
+	Get(ctx context.Context, id string) (lifecycle.Card, error)
 	ByPerson(ctx context.Context, cf codicefiscale.Code) ([]lifecycle.Card, error)
 }
 

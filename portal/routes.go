@@ -42,8 +42,10 @@ func (p *Portal) routes() http.Handler {
 	at("GET /tessera", citizen((*call).tessera))
 
 	at("GET /sportello", atCounter((*call).desk))
-	at("GET /sportello/cerca", atCounter((*call).search))
-	at("GET /sportello/titolare/{cf}", atCounter((*call).sheet))
+	at("POST /sportello/cerca", atCounter((*call).search))
+	at("GET /sportello/cerca", func(c *call) error { return c.leave("/sportello") }) // a search is not an address
+	at("GET /sportello/tessera/{numero}", atCounter((*call).sheetOfCard))
+	at("GET /sportello/titolare/{riferimento}", atCounter((*call).sheetOfHolder))
 	at("GET /sportello/attivazione", atCounter((*call).begin))
 	at("POST /sportello/attivazione", atCounter((*call).start))
 	at("GET /sportello/attivazione/{id}", atCounter((*call).resumeDraft))

@@ -373,7 +373,7 @@ func TestActivation(t *testing.T) {
 			t.Fatalf("POST %s: %d to %q (%s), want %q", path, w.Code, got, w.Header().Get("CSE-Error"), want)
 		}
 	}
-	step("/sportello/attivazione", "/sportello/attivazione/nuova/2", "cf", string(card.CF), "tessera", card.ID, "tessera_ultime_cinque", card.ID[11:])
+	step("/sportello/attivazione", "/sportello/attivazione/nuova/2", "tessera", card.ID, "tessera_ultime_cinque", card.ID[11:])
 	if w := v.do("GET", "/sportello/attivazione/nuova/4", nil); w.Header().Get("Location") != "/sportello/attivazione/nuova/2" {
 		t.Errorf("step 4 before its time: %d %s", w.Code, w.Header().Get("Location"))
 	}
@@ -390,6 +390,23 @@ func TestOpenRedirect(t *testing.T) {
 		w := v.do("GET", "/ritorno?code=the-code&state="+state, nil)
 		if got := w.Header().Get("Location"); got != "/tessera" {
 			t.Errorf("a=%q leads to %q", bad, got)
+		}
+	}
+}
+
+func TestLoginHint(t *testing.T) {
+	_, _, v := withProvider(t)
+	for in, want := range map[string]string{
+		"demo-cittadino": "demo-cittadino", "demo-operatore": "demo-operatore", "": "", "RSSMRA80A01H501U": "", "a b": "", "a@b.it": "",
+		strings.Repeat("a", 40): strings.Repeat("a", 40), strings.Repeat("a", 41): "", "a\n": "",
+	} {
+		w := v.do("GET", "/entra?a=/tessera&login_hint="+url.QueryEscape(in), nil)
+		to, err := url.Parse(w.Header().Get("Location"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := to.Query().Get("login_hint"); got != want || to.Query().Has("login_hint") != (want != "") {
+			t.Errorf("login_hint %q arrives as %q, want %q", in, got, want)
 		}
 	}
 }

@@ -118,6 +118,15 @@ func (p people) Get(_ context.Context, cf codicefiscale.Code) (registry.Person, 
 // cards is a few cards.
 type cards []lifecycle.Card
 
+func (c cards) Get(_ context.Context, id string) (lifecycle.Card, error) {
+	for _, x := range c {
+		if x.ID == id {
+			return x, nil
+		}
+	}
+	return lifecycle.Card{}, lifecycle.ErrUnknown
+}
+
 func (c cards) ByPerson(_ context.Context, cf codicefiscale.Code) ([]lifecycle.Card, error) {
 	var out []lifecycle.Card
 	for _, x := range c {

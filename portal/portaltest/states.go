@@ -24,6 +24,8 @@ type State struct {
 	Form url.Values
 	// Who is a role of the cast whose session asks; empty: nobody.
 	Who string
+	// Follow shows the page that the answer leads to.
+	Follow bool
 	// Status and Fault (CSE-nnn or empty) are what must be answered.
 	Status int
 	Fault  string
@@ -31,7 +33,7 @@ type State struct {
 
 // form makes url.Values of pairs.
 func form(pairs ...string) url.Values {
-	v := url.Values{"_": nil}
+	v := url.Values{}
 	for i := 0; i+1 < len(pairs); i += 2 {
 		v.Set(pairs[i], pairs[i+1])
 	}
@@ -90,21 +92,23 @@ func (s *Stage) counterStates() []State {
 	post := func(name, path, fault string, f url.Values) State {
 		return State{Name: name, Host: "portal", Path: path, Form: f, Who: who, Status: 422, Fault: fault}
 	}
-	cf, card := string(s.People["pending"].CF), s.Cards["pending"].ID
+	card := s.Cards["pending"].ID
 	return []State{
 		page("sportello", "/sportello"),
 		page("sportello-aiuto", "/sportello/aiuto"),
-		page("sportello-trovati", "/sportello/cerca?q=tutti"),
-		page("sportello-nessuno", "/sportello/cerca?q=zzz"),
-		{Name: "sportello-vuota", Host: "portal", Path: "/sportello/cerca?q=", Who: who, Status: 422, Fault: "CSE-358"},
-		{Name: "sportello-cf-errato", Host: "portal", Path: "/sportello/cerca?q=RSSMRA80A01H501X", Who: who, Status: 422, Fault: "CSE-101"},
-		page("scheda-pending", "/sportello/titolare/"+cf),
-		page("scheda-active", "/sportello/titolare/"+string(s.People["active"].CF)),
-		page("scheda-chipless", "/sportello/titolare/"+string(s.People["chipless"].CF)),
-		page("scheda-minor", "/sportello/titolare/"+string(s.People["minor"].CF)),
-		page("scheda-cardless", "/sportello/titolare/"+string(s.People["cardless"].CF)),
-		page("passo-1", "/sportello/attivazione?cf="+cf+"&tessera="+card),
-		post("passo-1-errore", "/sportello/attivazione", "CSE-132", form("cf", cf, "tessera", card, "tessera_ultime_cinque", "00000")),
+		{Name: "sportello-trovati", Host: "portal", Path: "/sportello/cerca", Form: form("q", "tutti"), Who: who, Status: 200},
+		{Name: "sportello-nessuno", Host: "portal", Path: "/sportello/cerca", Form: form("q", "zzz"), Who: who, Status: 200},
+		post("sportello-vuota", "/sportello/cerca", "CSE-358", form("q", "")),
+		post("sportello-cf-errato", "/sportello/cerca", "CSE-101", form("q", "RSSMRA80A01H501X")),
+		page("scheda-pending", "/sportello/tessera/"+card),
+		page("scheda-active", "/sportello/tessera/"+s.Cards["active"].ID),
+		page("scheda-chipless", "/sportello/tessera/"+s.Cards["chipless"].ID),
+		page("scheda-minor", "/sportello/tessera/"+s.Cards["minor"].ID),
+		{Name: "scheda-cardless", Host: "portal", Path: "/sportello/cerca", Form: form("q", string(s.People["cardless"].CF)), Who: who, Status: 200, Follow: true},
+		{Name: "scheda-ignota", Host: "portal", Path: "/sportello/titolare/abc", Who: who, Status: 404, Fault: "CSE-002"},
+		{Name: "scheda-numero-ignoto", Host: "portal", Path: "/sportello/tessera/6999999999999999", Who: who, Status: 403, Fault: "CSE-139"},
+		page("passo-1", "/sportello/attivazione?tessera="+card),
+		post("passo-1-errore", "/sportello/attivazione", "CSE-132", form("tessera", card, "tessera_ultime_cinque", "00000")),
 		page("passo-2", "/sportello/attivazione/due/2"),
 		post("passo-2-vuoto", "/sportello/attivazione/due/2", "CSE-361", form("versione", "1")),
 		post("passo-2-scaduto", "/sportello/attivazione/due/2", "CSE-110", form("versione", "1", "presente", "titolare", "documento_tipo", "CI",
@@ -169,12 +173,10 @@ func (s *Stage) Play(w http.ResponseWriter, ctx context.Context, st State, lang 
 	}
 	method, body := http.MethodGet, ""
 	if st.Form != nil {
-		f := st.Form
-		delete(f, "_")
-		method, body = http.MethodPost, f.Encode()
+		method, body = http.MethodPost, st.Form.Encode()
 	}
 	r := httptest.NewRequestWithContext(ctx, method, origin+prefix+st.Path, strings.NewReader(body))
-	if body != "" || method == http.MethodPost {
+	if method == http.MethodPost {
 		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	}
 	r.Header.Set("Accept-Language", string(lang))
@@ -185,6 +187,9 @@ func (s *Stage) Play(w http.ResponseWriter, ctx context.Context, st State, lang 
 		}
 		r.AddCookie(c)
 	}
+	if st.Follow {
+		r = s.follow(r)
+	}
 	switch st.Host {
 	case "closed":
 		s.Closed.ServeHTTP(w, r)
@@ -194,6 +199,16 @@ func (s *Stage) Play(w http.ResponseWriter, ctx context.Context, st State, lang 
 		s.Portal.ServeHTTP(w, r)
 	}
 	return nil
+}
+
+// follow asks the portal and makes the request to which its answer leads.
+func (s *Stage) follow(r *http.Request) *http.Request {
+	w := httptest.NewRecorder()
+	s.Portal.ServeHTTP(w, r)
+	next := httptest.NewRequestWithContext(r.Context(), http.MethodGet, s.addr.Portal+w.Header().Get("Location"), http.NoBody)
+	next.Header = r.Header.Clone()
+	next.Header.Del("Content-Type")
+	return next
 }
 
 // loginPage shows a page of login as login would ask for it.
