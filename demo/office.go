@@ -301,8 +301,8 @@ func (g *game) activateAt(ctx context.Context, b *browser.Browser, d *drawer) er
 
 // openActivation goes from the search's answer or the sheet to step 1.
 func (g *game) openActivation(ctx context.Context, b *browser.Browser, d *drawer) error {
-	if !strings.Contains(b.Page.URL.Path, "/titolare") {
-		if to := b.Page.Href(func(h string) bool { return strings.Contains(h, "/sportello/titolare/") }); to != "" {
+	if sheet := "/sportello/tessera/" + d.Card.ID; !strings.HasSuffix(b.Page.URL.Path, sheet) {
+		if to := b.Page.Href(func(h string) bool { return strings.HasSuffix(h, sheet) }); to != "" {
 			if err := b.Get(ctx, to); err != nil {
 				return err
 			}
