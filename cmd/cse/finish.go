@@ -9,9 +9,11 @@ import (
 	"regexp"
 	"strings"
 	"text/tabwriter"
+	"time"
 	"unicode"
 
 	"cse.example/cse/card/holder"
+	"cse.example/cse/ground/civil"
 	"cse.example/cse/ground/words"
 )
 
@@ -163,17 +165,21 @@ func printable(s string) string {
 	}, s)
 }
 
-// day is an ISO date, or an RFC 3339 time in UTC, as people of this language
-// write it; JSON keeps the ISO form.
+// day is an ISO date, or an RFC 3339 time, as people in Italy read it: the day
+// and the hour of Europe/Rome. JSON keeps the ISO form in UTC.
 func (a *app) day(iso string) string {
-	if a.language != words.Italian || len(iso) < len("2006-01-02") {
+	if t, err := time.Parse(time.RFC3339, iso); err == nil {
+		layout := "2006-01-02 15:04 MST"
+		if a.language == words.Italian {
+			layout = "02/01/2006 15:04"
+		}
+		return t.In(civil.Rome).Format(layout)
+	}
+	d, err := civil.ParseISO(iso)
+	if err != nil || a.language != words.Italian {
 		return iso
 	}
-	text := iso[8:10] + "/" + iso[5:7] + "/" + iso[:4]
-	if len(iso) > 16 {
-		text += " " + iso[11:16] + " UTC"
-	}
-	return text
+	return d.Italian()
 }
 
 // cannotWrite is the fault of a file that cannot be written.
