@@ -270,11 +270,11 @@ func (c *call) contacts(id string, version int64) (string, []*words.Fault, error
 // activate does the act; the draft ends with it.
 func (c *call) activate(id string, version int64) (string, []*words.Fault, error) {
 	a, err := c.p.Drafts.Activate(c.r.Context(), *c.op, id, version)
-	return filePath(a.Protocol), nil, err
+	return FilePath(a.Protocol), nil, err
 }
 
-// filePath is the address of an activation done; a protocol number is AAAA/NNNNNNN.
-func filePath(protocol string) string { return "/sportello/pratica/" + protocol }
+// FilePath is the address of an activation done; a protocol number is AAAA/NNNNNNN.
+func FilePath(protocol string) string { return "/sportello/pratica/" + protocol }
 
 func (c *call) protocol() string { return c.r.PathValue("anno") + "/" + c.r.PathValue("numero") }
 
@@ -298,7 +298,7 @@ func (c *call) filePage(faults ...*words.Fault) error {
 	c.crumbs(page, "look.menu.counter", "/sportello")
 	page.Form = c.newForm(c.r.PostForm, faults...)
 	page.Data = stepData{
-		Panel: p, Steps: c.steps(step), Email: a.Form.EmailMasked, Protocol: a.Protocol, Path: filePath(a.Protocol),
+		Panel: p, Steps: c.steps(step), Email: a.Form.EmailMasked, Protocol: a.Protocol, Path: FilePath(a.Protocol),
 		Printed: !a.PrintedAt.IsZero(), Handed: !a.HandedAt.IsZero(),
 	}
 	status := http.StatusOK
@@ -352,5 +352,5 @@ func (c *call) handOver() error {
 	if err != nil {
 		return err
 	}
-	return c.leave(filePath(c.protocol()))
+	return c.leave(FilePath(c.protocol()))
 }

@@ -147,7 +147,7 @@ func (c *call) sheet(cf codicefiscale.Code) error {
 		data.Views = append(data.Views, v)
 	}
 	for _, protocol := range w.Protocols {
-		data.Files = append(data.Files, fileLink{protocol, filePath(protocol)})
+		data.Files = append(data.Files, fileLink{protocol, FilePath(protocol)})
 	}
 	page.Data = data
 	return c.show(http.StatusOK, "sheet", page)

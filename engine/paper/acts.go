@@ -49,17 +49,46 @@ type Activation struct {
 	Informativa string
 }
 
+func (a Activation) check() error {
+	if a.Protocol == "" || a.At.IsZero() || a.Informativa == "" {
+		return errors.New("paper: the activation module needs protocol number, instant and version of the privacy notice")
+	}
+	return nil
+}
+
 // ActivationModule prints the two copies, one page each.
 func (p *Press) ActivationModule(lang words.Lang, a Activation) ([]byte, error) {
-	if a.Protocol == "" || a.At.IsZero() || a.Informativa == "" {
-		return nil, errors.New("paper: the activation module needs protocol number, instant and version of the privacy notice")
+	if err := a.check(); err != nil {
+		return nil, err
 	}
 	s := p.sheet(lang, "paper.act.title")
+	s.module(a)
+	return s.bytes()
+}
+
+// ActivationPapers prints what an activation leaves on paper: the code form,
+// which comes first, then the holder's copy of the module, then the office's.
+// On both sides of the paper the first sheet is the holder's, the second the
+// office's. The bytes contain the first halves, as those of CodesForm.
+func (p *Press) ActivationPapers(lang words.Lang, f CodesForm, a Activation) ([]byte, error) {
+	if err := errors.Join(f.check(), a.check()); err != nil {
+		return nil, err
+	}
+	if f.Protocol != a.Protocol {
+		return nil, errors.New("paper: the code form and the module have different protocol numbers")
+	}
+	s := p.sheet(lang, "paper.papers.title")
+	s.codesPage(f)
+	s.module(a)
+	return s.bytes()
+}
+
+// module is the two copies.
+func (s *sheet) module(a Activation) {
 	for _, copyFor := range []string{"paper.copy.holder", "paper.copy.office"} {
 		s.head(s.say("paper.act.title"), s.say(copyFor))
 		s.activation(a)
 	}
-	return s.bytes()
 }
 
 func (s *sheet) activation(a Activation) {

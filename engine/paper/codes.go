@@ -30,18 +30,33 @@ type CodesForm struct {
 	Email string
 }
 
-// CodesForm prints the form. The bytes contain the first halves: hand them to
-// the printer and keep them nowhere.
-func (p *Press) CodesForm(lang words.Lang, f CodesForm) ([]byte, error) {
+// check refuses a form that lacks what makes it one.
+func (f CodesForm) check() error {
 	if f.Protocol == "" || f.Day.IsZero() {
-		return nil, errors.New("paper: the code form needs protocol number and day")
+		return errors.New("paper: the code form needs protocol number and day")
 	}
 	for name, half := range map[string]secret.Text{"PIN": f.PIN, "PUK": f.PUK, "CIP": f.CIP} {
 		if !digits(half) {
-			return nil, fmt.Errorf("paper: the first half of the %s is not made of digits", name)
+			return fmt.Errorf("paper: the first half of the %s is not made of digits", name)
 		}
 	}
+	return nil
+}
+
+// CodesForm prints the form. The bytes contain the first halves: hand them to
+// the printer and keep them nowhere.
+func (p *Press) CodesForm(lang words.Lang, f CodesForm) ([]byte, error) {
+	if err := f.check(); err != nil {
+		return nil, err
+	}
 	s := p.sheet(lang, "paper.codes.title")
+	s.codesPage(f)
+	return s.bytes()
+}
+
+// codesPage is one page; nothing may come before it in a document, so that no
+// digit follows the words PIN, PUK and CIP before the lines of the codes.
+func (s *sheet) codesPage(f CodesForm) {
 	s.head(s.say("paper.codes.title"), s.say("paper.codes.subtitle"))
 	s.halves(f)
 	s.section(s.say("paper.codes.whose"))
@@ -68,7 +83,6 @@ func (p *Press) CodesForm(lang words.Lang, f CodesForm) ([]byte, error) {
 	s.steps(s.say("paper.codes.unblock"), s.say("paper.codes.puk.blocked"))
 	s.section(s.say("paper.codes.careful"))
 	s.steps(s.say("paper.codes.secret"), s.say("paper.codes.nomail"), s.say("paper.codes.help", s.o.Helpline))
-	return s.bytes()
 }
 
 // halves prints the three lines. Each line is one string and nothing else is

@@ -61,18 +61,26 @@ func TestPdftotext(t *testing.T) {
 		t.Fatal("pdftotext is missing: install the package poppler-utils")
 	}
 	for _, lang := range []words.Lang{words.Italian, words.English} {
-		path := filepath.Join(t.TempDir(), "form.pdf")
-		if err := os.WriteFile(path, documents(t, lang)["codes"], 0o600); err != nil {
-			t.Fatal(err)
-		}
-		for _, mode := range [][]string{{}, {"-raw"}, {"-layout"}} {
-			out, err := exec.CommandContext(t.Context(), "pdftotext", append(mode, "-enc", "UTF-8", path, "-")...).CombinedOutput()
-			if err != nil {
-				t.Fatalf("%v: %s", err, out)
+		docs := documents(t, lang)
+		for name, check := range map[string]func(*testing.T, string){"codes": checkCodes, "papers": checkPapers} {
+			path := filepath.Join(t.TempDir(), "form.pdf")
+			if err := os.WriteFile(path, docs[name], 0o600); err != nil {
+				t.Fatal(err)
 			}
-			// -layout keeps columns by leading spaces; a line is still a line.
-			text := regexp.MustCompile(`(?m)^ +`).ReplaceAllString(string(out), "")
-			t.Run(string(lang)+strings.Join(mode, ""), func(t *testing.T) { checkCodes(t, text) })
+			for _, mode := range [][]string{{}, {"-raw"}, {"-layout"}} {
+				text := pdftotext(t, path, mode...)
+				t.Run(string(lang)+strings.Join(mode, "")+name, func(t *testing.T) { check(t, text) })
+			}
 		}
 	}
+}
+
+func pdftotext(t *testing.T, path string, mode ...string) string {
+	t.Helper()
+	out, err := exec.CommandContext(t.Context(), "pdftotext", append(mode, "-enc", "UTF-8", path, "-")...).CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	// -layout keeps columns by leading spaces; a line is still a line.
+	return regexp.MustCompile(`(?m)^ +`).ReplaceAllString(string(out), "")
 }

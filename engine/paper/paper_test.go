@@ -67,6 +67,8 @@ func documents(t *testing.T, lang words.Lang) map[string][]byte {
 	add("activation", pdf, err)
 	pdf, err = p.ActivationModule(lang, minor)
 	add("activation-parent", pdf, err)
+	pdf, err = p.ActivationPapers(lang, form(), activation())
+	add("papers", pdf, err)
 	pdf, err = p.RevocationReceipt(lang, Revocation{
 		Protocol: "2026/0000124", At: at, Office: "Azienda USL Toscana centro", Operator: "m.rossi", Holder: holder, CardID: "6030010000001234", Reason: "Furto",
 		ReportAuthority: "Carabinieri di Firenze", ReportNumber: "AB/77", ReportDay: day, PublishedBy: at.Add(time.Hour), Duplicate: true,
@@ -140,18 +142,38 @@ func TestCodesForm(t *testing.T) {
 		docs := documents(t, lang)
 		keep(t, lang, docs)
 		checkCodes(t, extract(t, docs["codes"]))
+		checkPapers(t, extract(t, docs["papers"]))
 		for name, pdf := range docs {
 			text := extract(t, pdf)
 			if strings.Contains(text, "⟦") || strings.Contains(text, "?") || strings.Contains(text, "%!") {
 				t.Errorf("%s, %s: a text is missing or cannot be printed:\n%s", name, lang, text)
 			}
-			if name != "codes" && (word.MatchString(strings.ReplaceAll(text, "PINI", "")) && name != "revocation") {
+			if name != "codes" && name != "papers" && (word.MatchString(strings.ReplaceAll(text, "PINI", "")) && name != "revocation") {
 				t.Errorf("%s speaks of codes", name)
 			}
-			pages := map[string]int{"activation": 2, "activation-parent": 2}
+			pages := map[string]int{"activation": 2, "activation-parent": 2, "papers": 3}
 			if got, want := bytes.Count(pdf, []byte("/Type /Page\n")), max(1, pages[name]); got != want {
 				t.Errorf("%s, %s: %d pages, want %d", name, lang, got, want)
 			}
+		}
+	}
+}
+
+// checkPapers: the papers of an activation obey the rule of the code form over
+// the whole of their text, and carry both copies after it.
+func checkPapers(t *testing.T, text string) {
+	t.Helper()
+	codes, module, ok := strings.Cut(text, holder.CF) // the module's first barcode and line
+	if !ok || strings.Count(module, "2026-1") != 2 || strings.Count(module, "giulia.bianchi@esempio.it") != 2 {
+		t.Error("the two copies of the module do not follow the code form")
+	}
+	checkCodes(t, codes)
+	for name, re := range greedy {
+		if a, b := re.FindStringSubmatch(codes), re.FindStringSubmatch(text); a == nil || b == nil || a[1] != b[1] {
+			t.Errorf("%s reads %q on the form and %q in the whole", name, a, b)
+		}
+		if n := len(half[name].FindAllString(text, -1)); n != 1 {
+			t.Errorf("%s stands %d times in the whole", name, n)
 		}
 	}
 }
@@ -192,6 +214,13 @@ func TestRefusals(t *testing.T) {
 			t.Errorf("%s: %d bytes of PDF", name, len(pdf))
 		} else if strings.Contains(err.Error(), "3a") {
 			t.Errorf("%s: the error shows the half: %v", name, err)
+		}
+	}
+	other := activation()
+	other.Protocol = "2026/0000999"
+	for name, a := range map[string]Activation{"empty": {}, "another act's": other} {
+		if _, err := p.ActivationPapers(words.Italian, form(), a); err == nil {
+			t.Errorf("papers with an %s module were printed", name)
 		}
 	}
 	if _, err := p.ActivationModule(words.Italian, Activation{}); err == nil {

@@ -142,6 +142,20 @@ func (s *ActivationStore) ByCard(ctx context.Context, card string) ([]counter.Ac
 	return out, nil
 }
 
+// Open lists an office's activations that were not handed over, oldest first,
+// at most limit: counter.WorklistParts asks for it.
+func (s *ActivationStore) Open(ctx context.Context, office string, limit int) ([]counter.ActivationRow, error) {
+	rows, err := s.db.counter(ctx).ListOpenActivations(ctx, counterdb.ListOpenActivationsParams{Office: office, Limit: int32(min(limit, 10_000))})
+	if err != nil {
+		return nil, fmt.Errorf("store: list open activations: %w", err)
+	}
+	out := make([]counter.ActivationRow, len(rows))
+	for i, r := range rows {
+		out[i] = activationOf(r)
+	}
+	return out, nil
+}
+
 func activationOf(r counterdb.CounterActivation) counter.ActivationRow {
 	return counter.ActivationRow{
 		Protocol: r.Protocol, Draft: r.Draft, Card: r.Card, Operator: r.Operator, Office: r.Office,

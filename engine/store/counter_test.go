@@ -87,6 +87,23 @@ func TestActivations(t *testing.T) {
 		})
 		second := counter.ActivationRow{Protocol: "2026/0000003", Draft: "d2", Card: "c", Operator: "op", Office: "o", At: at.Add(time.Hour), Body: []byte{8}}
 		act(func(ctx context.Context) error { _, err := s.Add(ctx, second); return err })
+		elsewhere := counter.ActivationRow{Protocol: "2026/0000004", Draft: "d3", Card: "c2", Operator: "op", Office: "o2", At: at, Body: []byte{7}}
+		act(func(ctx context.Context) error { _, err := s.Add(ctx, elsewhere); return err })
+		open := func(office string, limit int, want ...string) {
+			t.Helper()
+			rows, err := s.Open(ctx, office, limit)
+			var got []string
+			for _, r := range rows {
+				got = append(got, r.Protocol)
+			}
+			if err != nil || cmp.Diff(want, got) != "" {
+				t.Errorf("open at %s, at most %d: %v, %v; want %v", office, limit, got, err, want)
+			}
+		}
+		open("o", 10, row.Protocol, second.Protocol)
+		open("o", 1, row.Protocol)
+		open("o2", 10, elsewhere.Protocol)
+		open("o3", 10)
 		for i, want := range []bool{true, false} {
 			act(func(ctx context.Context) error {
 				ok, err := s.Mark(ctx, row.Protocol, counter.StepPrinted, at.Add(time.Duration(i)*time.Minute))
@@ -100,6 +117,7 @@ func TestActivations(t *testing.T) {
 			_, err := s.Mark(ctx, row.Protocol, counter.StepHandedOver, at.Add(time.Hour))
 			return err
 		})
+		open("o", 10, second.Protocol)
 		row.PrintedAt, row.HandedAt = at, at.Add(time.Hour)
 		for _, by := range [][2]string{{row.Protocol, ""}, {"", "d1"}} {
 			if got, err := s.Find(ctx, by[0], by[1]); err != nil || cmp.Diff(row, got) != "" {

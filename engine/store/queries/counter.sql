@@ -35,6 +35,9 @@ SELECT * FROM counter_activation WHERE draft = $1;
 -- name: ListActivationsByCard :many
 SELECT * FROM counter_activation WHERE card = $1 ORDER BY at DESC, protocol DESC;
 
+-- name: ListOpenActivations :many
+SELECT * FROM counter_activation WHERE office = $1 AND handed_at = 0 ORDER BY at, protocol LIMIT $2;
+
 -- name: MarkPrinted :execrows
 UPDATE counter_activation SET printed_at = $2 WHERE protocol = $1 AND printed_at = 0;
 

@@ -231,6 +231,48 @@ func (q *Queries) ListActivationsByCard(ctx context.Context, card string) ([]Cou
 	return items, nil
 }
 
+const listOpenActivations = `-- name: ListOpenActivations :many
+SELECT protocol, draft, card, operator, office, at, printed_at, handed_at, body FROM counter_activation WHERE office = $1 AND handed_at = 0 ORDER BY at, protocol LIMIT $2
+`
+
+type ListOpenActivationsParams struct {
+	Office string
+	Limit  int32
+}
+
+func (q *Queries) ListOpenActivations(ctx context.Context, arg ListOpenActivationsParams) ([]CounterActivation, error) {
+	rows, err := q.db.QueryContext(ctx, listOpenActivations, arg.Office, arg.Limit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []CounterActivation
+	for rows.Next() {
+		var i CounterActivation
+		if err := rows.Scan(
+			&i.Protocol,
+			&i.Draft,
+			&i.Card,
+			&i.Operator,
+			&i.Office,
+			&i.At,
+			&i.PrintedAt,
+			&i.HandedAt,
+			&i.Body,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const markHandedOver = `-- name: MarkHandedOver :execrows
 UPDATE counter_activation SET handed_at = $2 WHERE protocol = $1 AND handed_at = 0
 `

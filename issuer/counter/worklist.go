@@ -1,0 +1,139 @@
+package counter
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"cse.example/cse/issuer/lifecycle"
+)
+
+// TaskKind is why something waits at a counter.
+type TaskKind string
+
+// The tasks.
+const (
+	// TaskPrint: activated, and the form was never printed.
+	TaskPrint TaskKind = "print"
+	// TaskHandOver: printed, and nobody ticked "consegnato e firmato".
+	TaskHandOver TaskKind = "handover"
+	// TaskUndelivered: the mail with the second halves did not arrive, or may
+	// not have (R75).
+	TaskUndelivered TaskKind = "undelivered"
+)
+
+// Task is something that an office has begun and not ended.
+type Task struct {
+	Kind           TaskKind
+	Protocol, Card string
+	// At is when it began to wait.
+	At time.Time
+}
+
+// Undelivered is a mail with second halves that stands still.
+type Undelivered struct {
+	Key string // as MailKey makes it
+	At  time.Time
+}
+
+// WorklistParts are what a Worklist reads; all are needed.
+type WorklistParts struct {
+	Directory *Directory
+	Cards     lifecycle.Store
+	// Find is that of Activations.
+	Find func(ctx context.Context, protocol, draft string) (ActivationRow, error)
+	// Open lists an office's activations that nobody ticked as handed over,
+	// oldest first, at most limit.
+	Open func(ctx context.Context, office string, limit int) ([]ActivationRow, error)
+	// Undelivered lists the mails that failed or whose fate is unknown, of all
+	// offices.
+	Undelivered func(ctx context.Context) ([]Undelivered, error)
+}
+
+// Worklist tells an operator what waits at his office ("da completare"). Make
+// one with NewWorklist.
+type Worklist struct{ d WorklistParts }
+
+// NewWorklist refuses a missing part.
+func NewWorklist(d WorklistParts) (*Worklist, error) {
+	if d.Directory == nil || d.Cards == nil || d.Find == nil || d.Open == nil || d.Undelivered == nil {
+		return nil, errors.New("counter: a worklist needs all its parts")
+	}
+	return &Worklist{d}, nil
+}
+
+// maxTasks is how many tasks a list shows.
+const maxTasks = 50
+
+// Tasks lists what waits at op's office, oldest first, at most fifty. What
+// cannot be done any more, since the card has ended and its codes with it, is
+// left out.
+func (w *Worklist) Tasks(ctx context.Context, op Operator) ([]Task, error) {
+	if err := w.d.Directory.Allowed(op, View, ""); err != nil {
+		return nil, err
+	}
+	rows, err := w.d.Open(ctx, op.Office.ID, maxTasks)
+	if err != nil {
+		return nil, err
+	}
+	var out []Task
+	for _, r := range rows {
+		t := Task{Kind: TaskPrint, Protocol: r.Protocol, Card: r.Card, At: r.At}
+		if !r.PrintedAt.IsZero() {
+			t.Kind, t.At = TaskHandOver, r.PrintedAt
+		}
+		out = append(out, t)
+	}
+	lost, err := w.undelivered(ctx, op)
+	if err != nil {
+		return nil, err
+	}
+	if out, err = w.alive(ctx, append(out, lost...)); err != nil {
+		return nil, err
+	}
+	slices.SortStableFunc(out, func(a, b Task) int { return a.At.Compare(b.At) })
+	return out[:min(len(out), maxTasks)], nil
+}
+
+func (w *Worklist) undelivered(ctx context.Context, op Operator) ([]Task, error) {
+	mails, err := w.d.Undelivered(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var out []Task
+	for _, m := range mails {
+		protocol, ok := strings.CutPrefix(m.Key, KindMailCodes+"/")
+		if !ok {
+			continue
+		}
+		r, err := w.d.Find(ctx, protocol, "")
+		if errors.Is(err, ErrNotFound) {
+			continue // not an activation's
+		}
+		if err != nil {
+			return nil, fmt.Errorf("counter: tasks: %w", err)
+		}
+		if r.Office == op.Office.ID {
+			out = append(out, Task{Kind: TaskUndelivered, Protocol: protocol, Card: r.Card, At: m.At})
+		}
+	}
+	return out, nil
+}
+
+// alive keeps the tasks of cards that are still in use.
+func (w *Worklist) alive(ctx context.Context, tasks []Task) ([]Task, error) {
+	out := tasks[:0]
+	for _, t := range tasks {
+		c, err := w.d.Cards.Get(ctx, t.Card)
+		if err != nil {
+			return nil, fmt.Errorf("counter: tasks: %w", err)
+		}
+		if c.State == lifecycle.Active || c.State == lifecycle.Suspended {
+			out = append(out, t)
+		}
+	}
+	return out, nil
+}

@@ -1,0 +1,115 @@
+package counter_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"cse.example/cse/engine/store"
+	"cse.example/cse/engine/store/storetest"
+	"cse.example/cse/ground/secret"
+	"cse.example/cse/ground/words"
+	"cse.example/cse/issuer/counter"
+)
+
+func (b *bench) worklist(t *testing.T, lost *[]counter.Undelivered) *counter.Worklist {
+	t.Helper()
+	w, err := counter.NewWorklist(counter.WorklistParts{
+		Directory: b.deps.Directory, Cards: b.db.Cards(), Find: b.db.Activations().Find, Open: b.db.Activations().Open,
+		Undelivered: func(context.Context) ([]counter.Undelivered, error) { return *lost, nil },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+// A task appears with the act, changes with the print, ends with the tick; a
+// lost mail is a task of its own; other offices see nothing (R75).
+func TestWorklist(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		b := newBench(t, db)
+		var lost []counter.Undelivered
+		w := b.worklist(t, &lost)
+		op, _, a := b.activated(t)
+		tasks := func(when string, op counter.Operator, want ...counter.Task) {
+			t.Helper()
+			got, err := w.Tasks(t.Context(), op)
+			if err != nil || cmp.Diff(want, got, cmpopts.EquateEmpty()) != "" {
+				t.Errorf("%s: %v\n%s", when, err, cmp.Diff(want, got))
+			}
+		}
+		task := func(kind counter.TaskKind, at time.Time) counter.Task {
+			return counter.Task{Kind: kind, Protocol: a.Protocol, Card: number, At: at}
+		}
+		tasks("activated", op, task(counter.TaskPrint, monday))
+		tasks("another office", b.operator(t, "op2", "com"))
+
+		b.clock.Advance(time.Minute)
+		if err := b.Printed(t.Context(), op, a.Protocol); err != nil {
+			t.Fatal(err)
+		}
+		tasks("printed", op, task(counter.TaskHandOver, monday.Add(time.Minute)))
+
+		lost = []counter.Undelivered{
+			{Key: "mail.notice/activated/" + a.Protocol, At: monday}, // no codes in it
+			{Key: counter.MailKey("2026/0000777"), At: monday},       // nobody's
+			{Key: counter.MailKey(a.Protocol), At: monday.Add(time.Second)},
+		}
+		tasks("mail lost", op, task(counter.TaskUndelivered, monday.Add(time.Second)), task(counter.TaskHandOver, monday.Add(time.Minute)))
+		tasks("mail lost, another office", b.operator(t, "op2", "com"))
+		if err := b.HandOver(t.Context(), op, a.Protocol); err != nil {
+			t.Fatal(err)
+		}
+		tasks("handed over", op, task(counter.TaskUndelivered, monday.Add(time.Second)))
+
+		cip := secret.FromString(string(b.codes[number].CIP.Reveal()))
+		if _, err := b.RevokeWithCIP(t.Context(), number, cip, "192.0.2.1", words.Italian); err != nil {
+			t.Fatal(err)
+		}
+		tasks("revoked", op)
+	})
+}
+
+func TestWorklistRefusals(t *testing.T) {
+	if _, err := counter.NewWorklist(counter.WorklistParts{}); err == nil {
+		t.Error("a worklist of nothing was made")
+	}
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		b := newBench(t, db)
+		broken := errors.New("no queue")
+		w, err := counter.NewWorklist(counter.WorklistParts{
+			Directory: b.deps.Directory, Cards: db.Cards(), Find: db.Activations().Find, Open: db.Activations().Open,
+			Undelivered: func(context.Context) ([]counter.Undelivered, error) { return nil, broken },
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.Tasks(t.Context(), b.operator(t, "op1", "asl1")); !errors.Is(err, broken) {
+			t.Errorf("a broken queue is hidden: %v", err)
+		}
+	})
+}
+
+// The module carries the whole address and the birthplace; the form does not.
+func TestModule(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		b := newBench(t, db)
+		_, _, a := b.activated(t)
+		m, err := b.Module(t.Context(), a.Form)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if m.Email != "Mario.Rossi@posta.example" || m.BirthPlace != "Firenze (FI)" || m.Informativa != counter.Informativa || m.Notices || m.Protocol != a.Protocol {
+			t.Errorf("module %+v", m)
+		}
+		a.Form.Protocol = "2026/0000099"
+		if _, err := b.Module(t.Context(), a.Form); !errors.Is(err, counter.ErrNotFound) {
+			t.Errorf("the module of nothing: %v", err)
+		}
+	})
+}
