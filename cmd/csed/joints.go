@@ -199,7 +199,8 @@ func (p *Platform) print(ctx context.Context, f counter.Form) ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		return pdf, errors.Join(render(ctx, e, 0), nil)
+		err = render(ctx, e, 0)
+		return pdf, err
 	}
 	return pdf, err
 }
@@ -209,12 +210,70 @@ func (p *Platform) codesForm(ctx context.Context, f counter.Form) ([]byte, error
 	if err != nil {
 		return nil, err
 	}
+	m, err := p.counter.Module(ctx, f)
+	if err != nil {
+		return nil, err
+	}
 	policy := codes.DefaultPolicy()
-	return p.press.CodesForm(f.Lang, paper.CodesForm{
+	return p.press.ActivationPapers(f.Lang, paper.CodesForm{
 		Protocol: f.Protocol, Day: civil.DayOf(f.At), Office: f.OfficeName, Surname: f.Surname, Name: f.Name, CardID: f.Card,
 		PIN: h.PIN, PUK: h.PUK, CIP: h.CIP, Email: f.EmailMasked,
 		PINBlanks: policy.PIN.Second, PUKBlanks: policy.PUK.Second, CIPBlanks: policy.CIP.Second,
+	}, moduleOf(m))
+}
+
+// moduleOf is the request of activation in the printer's words.
+func moduleOf(m counter.Module) paper.Activation {
+	return paper.Activation{
+		Protocol: m.Protocol, At: m.At, Office: m.OfficeName, Operator: m.OperatorName, CardID: m.Card, TEAM: m.TEAM,
+		Holder: paper.Person{Surname: m.Surname, Name: m.Name, CF: m.CF, Born: m.Born, BirthPlace: m.BirthPlace},
+		Shown: paper.Document{
+			Kind: words.Say(m.Lang, "counter.document."+string(m.Document.Kind)), Number: m.Document.Number, Issuer: m.Document.Issuer,
+			Expires: m.Document.Expires,
+		},
+		Email: m.Email, Notices: m.Notices, Informativa: m.Informativa,
+	}
+}
+
+// worklist is what waits at the counters.
+func (p *Platform) worklist() (*counter.Worklist, error) {
+	return counter.NewWorklist(counter.WorklistParts{
+		Directory: p.directory, Cards: p.db.Cards(), Find: p.db.Activations().Find, Open: p.db.Activations().Open,
+		Undelivered: p.undelivered,
 	})
+}
+
+// undelivered are the mails with second halves that the queue gave up, or of
+// which nobody knows whether they left (R75).
+func (p *Platform) undelivered(ctx context.Context) ([]counter.Undelivered, error) {
+	var out []counter.Undelivered
+	for _, state := range []string{queue.Failed, queue.Uncertain} {
+		items, err := p.queue.List(ctx, queue.Filter{State: state, Kind: counter.KindMailCodes, Limit: 1000})
+		if err != nil {
+			return nil, err
+		}
+		for _, i := range items {
+			out = append(out, counter.Undelivered{Key: i.Key, At: i.Created})
+		}
+	}
+	return out, nil
+}
+
+// tasks shows an operator what waits at his office.
+func (p *Platform) tasks(ctx context.Context, op counter.Operator) ([]portal.Task, error) {
+	w, err := p.worklist()
+	if err != nil {
+		return nil, err
+	}
+	list, err := w.Tasks(ctx, op)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]portal.Task, len(list))
+	for i, t := range list {
+		out[i] = portal.Task{At: t.At, Kind: string(t.Kind), Card: t.Card, Path: portal.FilePath(t.Protocol)}
+	}
+	return out, nil
 }
 
 // dropPrint destroys what is left of a print: released if done, cancelled if not.
