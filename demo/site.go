@@ -66,7 +66,6 @@ type Site struct {
 
 	mu       sync.Mutex // guards what follows, and the one card reader
 	stage    *Stage
-	lang     words.Lang
 	services map[string]*relyingParty
 }
 
@@ -191,6 +190,12 @@ type oneClick struct {
 
 // Chooser implements page.Pages.
 func (o oneClick) Chooser(w http.ResponseWriter, r *http.Request, p page.Chooser) {
+	for i, e := range p.Entrances {
+		if who, ok := strings.CutPrefix(e.URL, o.site.addresses.Demo+"/entra/"); ok {
+			who, _, _ = strings.Cut(who, "?")
+			p.Entrances[i].Label = words.Say(page.Lang(r), "demo.entrance."+map[string]string{"cittadino": "citizen", "operatore": "operator"}[who])
+		}
+	}
 	who := map[string]string{hintCitizen: "cittadino", hintOperator: "operatore"}[r.URL.Query().Get("login_hint")]
 	for _, e := range p.Entrances {
 		if who != "" && strings.HasPrefix(e.URL, o.site.addresses.Demo+"/entra/"+who+"?") {

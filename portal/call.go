@@ -34,7 +34,7 @@ func (c *call) page(section, titleKey string, args ...any) *look.Page {
 		p.Entered, p.Who = true, c.session.Name()
 	}
 	if c.op != nil {
-		p.Office = c.op.Office.Name
+		p.Who, p.Office = c.op.Name, c.op.Office.Name
 	}
 	return p
 }
