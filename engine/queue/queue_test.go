@@ -258,6 +258,13 @@ func TestReclaim(t *testing.T) {
 		b.must(t, b.Enqueue(t.Context(), mail("waiting")))
 		crash(t, db, "m", noon.Add(time.Hour))
 		crash(t, db, "p", noon.Add(time.Hour))
+		if n, err := b.Reclaim(t.Context(), "notice"); err != nil || n != 0 {
+			t.Fatalf("leases of another kind: Reclaim = %d, %v", n, err)
+		}
+		if n, err := b.Reclaim(t.Context(), "notice", "print"); err != nil || n != 1 || b.state(t, "m") != queue.Leased {
+			t.Fatalf("one kind: Reclaim = %d, %v, and the other is %s", n, err, b.state(t, "m"))
+		}
+		crash(t, db, "p", noon.Add(time.Hour))
 		n, err := b.Reclaim(t.Context())
 		if err != nil || n != 2 {
 			t.Fatalf("Reclaim = %d, %v", n, err)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -271,19 +272,24 @@ func (q *Queue) Do(ctx context.Context, key string, h effect.Handler) error {
 
 func atOnce(int) time.Duration { return 0 }
 
-// Reclaim declares every lease lost, run out or not, and tells how many there
-// were. Only a process that knows to be alone (it holds the lock on the data
-// folder) may call it, when it starts, so that what a crash left does not wait
-// for its lease.
-func (q *Queue) Reclaim(ctx context.Context) (int, error) {
+// Reclaim declares every lease of these kinds (of all, when none is named) lost,
+// run out or not, and tells how many there were. Only a process that knows to be
+// alone in performing them (it holds the lock of its role) may call it, when it
+// starts, so that what a crash left does not wait for its lease.
+func (q *Queue) Reclaim(ctx context.Context, kinds ...string) (int, error) {
 	rows, err := q.db(ctx).Leased(ctx)
 	if err != nil {
 		return 0, fmt.Errorf("queue: look for leases: %w", err)
 	}
+	n := 0
 	for _, row := range rows {
-		if err := q.settle(ctx, row, errLost, atOnce); err != nil {
-			return 0, err
+		if len(kinds) > 0 && !slices.Contains(kinds, row.Kind) {
+			continue
 		}
+		if err := q.settle(ctx, row, errLost, atOnce); err != nil {
+			return n, err
+		}
+		n++
 	}
-	return len(rows), nil
+	return n, nil
 }

@@ -18,6 +18,9 @@ func (p *Plant) Ship(ctx context.Context, id string) (int, error) {
 	if b.State != Received && b.State != Sent {
 		return 0, wrongStep(b)
 	}
+	if err := p.destroyFiles(b); err != nil { // should a kill have left some
+		return 0, err
+	}
 	posted, err := p.moveAll(ctx, b, lifecycle.Produced, lifecycle.Ship, "card.shipped")
 	if err != nil || b.State == Sent {
 		return posted, err

@@ -51,3 +51,6 @@ DELETE FROM card_codes WHERE card = $1;
 
 -- name: CountCodes :one
 SELECT COUNT(*) FROM card_codes;
+
+-- name: ListCoded :many
+SELECT card FROM card_codes WHERE card > $1 ORDER BY card LIMIT $2;

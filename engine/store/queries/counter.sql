@@ -35,6 +35,9 @@ SELECT * FROM counter_activation WHERE draft = $1;
 -- name: ListActivationsByCard :many
 SELECT * FROM counter_activation WHERE card = $1 ORDER BY at DESC, protocol DESC;
 
+-- name: ListActivations :many
+SELECT * FROM counter_activation WHERE protocol > $1 ORDER BY protocol LIMIT $2;
+
 -- name: ListOpenActivations :many
 SELECT * FROM counter_activation WHERE office = $1 AND handed_at = 0 ORDER BY at, protocol LIMIT $2;
 

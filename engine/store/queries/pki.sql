@@ -30,6 +30,9 @@ ORDER BY serial LIMIT $5;
 -- name: CountCertificates :many
 SELECT state, COUNT(*) AS n FROM certificate GROUP BY state;
 
+-- name: ListCertificates :many
+SELECT * FROM certificate WHERE serial > $1 ORDER BY serial LIMIT $2;
+
 -- name: GetCRL :one
 SELECT number, this_update FROM crl WHERE issuer = $1 AND shard = $2;
 

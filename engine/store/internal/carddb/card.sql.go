@@ -513,6 +513,38 @@ func (q *Queries) ListCardsByState(ctx context.Context, arg ListCardsByStatePara
 	return items, nil
 }
 
+const listCoded = `-- name: ListCoded :many
+SELECT card FROM card_codes WHERE card > $1 ORDER BY card LIMIT $2
+`
+
+type ListCodedParams struct {
+	Card  string
+	Limit int32
+}
+
+func (q *Queries) ListCoded(ctx context.Context, arg ListCodedParams) ([]string, error) {
+	rows, err := q.db.QueryContext(ctx, listCoded, arg.Card, arg.Limit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []string
+	for rows.Next() {
+		var card string
+		if err := rows.Scan(&card); err != nil {
+			return nil, err
+		}
+		items = append(items, card)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const updateCard = `-- name: UpdateCard :execrows
 UPDATE card SET team = $2, cf = $3, model = $4, state = $5, issued = $6, expires = $7, expiry_reason = $8, batch = $9,
   cert_serial = $10, cert_expires = $11, replaces = $12, replaced_by = $13, ordered_at = $14, shipped_at = $15,

@@ -194,6 +194,48 @@ func (q *Queries) InsertDraft(ctx context.Context, arg InsertDraftParams) (int64
 	return result.RowsAffected()
 }
 
+const listActivations = `-- name: ListActivations :many
+SELECT protocol, draft, card, operator, office, at, printed_at, handed_at, body FROM counter_activation WHERE protocol > $1 ORDER BY protocol LIMIT $2
+`
+
+type ListActivationsParams struct {
+	Protocol string
+	Limit    int32
+}
+
+func (q *Queries) ListActivations(ctx context.Context, arg ListActivationsParams) ([]CounterActivation, error) {
+	rows, err := q.db.QueryContext(ctx, listActivations, arg.Protocol, arg.Limit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []CounterActivation
+	for rows.Next() {
+		var i CounterActivation
+		if err := rows.Scan(
+			&i.Protocol,
+			&i.Draft,
+			&i.Card,
+			&i.Operator,
+			&i.Office,
+			&i.At,
+			&i.PrintedAt,
+			&i.HandedAt,
+			&i.Body,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const listActivationsByCard = `-- name: ListActivationsByCard :many
 SELECT protocol, draft, card, operator, office, at, printed_at, handed_at, body FROM counter_activation WHERE card = $1 ORDER BY at DESC, protocol DESC
 `

@@ -208,6 +208,55 @@ func (q *Queries) GetCertificate(ctx context.Context, serial string) (Certificat
 	return i, err
 }
 
+const listCertificates = `-- name: ListCertificates :many
+SELECT serial, issuer, shard, card, person, key_hash, state, reason, tbs, der, not_after, reserved_at, issued_at, activated_at, changed_at, version FROM certificate WHERE serial > $1 ORDER BY serial LIMIT $2
+`
+
+type ListCertificatesParams struct {
+	Serial string
+	Limit  int32
+}
+
+func (q *Queries) ListCertificates(ctx context.Context, arg ListCertificatesParams) ([]Certificate, error) {
+	rows, err := q.db.QueryContext(ctx, listCertificates, arg.Serial, arg.Limit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []Certificate
+	for rows.Next() {
+		var i Certificate
+		if err := rows.Scan(
+			&i.Serial,
+			&i.Issuer,
+			&i.Shard,
+			&i.Card,
+			&i.Person,
+			&i.KeyHash,
+			&i.State,
+			&i.Reason,
+			&i.Tbs,
+			&i.Der,
+			&i.NotAfter,
+			&i.ReservedAt,
+			&i.IssuedAt,
+			&i.ActivatedAt,
+			&i.ChangedAt,
+			&i.Version,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const listedCertificates = `-- name: ListedCertificates :many
 SELECT serial, state, reason, issued_at, changed_at FROM certificate
 WHERE issuer = $1 AND shard = $2 AND serial > $3 AND not_after >= $4 AND (state = 'pending' OR state = 'held' OR state = 'revoked')
