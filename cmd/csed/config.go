@@ -132,6 +132,10 @@ type Service struct {
 	SecretFile string `yaml:"secret_file"`
 }
 
+// policyText is the CNS policy's explicit text as a public documentation of the
+// AgID profile quotes it; the profile itself could not be read (docs/decisions/0003).
+const policyText = "Identifies X.509 authentication certificates issued for the italian National Service Card (CNS) project in according to the italian regulation"
+
 // defaults are a Region on one machine: everything on loopback.
 func defaults() Config {
 	return Config{
@@ -144,7 +148,7 @@ func defaults() Config {
 		},
 		Mail:  Mail{Server: "127.0.0.1:2525", From: "tessera@cse.localhost"},
 		Login: Login{ACR: "https://www.spid.gov.it/SpidL3"},
-		Issue: Issue{PermitRenewalMonths: 6, CRLHours: 6, ATR: "neutral", BureauFile: "bureau.json", Exchange: "exchange"},
+		Issue: Issue{PermitRenewalMonths: 6, CRLHours: 6, ATR: "neutral", BureauFile: "bureau.json", Exchange: "exchange", PolicyText: policyText},
 	}
 }
 
