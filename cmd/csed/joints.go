@@ -30,6 +30,7 @@ import (
 	"cse.example/cse/pki/profile"
 	"cse.example/cse/pki/trust"
 	"cse.example/cse/portal"
+	"cse.example/cse/portal/api"
 	"cse.example/cse/portal/look"
 )
 
@@ -372,6 +373,24 @@ func (p *Platform) health(h http.Handler) http.Handler {
 			h.ServeHTTP(w, r)
 		}
 	})
+}
+
+// withAPI serves the JSON interface beside the portal's pages.
+func (p *Platform) withAPI(pages http.Handler) (http.Handler, error) {
+	h, err := api.New(api.Deps{
+		URL: p.Config.Public.Portal, Body: p.Config.Region.Name, Ready: p.db.Ping, Clock: p.Clock, Log: p.Log,
+		Maintenance: func() (time.Time, bool) {
+			m, closed := p.maintenance()
+			return m.Until, closed
+		},
+	})
+	if err != nil {
+		return nil, err
+	}
+	mux := http.NewServeMux()
+	mux.Handle(api.Root, h)
+	mux.Handle("/", pages)
+	return mux, nil
 }
 
 func (p *Platform) httpClient() *http.Client {

@@ -7,14 +7,13 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -36,7 +35,6 @@ import (
 	"cse.example/cse/login"
 	"cse.example/cse/login/page"
 	"cse.example/cse/login/provider"
-	"cse.example/cse/person/registry"
 	"cse.example/cse/pki/ca"
 	"cse.example/cse/pki/profile"
 	"cse.example/cse/pki/status"
@@ -58,6 +56,10 @@ type Options struct {
 	Pages func(page.Pages) page.Pages
 	// Ribbon is a word above every page.
 	Ribbon string
+	// Duties are held until Close; nil means the roles of the configuration.
+	Duties []string
+	// NoNight leaves the work of the night to others.
+	NoNight bool
 	Clock  civil.Clock
 	Log    *slog.Logger
 }
@@ -69,7 +71,8 @@ type Platform struct {
 	Log    *slog.Logger
 
 	db        *store.DB
-	lock      *os.File
+	locks     []*os.File
+	noNight   bool
 	queue     *queue.Queue
 	trail     *audit.Trail
 	authority *ca.Authority
@@ -99,7 +102,7 @@ type Platform struct {
 
 // Open wires the platform. Without o.Listen nothing is bound.
 func Open(ctx context.Context, c Config, o Options) (_ *Platform, err error) {
-	p := &Platform{Config: c, Clock: o.Clock, Log: o.Log, handlers: map[string]effect.Handler{}, ready: make(chan struct{})}
+	p := &Platform{Config: c, Clock: o.Clock, Log: o.Log, noNight: o.NoNight, handlers: map[string]effect.Handler{}, ready: make(chan struct{})}
 	if p.Clock == nil {
 		p.Clock = civil.System{}
 	}
@@ -132,8 +135,8 @@ func (p *Platform) Close() error {
 	if p.db != nil {
 		errs = append(errs, p.db.Close())
 	}
-	if p.lock != nil {
-		errs = append(errs, p.lock.Close())
+	for _, l := range p.locks {
+		errs = append(errs, l.Close())
 	}
 	return errors.Join(errs...)
 }
@@ -150,28 +153,36 @@ func checkPlace(c Config) error {
 	return errors.Join(probe.Close(), os.Remove(probe.Name()))
 }
 
-func (p *Platform) openData(context.Context, Options) error {
+func (p *Platform) openData(_ context.Context, o Options) error {
 	if err := checkPlace(p.Config); err != nil {
 		return err
 	}
-	name := "lock"
-	for _, r := range p.Config.Roles {
-		name += "-" + r
+	if o.Duties == nil {
+		o.Duties = p.Config.Roles
 	}
-	f, err := os.OpenFile(p.Config.under(name), os.O_CREATE|os.O_RDWR, 0o600)
-	if err != nil {
-		return words.Refuse("CSE-384", p.Config.Data).Because(err)
+	for _, duty := range o.Duties {
+		l, err := p.Config.hold(duty)
+		if err != nil {
+			return err
+		}
+		p.locks = append(p.locks, l)
 	}
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		return errors.Join(words.Refuse("CSE-386", p.Config.Data).Because(err), f.Close())
-	}
-	p.lock = f
 	return nil
 }
 
+// openStore lets one process at a time bring the schema up to date.
+func (p *Platform) openStore(ctx context.Context) error {
+	l, err := p.Config.wait(dutySchema)
+	if err != nil {
+		return err
+	}
+	defer l.Close()
+	p.db, err = store.Open(ctx, p.Config.dsn())
+	return err
+}
+
 func (p *Platform) openEngine(ctx context.Context, _ Options) error {
-	var err error
-	if p.db, err = store.Open(ctx, p.Config.dsn()); err != nil {
+	if err := p.openStore(ctx); err != nil {
 		return err
 	}
 	if _, err := os.Stat(filepath.Join(p.Config.under("keys"), ringQueue)); err != nil {
@@ -191,7 +202,7 @@ func (p *Platform) openEngine(ctx context.Context, _ Options) error {
 	}
 	p.queue, err = queue.New(queue.Config{
 		Conn: func(ctx context.Context) queue.DBTX { return p.db.Conn(ctx) }, Atomically: p.db.Atomically,
-		Seal: seal, Clock: p.Clock, Policies: policies(),
+		Seal: seal, Clock: p.Clock, Policies: policies(p.Config.Mail),
 	})
 	if err != nil {
 		return err
@@ -204,8 +215,8 @@ func (p *Platform) openEngine(ctx context.Context, _ Options) error {
 
 // policies: a mail that may have left is doubtful; a print stays until it has
 // been handed over.
-func policies() map[string]queue.Policy {
-	letter := queue.Policy{Lease: 2 * time.Minute, Lost: queue.Uncertain, Resend: time.Minute}
+func policies(m Mail) map[string]queue.Policy {
+	letter := queue.Policy{Lease: 2 * time.Minute, Lost: queue.Uncertain, Resend: time.Duration(m.ResendSeconds) * time.Second}
 	return map[string]queue.Policy{
 		counter.KindMailCodes: letter, counter.KindMailNotice: letter,
 		counter.KindPrintCodes: {Lease: time.Minute, Lost: queue.Pending, Held: true},
@@ -215,7 +226,7 @@ func policies() map[string]queue.Policy {
 // caDir is the authority's folder.
 func (c *Config) caDir() string { return c.under("ca") }
 
-func (p *Platform) openPKI(ctx context.Context, _ Options) error {
+func (p *Platform) openPKI(context.Context, Options) error {
 	if !p.Config.plays("web") {
 		return nil
 	}
@@ -252,8 +263,7 @@ func (p *Platform) openPKI(ctx context.Context, _ Options) error {
 		return err
 	}
 	p.site = &status.Site{Responder: p.responder, CRLs: p.crlDir(), Root: p.material.Root, Issuing: p.material.Issuing, Log: p.Log}
-	_, err = p.authority.Recover(ctx)
-	return err
+	return nil
 }
 
 func (p *Platform) crlDir() string { return p.Config.under("crl") }
@@ -434,8 +444,12 @@ func (p *Platform) openPortal(_ context.Context, o Options) error {
 }
 
 func (p *Platform) openServer(_ context.Context, o Options) error {
+	site, err := p.withAPI(p.portal)
+	if err != nil {
+		return err
+	}
 	hosts := []listen.Host{
-		{Name: hostname(p.Config.Public.Portal), Handler: p.health(p.portal)},
+		{Name: hostname(p.Config.Public.Portal), Handler: p.health(site)},
 		{Name: hostname(p.Config.Public.Login), Handler: p.withAssets(p.login.LoginHandler())},
 		{
 			Name: hostname(p.Config.Public.CNS), Handler: p.login.CardHandler(), Card: true,
@@ -448,7 +462,6 @@ func (p *Platform) openServer(_ context.Context, o Options) error {
 	for i := range hosts {
 		hosts[i].Certificate = p.webCA.GetCertificate
 	}
-	var err error
 	p.server, err = listen.New(p.ports, listen.Site{Hosts: hosts, Plain: p.site, Log: p.Log})
 	return err
 }
@@ -463,8 +476,10 @@ func (p *Platform) Run(ctx context.Context) error {
 			return err
 		}
 	}
-	if _, err := p.queue.Reclaim(ctx); err != nil {
-		return err
+	if kinds := p.kinds(); len(kinds) > 0 {
+		if _, err := p.queue.Reclaim(ctx, kinds...); err != nil {
+			return err
+		}
 	}
 	var group sync.WaitGroup
 	failed := make(chan error, 3)
@@ -498,12 +513,25 @@ func (p *Platform) Run(ctx context.Context) error {
 	}
 }
 
-// broom publishes revocation lists when half their life is over, and deletes
-// what nobody came back for.
+// kinds are the effects that only this process performs.
+func (p *Platform) kinds() []string {
+	var out []string
+	if p.Config.plays("print") {
+		out = append(out, counter.KindPrintCodes)
+	}
+	if p.Config.plays("mail") {
+		out = append(out, counter.KindMailCodes, counter.KindMailNotice)
+	}
+	return out
+}
+
+// broom publishes revocation lists when half their life is over, deletes what
+// nobody came back for, and does the work of the night.
 func (p *Platform) broom(ctx context.Context) error {
 	every := time.NewTicker(time.Minute)
 	defer every.Stop()
 	next := p.Clock.Now().Add(time.Duration(p.Config.Issue.CRLHours) * time.Hour / 2)
+	watch := watchman{p: p}
 	for {
 		select {
 		case <-ctx.Done():
@@ -516,19 +544,13 @@ func (p *Platform) broom(ctx context.Context) error {
 			err = errors.Join(err, e)
 			next = p.Clock.Now().Add(time.Duration(p.Config.Issue.CRLHours) * time.Hour / 2)
 		}
+		if !p.noNight {
+			err = errors.Join(err, watch.turn(ctx))
+		}
 		if err != nil {
 			p.Log.Error("broom", "err", err)
 		}
 	}
-}
-
-// ImportPeople brings a CSV of assisted people into the registry.
-func (p *Platform) ImportPeople(ctx context.Context, r io.Reader) (registry.Report, error) {
-	i, err := registry.NewImporter(registry.Importer{Store: p.db.People(), Atomically: p.db.Atomically, Record: p.trail.Record, Clock: p.Clock})
-	if err != nil {
-		return registry.Report{}, err
-	}
-	return i.Import(ctx, r)
 }
 
 func (a *app) serve() *cobra.Command {
@@ -543,10 +565,19 @@ func (a *app) serve() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			fmt.Fprintln(a.stderr, a.say("csed.serve.up", p.Config.Public.Portal))
+			a.announce(p)
 			return errors.Join(p.Run(cmd.Context()), p.Close())
 		},
 	}
+}
+
+// announce says what the process does, and where.
+func (a *app) announce(p *Platform) {
+	if p.server == nil {
+		fmt.Fprintln(a.stderr, a.say("csed.serve.worker", strings.Join(p.Config.Roles, ", ")))
+		return
+	}
+	fmt.Fprintln(a.stderr, a.say("csed.serve.up", p.Config.Public.Portal))
 }
 
 // initialise makes keys and authority in an empty data folder.
@@ -603,7 +634,7 @@ func (a *app) ca() *cobra.Command {
 	}, &cobra.Command{
 		Use: "publish", Short: a.say("csed.ca.publish"), Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.with(cmd.Context(), func(p *Platform) error {
+			return a.with(cmd.Context(), tool{roles: []string{"web"}, duties: []string{"web"}}, func(p *Platform) error {
 				lists, err := p.publisher.Publish(cmd.Context())
 				for _, l := range lists {
 					fmt.Fprintln(a.stdout, l.Path, l.Number, l.Entries)
