@@ -20,6 +20,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"cse.example/cse/demo/bureau"
@@ -119,29 +120,37 @@ func (g *game) rel(path string) string {
 }
 
 // Prepare makes the data folder afresh, or refuses one that is not a
-// demonstration's.
-func Prepare(dir string) error {
+// demonstration's (CSE-385) or that another demonstration is using (CSE-386).
+// The folder is this process's until the file is closed.
+func Prepare(dir string) (*os.File, error) {
 	entries, err := os.ReadDir(dir)
-	switch {
-	case errors.Is(err, os.ErrNotExist):
-	case err != nil:
-		return words.Refuse("CSE-384", dir).Because(err)
-	case len(entries) > 0:
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, words.Refuse("CSE-384", dir).Because(err)
+	}
+	if len(entries) > 0 {
 		if _, err := os.Stat(filepath.Join(dir, Marker)); err != nil {
-			return words.Refuse("CSE-385", dir)
-		}
-		if err := empty(dir, entries); err != nil {
-			return words.Refuse("CSE-384", dir).Because(err)
+			return nil, words.Refuse("CSE-385", dir)
 		}
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return words.Refuse("CSE-384", dir).Because(err)
+		return nil, words.Refuse("CSE-384", dir).Because(err)
 	}
-	text := "Cartella della dimostrazione di CSE: «csed demo» la rifà da capo. / Made, and made afresh, by csed demo.\n"
-	if err := os.WriteFile(filepath.Join(dir, Marker), []byte(text), 0o600); err != nil {
-		return words.Refuse("CSE-384", dir).Because(err)
+	mark, err := os.OpenFile(filepath.Join(dir, Marker), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, words.Refuse("CSE-384", dir).Because(err)
 	}
-	return nil
+	// Nothing is deleted before the lock: the folder may be somebody's, and up.
+	if err := syscall.Flock(int(mark.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		return nil, errors.Join(words.Refuse("CSE-386", dir).Because(err), mark.Close())
+	}
+	err = empty(dir, entries)
+	if err == nil {
+		_, err = mark.WriteAt([]byte("Cartella della dimostrazione di CSE: «csed demo» la rifà da capo. / Made, and made afresh, by csed demo.\n"), 0)
+	}
+	if err != nil {
+		return nil, errors.Join(words.Refuse("CSE-384", dir).Because(err), mark.Close())
+	}
+	return mark, nil
 }
 
 // empty removes everything but the marker, so that a kill in between leaves a

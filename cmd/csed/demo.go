@@ -86,9 +86,11 @@ func (p *performance) run(ctx context.Context) (err error) {
 			return errors.Join(errUsage, words.Refuse("CSE-395", loop))
 		}
 	}
-	if err := demo.Prepare(p.data); err != nil {
+	folder, err := demo.Prepare(p.data)
+	if err != nil {
 		return err
 	}
+	defer func() { err = errors.Join(err, folder.Close()) }()
 	if p.data, err = filepath.Abs(p.data); err != nil {
 		return err
 	}

@@ -100,6 +100,15 @@ func (s *split) RoundTrip(r *http.Request) (*http.Response, error) {
 	return s.plain.RoundTrip(r)
 }
 
+// Cookies are those that the browser would send to an address.
+func (b *Browser) Cookies(address string) []*http.Cookie {
+	u, err := b.resolve(address)
+	if err != nil {
+		return nil
+	}
+	return b.client.Jar.Cookies(u)
+}
+
 // Get goes to an address.
 func (b *Browser) Get(ctx context.Context, address string) error {
 	u, err := b.resolve(address)
