@@ -155,6 +155,20 @@ func Codes() []string {
 	return out
 }
 
+// Keys lists every key of a text, sorted.
+func Keys() []string {
+	c, err := load()
+	if err != nil {
+		return nil
+	}
+	var out []string
+	for k := range c.texts[Italian] {
+		out = append(out, k)
+	}
+	sort.Strings(out)
+	return out
+}
+
 // Fault is an error meant for a person.
 type Fault struct {
 	// Code is CSE-nnn and stands in the catalogue.
