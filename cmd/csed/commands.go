@@ -88,7 +88,7 @@ func (a *app) root() *cobra.Command {
 	root.PersistentFlags().StringVar(&a.file, "config", "", a.say("csed.flag.config"))
 	root.PersistentFlags().StringVar(&a.langFlag, "lang", "", "it | en")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return errors.Join(errUsage, err) })
-	root.AddCommand(a.demo(), a.serve(), a.checkConfig(), a.people(), a.ca(), a.produce(), a.fsck(), a.version())
+	root.AddCommand(a.demo(), a.serve(), a.checkConfig(), a.people(), a.ca(), a.produce(), a.operator(), a.fsck(), a.version())
 	return root
 }
 
@@ -139,7 +139,7 @@ func (a *app) people() *cobra.Command {
 				return err
 			}
 			defer f.Close()
-			return a.with(cmd.Context(), func(p *Platform) error {
+			return a.with(cmd.Context(), tool{roles: []string{"web"}, duties: []string{dutyRegistry}}, func(p *Platform) error {
 				rep, err := p.ImportPeople(cmd.Context(), f)
 				if err != nil {
 					return err
@@ -155,13 +155,28 @@ func (a *app) people() *cobra.Command {
 	return people
 }
 
-// with opens the platform without listening, and closes it.
-func (a *app) with(ctx context.Context, f func(*Platform) error) error {
+// tool is what a command that is no server needs of the platform.
+type tool struct {
+	// roles to be played: only their keys are opened. They must be among those
+	// that the configuration gives to this machine's user.
+	roles []string
+	// duties are held while the command works.
+	duties []string
+}
+
+// with opens what t needs, without listening, and closes it.
+func (a *app) with(ctx context.Context, t tool, f func(*Platform) error) error {
 	c, err := a.config()
 	if err != nil {
 		return err
 	}
-	p, err := Open(ctx, c, Options{})
+	for _, r := range t.roles {
+		if !c.plays(r) {
+			return words.Refuse("CSE-397", r)
+		}
+	}
+	c.Roles = t.roles
+	p, err := Open(ctx, c, Options{Duties: append([]string{}, t.duties...)})
 	if err != nil {
 		return err
 	}

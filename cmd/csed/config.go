@@ -84,6 +84,9 @@ type Mail struct {
 	Server   string `yaml:"server"`
 	From     string `yaml:"from"`
 	StartTLS bool   `yaml:"starttls"`
+	// ResendSeconds is how long a letter of which nobody knows whether it left
+	// waits before it is sent again, under the same Message-ID.
+	ResendSeconds int `yaml:"resend_seconds"`
 }
 
 // Login is the policy of the door.
@@ -146,7 +149,7 @@ func defaults() Config {
 			CA: "secrets/ca.passphrase", Queue: "secrets/queue.passphrase", Web: "secrets/web.passphrase",
 			First: "secrets/first-half.passphrase", Second: "secrets/second-half.passphrase",
 		},
-		Mail:  Mail{Server: "127.0.0.1:2525", From: "tessera@cse.localhost"},
+		Mail:  Mail{Server: "127.0.0.1:2525", From: "tessera@cse.localhost", ResendSeconds: 60},
 		Login: Login{ACR: "https://www.spid.gov.it/SpidL3"},
 		Issue: Issue{PermitRenewalMonths: 6, CRLHours: 6, ATR: "neutral", BureauFile: "bureau.json", Exchange: "exchange", PolicyText: policyText},
 	}
@@ -277,8 +280,8 @@ func (c *Config) check() error {
 		bad("region.issuer", "6090", c.Region.Issuer)
 	}
 	for _, r := range c.Roles {
-		if !slices.Contains([]string{"web", "print", "mail"}, r) {
-			bad("roles", "web, print, mail", r)
+		if !slices.Contains(knownRoles(), r) {
+			bad("roles", strings.Join(knownRoles(), ", "), r)
 		}
 	}
 	if c.Issue.ATR != "neutral" && c.Issue.ATR != "st2021" {
@@ -286,6 +289,9 @@ func (c *Config) check() error {
 	}
 	if c.Issue.CRLHours < 1 || c.Issue.CRLHours > 24 {
 		bad("issue.crl_hours", "1…24", c.Issue.CRLHours)
+	}
+	if c.Mail.ResendSeconds < 1 || c.Mail.ResendSeconds > 86400 {
+		bad("mail.resend_seconds", "1…86400", c.Mail.ResendSeconds)
 	}
 	for _, s := range c.Services {
 		if !slices.Contains([]string{"centrale", "regionale", "comunale"}, s.Level) {
@@ -310,5 +316,8 @@ func (c *Config) dsn() string {
 	}
 	return c.Database
 }
+
+// knownRoles are the parts that processes play, in the order of the documentation.
+func knownRoles() []string { return []string{"web", "print", "mail"} }
 
 func (c *Config) plays(role string) bool { return slices.Contains(c.Roles, role) }

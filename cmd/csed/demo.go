@@ -286,7 +286,7 @@ func (p *performance) open(ctx context.Context) error {
 		return login.Entrance{Label: p.a.say(key), URL: p.address.Demo + "/entra/" + who}
 	}
 	p.platform, err = Open(ctx, p.config, Options{
-		Listen: true, Ports: p.ports, Hosts: p.site.Hosts(), Pages: p.site.Entrances, Ribbon: ribbon, Clock: p.clock, Log: p.log,
+		Listen: true, Ports: p.ports, Hosts: p.site.Hosts(), Pages: p.site.Entrances, Ribbon: ribbon, NoNight: true, Clock: p.clock, Log: p.log,
 		Entrances:         []login.Entrance{entrance("demo.entrance.citizen", "cittadino")},
 		OperatorEntrances: []login.Entrance{entrance("demo.entrance.operator", "operatore")},
 	})

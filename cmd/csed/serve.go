@@ -60,8 +60,8 @@ type Options struct {
 	Duties []string
 	// NoNight leaves the work of the night to others.
 	NoNight bool
-	Clock  civil.Clock
-	Log    *slog.Logger
+	Clock   civil.Clock
+	Log     *slog.Logger
 }
 
 // Platform is every room, wired. Make one with Open, end it with Close.

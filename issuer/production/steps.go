@@ -138,8 +138,11 @@ func (p *Plant) keepCertificate(ctx context.Context, i Item, r ca.Result) error 
 	if last := civil.DayOf(r.Certificate.NotAfter); last != c.Expires {
 		c.CertExpires = last
 	}
-	_, err = p.Cards.Put(ctx, c)
-	return err
+	if _, err = p.Cards.Put(ctx, c); err != nil || !c.State.Final() {
+		return err
+	}
+	// Its holder died while it was made: the certificate must not outlive the card.
+	return p.Authority.Revoke(ctx, c.CertSerial, ca.CessationOfOperation)
 }
 
 // toReceived writes the certificates file and reconciles the receipt, once it is

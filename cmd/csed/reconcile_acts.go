@@ -1,0 +1,112 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	"cse.example/cse/engine/queue"
+	"cse.example/cse/issuer/counter"
+	"cse.example/cse/issuer/lifecycle"
+)
+
+// cardActivation: a card was activated once if it ever was, and not otherwise.
+func (i *inspector) cardActivation(ctx context.Context, c lifecycle.Card) error {
+	rows, err := i.db.Activations().ByCard(ctx, c.ID)
+	if err != nil {
+		return err
+	}
+	want := 0
+	if !c.ActivatedAt.IsZero() {
+		want = 1
+	}
+	if (c.State == lifecycle.Active || c.State == lifecycle.Suspended) && want == 0 {
+		i.say("card.never-activated", c.ID, string(c.State))
+	}
+	if len(rows) != want {
+		i.say("card.activations", c.ID, len(rows), want)
+	}
+	return nil
+}
+
+// noticeKey is the key of the notice that an activation sends.
+func noticeKey(protocol string) string {
+	return counter.KindMailNotice + "/" + string(counter.Activated) + "/" + protocol
+}
+
+// activations walks through the activations: a card, one journal entry, and what
+// was asked for: the form, the letter with the second halves, the notice.
+func (i *inspector) activations(ctx context.Context) error {
+	return walk(ctx, i.db.Activations().Each, func(a counter.ActivationRow) string { return a.Protocol }, i.activation)
+}
+
+func (i *inspector) activation(ctx context.Context, a counter.ActivationRow) error {
+	_, err := i.db.Cards().Get(ctx, a.Card)
+	if errors.Is(err, lifecycle.ErrUnknown) {
+		i.say("activation.orphan", a.Protocol, a.Card)
+	} else if err != nil {
+		return err
+	}
+	n, err := i.journalled(ctx, a)
+	if err != nil {
+		return err
+	}
+	if n != 1 {
+		i.say("activation.journal", a.Protocol, a.Card, n)
+	}
+	for _, key := range []string{counter.PrintKey(a.Protocol), counter.MailKey(a.Protocol), noticeKey(a.Protocol)} {
+		item, err := i.queue.Get(ctx, key)
+		switch {
+		case errors.Is(err, queue.ErrUnknown):
+			i.say("activation.effect", a.Protocol, a.Card, key)
+		case err != nil:
+			return err
+		case item.Card != a.Card:
+			i.say("activation.effect-card", a.Protocol, a.Card, key, item.Card)
+		case key == counter.PrintKey(a.Protocol) && !a.HandedAt.IsZero() && (item.Held || item.State != queue.Done && item.State != queue.Dropped):
+			i.say("activation.form", a.Protocol, a.Card)
+		}
+	}
+	if a.PrintedAt.IsZero() && !a.HandedAt.IsZero() {
+		i.say("activation.unprinted", a.Protocol, a.Card)
+	}
+	return nil
+}
+
+// journalled counts the trail's entries for an activation.
+func (i *inspector) journalled(ctx context.Context, a counter.ActivationRow) (int, error) {
+	n := 0
+	for after := int64(0); ; {
+		recs, err := i.trail.ByCard(ctx, a.Card, after, pageSize)
+		if err != nil || len(recs) == 0 {
+			return n, err
+		}
+		for _, r := range recs {
+			after = r.Index
+			if r.Act == "card.activated" && r.Detail["protocol"] == a.Protocol {
+				n++
+			}
+		}
+	}
+}
+
+// effects walks through forms and letters: each belongs to an activation.
+func (i *inspector) effects(ctx context.Context) error {
+	for _, kind := range []string{counter.KindPrintCodes, counter.KindMailCodes} {
+		page := func(ctx context.Context, after string, limit int) ([]queue.Item, error) {
+			return i.queue.List(ctx, queue.Filter{Kind: kind, After: after, Limit: limit})
+		}
+		err := walk(ctx, page, func(x queue.Item) string { return x.Key }, func(ctx context.Context, x queue.Item) error {
+			_, err := i.db.Activations().Find(ctx, strings.TrimPrefix(x.Key, kind+"/"), "")
+			if errors.Is(err, counter.ErrNotFound) {
+				i.say("effect.orphan", x.Key)
+				return nil
+			}
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

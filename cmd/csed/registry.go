@@ -1,0 +1,96 @@
+package main
+
+import (
+	"context"
+	"io"
+
+	"cse.example/cse/ground/civil"
+	"cse.example/cse/issuer/lifecycle"
+	"cse.example/cse/person/codicefiscale"
+	"cse.example/cse/person/registry"
+)
+
+// ImportPeople brings a CSV of assisted people into the registry. Whoever the
+// file says has died, or is assisted no more, loses his cards in the same act:
+// certificates revoked, codes destroyed, sessions ended (rules, table D.11; R5).
+func (p *Platform) ImportPeople(ctx context.Context, r io.Reader) (registry.Report, error) {
+	i, err := registry.NewImporter(registry.Importer{
+		Store: closing{p.db.People(), p}, Atomically: p.db.Atomically, Record: p.trail.Record, Clock: p.Clock,
+	})
+	if err != nil {
+		return registry.Report{}, err
+	}
+	return i.Import(ctx, r)
+}
+
+// closing is the registry as the import writes it: a change that ends somebody's
+// right ends his cards too.
+type closing struct {
+	registry.Store
+	p *Platform
+}
+
+// Put implements registry.Store.
+func (c closing) Put(ctx context.Context, who registry.Person) (bool, error) {
+	changed, err := c.Store.Put(ctx, who)
+	if err != nil || !changed {
+		return changed, err
+	}
+	if why := lapsed(who, civil.Today(c.p.Clock)); why != "" {
+		_, err = c.p.counter.CloseFor(ctx, who.CF, why)
+	}
+	return true, err
+}
+
+// lapsed is why a person's cards end today, empty for who keeps them. Assistance
+// that has not begun yet has not ended.
+func lapsed(who registry.Person, today civil.Date) lifecycle.Reason {
+	switch {
+	case !who.Died.IsZero() && !who.AliveOn(today):
+		return lifecycle.Death
+	case !who.AssistedUntil.IsZero() && today.After(who.AssistedUntil):
+		return lifecycle.EndOfAssistance
+	}
+	return ""
+}
+
+// closeLapsed ends the cards of people whose last day of assistance, known long
+// before, has passed; it answers how many cards ended.
+func (p *Platform) closeLapsed(ctx context.Context) (int, error) {
+	n, today := 0, civil.Today(p.Clock)
+	for _, s := range lifecycle.States() {
+		if s.Final() {
+			continue
+		}
+		for after := ""; ; {
+			cards, err := p.db.Cards().ByState(ctx, s, after, 500)
+			if err != nil {
+				return n, err
+			}
+			if len(cards) == 0 {
+				break
+			}
+			for _, c := range cards {
+				after = c.ID
+				ended, err := p.closeIfLapsed(ctx, c.CF, today)
+				n += ended
+				if err != nil {
+					return n, err
+				}
+			}
+		}
+	}
+	return n, nil
+}
+
+func (p *Platform) closeIfLapsed(ctx context.Context, cf codicefiscale.Code, today civil.Date) (int, error) {
+	who, err := p.db.People().Get(ctx, cf)
+	if err != nil {
+		return 0, err
+	}
+	why := lapsed(who, today)
+	if why == "" {
+		return 0, nil
+	}
+	return p.counter.CloseFor(ctx, cf, why)
+}
