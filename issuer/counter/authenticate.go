@@ -29,7 +29,8 @@ const (
 
 // Authenticate proves an operator by account, password and one-time code at
 // instant at. Whatever is wrong, the answer is CSE-142; tries slow down per
-// account (CSE-143); a one-time code serves once.
+// account (CSE-143); a one-time code serves once. Whoever has no account either
+// may ask, so few passwords are compared at a time: the others wait until ctx ends.
 func (c *Counter) Authenticate(ctx context.Context, account string, password, code secret.Text, at time.Time) (Operator, error) {
 	who := subject("operator", account)
 	if wait, err := c.wait(ctx, who); err != nil {
@@ -37,9 +38,14 @@ func (c *Counter) Authenticate(ctx context.Context, account string, password, co
 	} else if wait > 0 {
 		return Operator{}, refuseWait("CSE-143", wait)
 	}
+	leave, err := c.proofs.take(ctx)
+	if err != nil {
+		return Operator{}, err
+	}
 	op, step, good := c.prove(account, password, code, at) // slow, so before the act
+	leave()
 	var refusal *words.Fault
-	err := c.d.Atomically(ctx, func(ctx context.Context) error {
+	err = c.d.Atomically(ctx, func(ctx context.Context) error {
 		refusal = nil
 		wait, err := c.wait(ctx, who)
 		if err != nil {

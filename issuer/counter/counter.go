@@ -79,7 +79,11 @@ type Deps struct {
 }
 
 // Counter does the acts. Make one with New; it is safe for concurrent use.
-type Counter struct{ d Deps }
+type Counter struct {
+	d Deps
+	// proofs are the places of those whose password is being compared.
+	proofs turns
+}
 
 // New refuses a missing dependency.
 func New(d Deps) (*Counter, error) {
@@ -107,5 +111,5 @@ func New(d Deps) (*Counter, error) {
 			return nil, errors.New("counter: " + x.name + " is missing")
 		}
 	}
-	return &Counter{d}, nil
+	return &Counter{d: d, proofs: newTurns()}, nil
 }

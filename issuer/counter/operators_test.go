@@ -2,6 +2,7 @@ package counter_test
 
 import (
 	"bytes"
+	"context"
 	"crypto/rand"
 	"errors"
 	"slices"
@@ -79,6 +80,23 @@ func TestAuthenticationSlowsDown(t *testing.T) {
 	}
 	if err := b.login(t, "op1", password, b.code()); err != nil {
 		t.Errorf("after the wait: %v", err)
+	}
+}
+
+// Logins of people who have no account must not exhaust the machine: while the
+// places are taken, the next one waits for his turn and no hash is made.
+func TestAuthenticationTakesTurns(t *testing.T) {
+	b := newBench(t, storetest.SQLite(t))
+	leave := b.TakeProofs()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	if _, err := b.Authenticate(ctx, "nobody", secret.FromString(password), b.code(), b.clock.Now()); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("without a place: %v", err)
+	}
+	leave()
+	refused(t, "nobody", b.login(t, "nobody", password, b.code()), "CSE-142")
+	if err := b.login(t, "op1", password, b.code()); err != nil {
+		t.Errorf("a place was not given back: %v", err)
 	}
 }
 
@@ -245,6 +263,29 @@ func TestPharmacyAlso(t *testing.T) {
 	}
 	refused(t, "not configured", d.Allowed(far, counter.CorrectEmail, "201"), "CSE-122")
 	refused(t, "not taking part", d.Allowed(idle, counter.ReprintCodes, "201"), "CSE-123")
+}
+
+// The role counts as well as the counter: an operator of the call centre does
+// not become one of the ASL by sitting there.
+func TestCallCentreRole(t *testing.T) {
+	b := newBench(t, storetest.SQLite(t))
+	op := b.operator(t, "op1", "asl1")
+	op.Roles = []counter.Role{counter.RoleCallCentre}
+	for a, want := range map[counter.Action]string{
+		counter.View: "", counter.SuspendNow: "", counter.ActivateAdult: "CSE-122", counter.LossTheft: "CSE-124", counter.RevokeInPerson: "CSE-126",
+	} {
+		err := b.deps.Directory.Allowed(op, a, "201")
+		if want == "" && err != nil {
+			t.Errorf("%s: %v", a, err)
+		}
+		if want != "" {
+			refused(t, string(a), err, want)
+		}
+	}
+	op.Roles = append(op.Roles, counter.RoleSupervisor)
+	if err := b.deps.Directory.Allowed(op, counter.ActivateAdult, "201"); err != nil {
+		t.Errorf("supervisor too: %v", err)
+	}
 }
 
 // R59: who may activate, over the real act.

@@ -110,13 +110,17 @@ func columnOf(o Office, personASL string) column {
 }
 
 // Allowed answers nil when op, at his counter, may do action a for somebody of
-// the health unit personASL; otherwise a fault that says where to go.
+// the health unit personASL; otherwise a fault that says where to go. Who has no
+// other role than the call centre's may do what it may, wherever he sits.
 func (d *Directory) Allowed(op Operator, a Action, personASL string) error {
 	r, ok := matrix[a]
 	if !ok {
 		return words.Refuse("CSE-003")
 	}
 	col := columnOf(op.Office, personASL)
+	if !op.Has(RoleOperator) && !op.Has(RoleSupervisor) {
+		col = colCallCentre
+	}
 	if col == colPharmacy && a != View && !op.Office.TakesPart && r.cells[col] != no {
 		return words.Refuse("CSE-123")
 	}
