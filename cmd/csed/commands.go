@@ -55,8 +55,8 @@ func locale(env []string) words.Lang {
 
 // complain prints every fault in err: code, sentence, cause, next step.
 func (a *app) complain(err error) {
-	var many interface{ Unwrap() []error }
-	if errors.As(err, &many) && words.FaultOf(err) != nil {
+	//nolint:errorlint // the tree is walked level by level: what a fault wraps is its cause
+	if many, ok := err.(interface{ Unwrap() []error }); ok && words.FaultOf(err) != nil {
 		for _, e := range many.Unwrap() {
 			if e != errUsage { //nolint:errorlint // the mark itself
 				a.complain(e)

@@ -174,7 +174,13 @@ func LoadConfig(file string, env []string) (Config, error) {
 		return c, err
 	}
 	c.settle()
-	return c, c.check()
+	if err := c.check(); err != nil {
+		return c, err
+	}
+	if _, err := counter.NewDirectory(counter.Config{Offices: c.Counters, Operators: c.Operators}); err != nil {
+		return c, words.Refuse("CSE-381", file, err.Error())
+	}
+	return c, nil
 }
 
 // override sets scalar keys from NAME=value pairs.
@@ -260,14 +266,14 @@ func (c *Config) check() error {
 	bad := func(key, want string, got any) {
 		errs = append(errs, words.Refuse("CSE-383", key, fmt.Sprint(got), want))
 	}
-	for key, v := range map[string]string{"listen": c.Listen, "listen_plain": c.ListenPlain, "mail.server": c.Mail.Server} {
-		if _, _, err := net.SplitHostPort(v); err != nil {
-			bad(key, "127.0.0.1:8443", v)
+	for _, x := range [][2]string{{"listen", c.Listen}, {"listen_plain", c.ListenPlain}, {"mail.server", c.Mail.Server}} {
+		if _, _, err := net.SplitHostPort(x[1]); err != nil {
+			bad(x[0], "127.0.0.1:8443", x[1])
 		}
 	}
-	for key, v := range map[string]string{"public.portal": c.Public.Portal, "public.login": c.Public.Login, "public.cns": c.Public.CNS} {
-		if u, err := url.Parse(v); err != nil || u.Scheme != "https" || u.Host == "" || u.Path != "" {
-			bad(key, "https://portal.example.it", v)
+	for _, x := range [][2]string{{"public.portal", c.Public.Portal}, {"public.login", c.Public.Login}, {"public.cns", c.Public.CNS}} {
+		if u, err := url.Parse(x[1]); err != nil || u.Scheme != "https" || u.Host == "" || u.Path != "" {
+			bad(x[0], "https://portal.example.it", x[1])
 		}
 	}
 	if u, err := url.Parse(c.Public.PKI); err != nil || u.Scheme != "http" || u.Host == "" {
@@ -279,10 +285,13 @@ func (c *Config) check() error {
 	if len(c.Region.Issuer) != 4 || strings.Trim(c.Region.Issuer, "0123456789") != "" {
 		bad("region.issuer", "6090", c.Region.Issuer)
 	}
-	for _, r := range c.Roles {
-		if !slices.Contains(knownRoles(), r) {
+	for n, r := range c.Roles {
+		if !slices.Contains(knownRoles(), r) || slices.Contains(c.Roles[:n], r) {
 			bad("roles", strings.Join(knownRoles(), ", "), r)
 		}
+	}
+	if len(c.Roles) == 0 {
+		bad("roles", strings.Join(knownRoles(), ", "), "")
 	}
 	if c.Issue.ATR != "neutral" && c.Issue.ATR != "st2021" {
 		bad("issue.atr", "neutral | st2021", c.Issue.ATR)
