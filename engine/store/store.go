@@ -20,6 +20,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net/url"
+	"os"
 	"regexp"
 	"strings"
 	"time"
@@ -79,6 +80,9 @@ func open(ctx context.Context, dsn string) (*DB, error) {
 }
 
 func openSQLite(ctx context.Context, path string) (*DB, error) {
+	if err := keepPrivate(path); err != nil {
+		return nil, fmt.Errorf("store: %w", err)
+	}
 	// busy_timeout comes first: the other pragmas may have to wait.
 	base := "file:" + (&url.URL{Path: path}).EscapedPath() + "?_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=foreign_keys(1)"
 	w, err := sql.Open("sqlite", base+"&_txlock=immediate")
@@ -95,6 +99,18 @@ func openSQLite(ctx context.Context, path string) (*DB, error) {
 	}
 	r.SetMaxOpenConns(4)
 	return &DB{write: w, read: r, sqlite: true}, nil
+}
+
+// keepPrivate makes the file before SQLite does, which would let everybody on
+// the machine read it: people and their cards stand there in clear. The journal
+// beside it gets the same mode. The mode of a file that is there is the
+// administrator's.
+func keepPrivate(path string) error {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return err
+	}
+	return f.Close()
 }
 
 func (db *DB) migrate(ctx context.Context) error {

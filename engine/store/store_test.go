@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -37,6 +38,26 @@ func names(t *testing.T, ctx context.Context, db *DB) string {
 		t.Fatal(err)
 	}
 	return strings.Join(all, " ")
+}
+
+// Whoever else has an account on the machine reads neither the database nor its
+// journal, wherever the folder lies.
+func TestFileIsPrivate(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "platform.db")
+	db, err := Open(t.Context(), "sqlite:"+path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = db.Close() }()
+	for _, suffix := range []string{"", "-wal", "-shm"} {
+		st, err := os.Stat(path + suffix)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if st.Mode().Perm() != 0o600 {
+			t.Errorf("platform.db%s has mode %o", suffix, st.Mode().Perm())
+		}
+	}
 }
 
 func TestInnerActJoins(t *testing.T) {
