@@ -16,6 +16,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"cse.example/cse/ground/localhost"
 	"cse.example/cse/ground/words"
 	"cse.example/cse/issuer/counter"
 )
@@ -299,6 +300,9 @@ func (c *Config) check() error {
 	if c.Issue.CRLHours < 1 || c.Issue.CRLHours > 24 {
 		bad("issue.crl_hours", "1…24", c.Issue.CRLHours)
 	}
+	if host, _, err := net.SplitHostPort(c.Mail.Server); err == nil && !c.Mail.StartTLS && !thisMachine(host) {
+		bad("mail.starttls", "true", c.Mail.StartTLS)
+	}
 	if c.Mail.ResendSeconds < 1 || c.Mail.ResendSeconds > 86400 {
 		bad("mail.resend_seconds", "1…86400", c.Mail.ResendSeconds)
 	}
@@ -309,6 +313,10 @@ func (c *Config) check() error {
 	}
 	return errors.Join(errs...)
 }
+
+// thisMachine tells that what goes to host does not leave the machine: the only
+// way that second halves may go in clear.
+func thisMachine(host string) bool { return localhost.Is(host) || net.ParseIP(host).IsLoopback() }
 
 // under makes a path of the configuration absolute to the data folder.
 func (c *Config) under(path string) string {

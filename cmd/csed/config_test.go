@@ -42,6 +42,7 @@ func TestConfigurationIsRefusedByName(t *testing.T) {
 		"listen":             {yaml: "listen: nowhere\n", want: []string{"CSE-383", "listen", "nowhere"}},
 		"listen_plain":       {yaml: "listen_plain: \"8080\"\n", want: []string{"CSE-383", "listen_plain", "8080"}},
 		"mail.server":        {yaml: "mail: {server: mail}\n", want: []string{"CSE-383", "mail.server"}},
+		"mail in clear":      {yaml: "mail: {server: \"mx.example.it:25\"}\n", want: []string{"CSE-383", "mail.starttls", "true"}},
 		"mail.resend":        {yaml: "mail: {resend_seconds: 0}\n", want: []string{"CSE-383", "mail.resend_seconds"}},
 		"public.portal":      {yaml: "public: {portal: \"http://p.it\"}\n", want: []string{"CSE-383", "public.portal", "http://p.it"}},
 		"public.login":       {yaml: "public: {login: \"https://l.it/x\"}\n", want: []string{"CSE-383", "public.login"}},
