@@ -71,7 +71,7 @@ func TestKeepsAndReads(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := func(file string, m mail.Message) Letter {
-		return Letter{File: file, ID: m.ID, Date: m.Date, From: `"Carta Sanitaria" <noreply@cse.example>`, To: "<anna.rossi@esempio.it>", Subject: m.Subject, Text: m.Text, HTML: m.HTML}
+		return Letter{File: file, ID: m.ID, Date: m.Date, From: `"Carta Sanitaria" <noreply@cse.example>`, To: "anna.rossi@esempio.it", Subject: m.Subject, Text: m.Text, HTML: m.HTML}
 	}
 	if diff := cmp.Diff([]Letter{want("0003-0003@cse.example.eml", third), want("0002-_.._x_y@cse.example.eml", second), want("0001-0001@cse.example.eml", letter)}, got); diff != "" {
 		t.Error(diff)

@@ -112,12 +112,20 @@ func Parse(raw []byte) (Letter, error) {
 		}
 		return s
 	}
-	l := Letter{ID: strings.Trim(m.Header.Get("Message-Id"), "<> "), From: field("From"), To: field("To"), Subject: field("Subject")}
+	l := Letter{ID: strings.Trim(m.Header.Get("Message-Id"), "<> "), From: bare(field("From")), To: bare(field("To")), Subject: field("Subject")}
 	if date, err := m.Header.Date(); err == nil {
 		l.Date = date.UTC()
 	}
 	err = l.take(m.Header.Get("Content-Type"), m.Header.Get("Content-Transfer-Encoding"), m.Body, 0)
 	return l, err
+}
+
+// bare takes the brackets off an address that has no name before it.
+func bare(s string) string {
+	if a, err := mail.ParseAddress(s); err == nil && a.Name == "" {
+		return a.Address
+	}
+	return s
 }
 
 // take adds one MIME entity (RFC 2045), and those inside it down to five levels.

@@ -46,6 +46,15 @@ type Page struct {
 // Crumb is one step of the breadcrumb.
 type Crumb struct{ Name, Path string }
 
+// Notice is the page's Fault as a box for the partial "avviso", nil for none.
+func (p *Page) Notice() *Notice {
+	if p.Fault == nil {
+		return nil
+	}
+	n := NoticeOf(p.Lang, p.Fault)
+	return &n
+}
+
 // U is the address of path on the portal, in the page's language.
 func (p *Page) U(path string) string { return p.Home + p.Prefix + path }
 

@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"net/http"
+	"strings"
 	"time"
 
 	"cse.example/cse/ground/civil"
@@ -32,6 +33,17 @@ var Now = time.Date(2026, 11, 23, 9, 30, 0, 0, time.UTC)
 type Addresses struct {
 	Portal, Login string
 	Client        *http.Client
+}
+
+// Of is the origin of a State's Host.
+func (a Addresses) Of(host string) string {
+	switch host {
+	case "login":
+		return a.Login
+	case "cns":
+		return strings.Replace(a.Login, "//login.", "//cns.", 1)
+	}
+	return a.Portal
 }
 
 // DefaultAddresses is where the platform listens by default.

@@ -17,7 +17,7 @@ import (
 // State is one page in one state.
 type State struct {
 	Name string
-	// Host is "portal", "closed" (in maintenance) or "login".
+	// Host is "portal", "closed" (in maintenance), "login" or "cns".
 	Host string
 	Path string
 	// Form, when set, is posted.
@@ -67,7 +67,12 @@ func publicStates() []State {
 		State{Name: "login-operatore", Host: "login", Path: "/operatore", Status: 200},
 		State{Name: "login-operatore-errore", Host: "login", Path: "/operatore?errore=1", Status: 401, Fault: "CSE-353"},
 		State{Name: "login-rifiuto", Host: "login", Path: "/rifiuto", Status: 403, Fault: "CSE-302"},
+		State{Name: "login-rifiuto-senza-ritorno", Host: "login", Path: "/rifiuto?senza=1", Status: 403, Fault: "CSE-301"},
 		State{Name: "login-messaggio", Host: "login", Path: "/messaggio", Status: 200},
+		State{Name: "login-scelta-sola-tessera", Host: "login", Path: "/scelta?sola=1", Status: 200},
+		State{Name: "cns-rifiuto", Host: "cns", Path: "/rifiuto", Status: 403, Fault: "CSE-302"},
+		State{Name: "cns-senza-certificato", Host: "cns", Path: "/rifiuto?nessuno=1", Status: 403, Fault: "CSE-304"},
+		State{Name: "cns-messaggio", Host: "cns", Path: "/messaggio", Status: 200},
 	)
 }
 
@@ -168,8 +173,8 @@ func (s *Stage) Session(ctx context.Context, who string) (*http.Cookie, error) {
 // Play answers one state in a language ("it" or "en").
 func (s *Stage) Play(w http.ResponseWriter, ctx context.Context, st State, lang words.Lang) error {
 	origin, prefix := s.addr.Portal, "/"+string(lang)
-	if st.Host == "login" {
-		origin, prefix = s.addr.Login, ""
+	if st.Host == "login" || st.Host == "cns" {
+		origin, prefix = s.addr.Of(st.Host), ""
 	}
 	method, body := http.MethodGet, ""
 	if st.Form != nil {
@@ -193,7 +198,7 @@ func (s *Stage) Play(w http.ResponseWriter, ctx context.Context, st State, lang 
 	switch st.Host {
 	case "closed":
 		s.Closed.ServeHTTP(w, r)
-	case "login":
+	case "login", "cns":
 		s.loginPage(w, r)
 	default:
 		s.Portal.ServeHTTP(w, r)
@@ -216,11 +221,15 @@ func (s *Stage) loginPage(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Security-Policy", page.Policy(nil, []string{s.addr.Portal}))
 	switch r.URL.Path {
 	case "/scelta":
-		s.Login.Chooser(w, r, page.Chooser{
+		c := page.Chooser{
 			Service: "Portale", CardURL: s.addr.Login + "/cns?flow=x", OperatorURL: s.addr.Login + "/operatore?flow=x",
 			CancelURL: s.addr.Portal + "/", SelfURL: s.addr.Login + "/scelta?flow=x", NotConnected: []string{"SPID", "CIE"},
 			Entrances: []page.Entrance{{Label: "Cittadino di prova", URL: s.addr.Login + "/prova"}},
-		})
+		}
+		if r.URL.Query().Has("sola") { // a service of another administration, outside the demonstration
+			c.Service, c.OperatorURL, c.Entrances = "Previdenza", "", nil
+		}
+		s.Login.Chooser(w, r, c)
 	case "/operatore":
 		o := page.Operator{Service: "Portale", Action: s.addr.Login + "/operatore", Flow: "x", CSRF: "y", BackURL: s.addr.Login + "/scelta", Status: 200}
 		if r.URL.RawQuery != "" {
@@ -228,9 +237,16 @@ func (s *Stage) loginPage(w http.ResponseWriter, r *http.Request) {
 		}
 		s.Login.Operator(w, r, o)
 	case "/rifiuto":
-		s.Login.Refusal(w, r, page.Refusal{
+		x := page.Refusal{
 			Fault: words.Refuse("CSE-302", "23/11/2026"), Status: 403, ReasonKey: "login.reason.keyCompromise", RetryURL: s.addr.Login + "/scelta",
-		})
+		}
+		switch q := r.URL.Query(); {
+		case q.Has("senza"):
+			x = page.Refusal{Fault: words.Refuse("CSE-301", "23/11/2026"), Status: 403}
+		case q.Has("nessuno"):
+			x = page.Refusal{Fault: words.Refuse("CSE-304"), Status: 403, RetryURL: s.addr.Login + "/scelta"}
+		}
+		s.Login.Refusal(w, r, x)
 	case "/messaggio":
 		s.Login.Message(w, r, page.Message{TitleKey: "login.out.title", TextKey: "login.out.text", Status: 200})
 	}

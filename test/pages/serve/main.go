@@ -55,11 +55,15 @@ func run() error {
 	if err != nil {
 		return err
 	}
+	demoPages, err := newDemoPages(addr, assets)
+	if err != nil {
+		return err
+	}
 	if err := announce(stage, addr); err != nil {
 		return err
 	}
 	s := &http.Server{
-		Handler: handler(stage), TLSConfig: &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12},
+		Handler: handler(stage, demoPages), TLSConfig: &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12},
 		ReadHeaderTimeout: 10 * time.Second, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError),
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
@@ -81,18 +85,17 @@ func announce(stage *portaltest.Stage, addr portaltest.Addresses) error {
 	var list []entry
 	for _, lang := range []words.Lang{words.Italian, words.English} {
 		for _, st := range stage.States() {
-			origin := addr.Portal
-			if st.Host == "login" {
-				origin = addr.Login
-			}
-			list = append(list, entry{st.Name + "." + string(lang), origin + "/__state/" + string(lang) + "/" + st.Name, st.Status})
+			list = append(list, entry{st.Name + "." + string(lang), addr.Of(st.Host) + "/__state/" + string(lang) + "/" + st.Name, st.Status})
+		}
+		for _, name := range demoNames() {
+			list = append(list, entry{name + "." + string(lang), addr.Portal + "/__state/" + string(lang) + "/" + name, http.StatusOK})
 		}
 	}
 	return json.NewEncoder(os.Stdout).Encode(list)
 }
 
 // handler plays /__state/LANG/NAME, and serves the rest as the portal does.
-func handler(stage *portaltest.Stage) http.Handler {
+func handler(stage *portaltest.Stage, demo *demoPages) http.Handler {
 	states := map[string]portaltest.State{}
 	for _, st := range stage.States() {
 		states[st.Name] = st
@@ -104,6 +107,9 @@ func handler(stage *portaltest.Stage) http.Handler {
 			return
 		}
 		lang, name, _ := strings.Cut(rest, "/")
+		if demo.play(w, words.ParseLang(lang), name) {
+			return
+		}
 		st, ok := states[name]
 		if !ok {
 			http.NotFound(w, r)
