@@ -19,6 +19,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math/rand/v2"
 	"net/url"
 	"os"
 	"regexp"
@@ -85,7 +86,8 @@ func openSQLite(ctx context.Context, path string) (*DB, error) {
 	}
 	// busy_timeout comes first: the other pragmas may have to wait.
 	base := "file:" + (&url.URL{Path: path}).EscapedPath() + "?_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=foreign_keys(1)"
-	w, err := sql.Open("sqlite", base+"&_txlock=immediate")
+	// secure_delete: what an act destroys is overwritten, and not left in free pages.
+	w, err := sql.Open("sqlite", base+"&_txlock=immediate&_pragma=secure_delete(1)")
 	if err != nil {
 		return nil, fmt.Errorf("store: %w", err)
 	}
@@ -153,14 +155,14 @@ func (db *DB) Atomically(ctx context.Context, act func(ctx context.Context) erro
 		return act(ctx)
 	}
 	var err error
-	for try := range 8 {
+	for try := range attempts {
 		if err = db.once(ctx, act); err == nil || !retryable(err) {
 			return err
 		}
 		select {
 		case <-ctx.Done():
 			return err
-		case <-time.After(time.Duration(1<<try) * 2 * time.Millisecond):
+		case <-time.After(pause(try)):
 		}
 	}
 	return err
@@ -189,6 +191,17 @@ func (db *DB) once(ctx context.Context, act func(ctx context.Context) error) (er
 		return fmt.Errorf("store: commit: %w", err)
 	}
 	return nil
+}
+
+// attempts bounds the repetitions of an act that PostgreSQL could not put in
+// order with others; with pause it gives a crowd on one row some ten seconds.
+const attempts = 60
+
+// pause grows to a quarter of a second and is random, so that those who
+// collided do not meet again.
+func pause(try int) time.Duration {
+	most := min(250*time.Millisecond, 4*time.Millisecond<<min(try, 8))
+	return time.Duration(rand.Int64N(int64(most))) + time.Millisecond
 }
 
 func retryable(err error) bool {
