@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -57,6 +58,45 @@ func TestFileIsPrivate(t *testing.T) {
 		if st.Mode().Perm() != 0o600 {
 			t.Errorf("platform.db%s has mode %o", suffix, st.Mode().Perm())
 		}
+	}
+}
+
+// What an act destroyed (a card's codes, the body of a mail) must not lie on in
+// the file's free pages.
+func TestDestroyedIsOverwritten(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "platform.db")
+	db, err := Open(t.Context(), "sqlite:"+path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	act := func(query string, args ...any) {
+		t.Helper()
+		err := db.Atomically(t.Context(), func(ctx context.Context) error {
+			_, err := db.Conn(ctx).ExecContext(ctx, query, args...)
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	long := strings.Repeat("destroyed ", 1000) // more than a page
+	for name, value := range map[string]string{"test.deleted": long, "test.emptied": long, "test.short": "destroyed", "test.kept": "kept on"} {
+		act("INSERT INTO meta (name, value) VALUES ($1, $2)", name, value)
+	}
+	act("DELETE FROM meta WHERE name = $1 OR name = $2", "test.deleted", "test.short")
+	act("UPDATE meta SET value = '' WHERE name = $1", "test.emptied")
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Contains(b, []byte("kept on")) {
+		t.Fatal("the file does not show what it keeps: this test sees nothing")
+	}
+	if bytes.Contains(b, []byte("destroyed")) {
+		t.Error("what was destroyed is still in the file")
 	}
 }
 
