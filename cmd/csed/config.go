@@ -18,6 +18,7 @@ import (
 
 	"cse.example/cse/ground/localhost"
 	"cse.example/cse/ground/words"
+	"cse.example/cse/issuer/codes"
 	"cse.example/cse/issuer/counter"
 )
 
@@ -94,6 +95,8 @@ type Mail struct {
 type Login struct {
 	ACR          string `yaml:"acr"`
 	AllowRSA1024 bool   `yaml:"allow_rsa1024"`
+	// Trust are the other issuers whose CNS opens here (R8, R9).
+	Trust []Trusted `yaml:"trust"`
 }
 
 // Issue is the policy of production.
@@ -109,6 +112,9 @@ type Issue struct {
 	Exchange   string `yaml:"exchange"`
 	// PolicyText is the CNS policy's explicit text (docs/decisions/0003).
 	PolicyText string `yaml:"policy_text"`
+	// Codes are the lengths of PIN, PUK and CIP and where each is cut: digits on
+	// the form, digits in the letter. For cards made from now on.
+	Codes codes.Policy `yaml:"codes"`
 }
 
 // Web are the TLS certificate and key of the listener; empty makes a local CA.
@@ -152,7 +158,7 @@ func defaults() Config {
 		},
 		Mail:  Mail{Server: "127.0.0.1:2525", From: "tessera@cse.localhost", ResendSeconds: 60},
 		Login: Login{ACR: "https://www.spid.gov.it/SpidL3"},
-		Issue: Issue{PermitRenewalMonths: 6, CRLHours: 6, ATR: "neutral", BureauFile: "bureau.json", Exchange: "exchange", PolicyText: policyText},
+		Issue: Issue{PermitRenewalMonths: 6, CRLHours: 6, ATR: "neutral", BureauFile: "bureau.json", Exchange: "exchange", PolicyText: policyText, Codes: codes.DefaultPolicy()},
 	}
 }
 
@@ -306,9 +312,18 @@ func (c *Config) check() error {
 	if c.Mail.ResendSeconds < 1 || c.Mail.ResendSeconds > 86400 {
 		bad("mail.resend_seconds", "1…86400", c.Mail.ResendSeconds)
 	}
+	if err := c.Issue.Codes.Check(); err != nil {
+		bad("issue.codes", "pin: {first: 2, second: 3}", err)
+	}
+	if _, err := c.readTrustList(); err != nil {
+		errs = append(errs, err)
+	}
 	for _, s := range c.Services {
 		if !slices.Contains([]string{"centrale", "regionale", "comunale"}, s.Level) {
 			bad("services.level", "centrale | regionale | comunale", s.Level)
+		}
+		if !s.PublicPA { // R17
+			errs = append(errs, words.Refuse("CSE-320", s.ID))
 		}
 	}
 	return errors.Join(errs...)

@@ -76,16 +76,23 @@ func (p *Platform) operatorLive(_ context.Context, account string) error {
 	return err
 }
 
-// believe pins the CNS issuers: our own authority.
+// believe pins the CNS issuers: our own authority and those of the trust list.
 func (p *Platform) believe() door.Trust {
-	v := trust.Verifier{Anchors: []*x509.Certificate{p.material.Issuing}}
+	v := trust.Verifier{Anchors: append(p.neighbour.certificates(), p.material.Issuing)}
 	return door.FromPKI(v, func(issuer *x509.Certificate) door.Issuer {
-		return door.Issuer{Own: bytes.Equal(issuer.Raw, p.material.Issuing.Raw), Bodies: []string{p.Config.Region.Name}}
+		if !bytes.Equal(issuer.Raw, p.material.Issuing.Raw) {
+			return p.neighbour.issuer(issuer)
+		}
+		return door.Issuer{Own: true, Bodies: []string{p.Config.Region.Name}}
 	})
 }
 
-// revocation asks the records themselves: a revocation counts from its act on.
+// revocation asks the records themselves, where a revocation counts from its act
+// on; other issuers' lists for their cards.
 func (p *Platform) revocation(ctx context.Context, ref identity.CardRef) (door.CertStatus, error) {
+	if !ref.Own {
+		return p.neighbour.revocation(ctx, ref, p.Clock.Now())
+	}
 	r, err := p.authority.Get(ctx, profile.SerialText(ref.SerialNumber()))
 	if errors.Is(err, ca.ErrUnknown) {
 		return door.CertStatus{State: door.NeverIssued}, nil
@@ -161,6 +168,9 @@ func (p *Platform) cardAlive(ctx context.Context, id string) *words.Fault {
 
 func (p *Platform) alive(ctx context.Context, id string) error {
 	c, err := p.db.Cards().Get(ctx, id)
+	if ref, ok := p.neighbour.card(id); ok && errors.Is(err, lifecycle.ErrUnknown) {
+		return p.login.Live(ctx, identity.Identity{Method: identity.Card, Card: ref})
+	}
 	if err != nil {
 		return err
 	}
@@ -215,7 +225,7 @@ func (p *Platform) codesForm(ctx context.Context, f counter.Form) ([]byte, error
 	if err != nil {
 		return nil, err
 	}
-	policy := codes.DefaultPolicy()
+	policy := p.Config.Issue.Codes
 	return p.press.ActivationPapers(f.Lang, paper.CodesForm{
 		Protocol: f.Protocol, Day: civil.DayOf(f.At), Office: f.OfficeName, Surname: f.Surname, Name: f.Name, CardID: f.Card,
 		PIN: h.PIN, PUK: h.PUK, CIP: h.CIP, Email: f.EmailMasked,

@@ -36,7 +36,7 @@ func (p *Platform) plant(c production.Config, progress func(step string, done, t
 	if err != nil {
 		return nil, err
 	}
-	maker, _, err := codes.LoadMaker(p.Config.under("keys"), wrap, codes.DefaultPolicy(), p.db.Codes(), rand.Reader)
+	maker, _, err := codes.LoadMaker(p.Config.under("keys"), wrap, p.Config.Issue.Codes, p.db.Codes(), rand.Reader)
 	if err != nil {
 		return nil, err
 	}

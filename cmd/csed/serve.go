@@ -76,6 +76,7 @@ type Platform struct {
 	queue     *queue.Queue
 	trail     *audit.Trail
 	authority *ca.Authority
+	neighbour *neighbours
 	material  *ca.Material
 	publisher *status.Publisher
 	responder *status.Responder
@@ -260,6 +261,9 @@ func (p *Platform) openPKI(context.Context, Options) error {
 		Store: p.db.PKI(), Clock: p.Clock, Rand: rand.Reader,
 	})
 	if err != nil {
+		return err
+	}
+	if p.neighbour, err = p.Config.readTrustList(); err != nil {
 		return err
 	}
 	p.site = &status.Site{Responder: p.responder, CRLs: p.crlDir(), Root: p.material.Root, Issuing: p.material.Issuing, Log: p.Log}
@@ -453,7 +457,7 @@ func (p *Platform) openServer(_ context.Context, o Options) error {
 		{Name: hostname(p.Config.Public.Login), Handler: p.withAssets(p.login.LoginHandler())},
 		{
 			Name: hostname(p.Config.Public.CNS), Handler: p.login.CardHandler(), Card: true,
-			ClientCAs: poolOf(p.material.Issuing),
+			ClientCAs: poolOf(append(p.neighbour.certificates(), p.material.Issuing)...),
 		},
 	}
 	for name, h := range o.Hosts {

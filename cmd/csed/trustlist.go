@@ -1,0 +1,210 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/hex"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"time"
+
+	"cse.example/cse/ground/words"
+	"cse.example/cse/login/door"
+	"cse.example/cse/login/identity"
+)
+
+// Trusted is an issuer of CNS cards beside our own authority: a CNS is valid on
+// the whole national territory (R8, R9).
+type Trusted struct {
+	// Certificate is the issuing authority's (a file, PEM or DER). CRL is its
+	// complete revocation list, a file that somebody else keeps fresh: while it is
+	// missing or out of date the issuer's cards do not open (CSE-306). Relative
+	// paths are below Data.
+	Certificate string `yaml:"certificate"`
+	CRL         string `yaml:"crl"`
+	// Bodies are the administrations whose name may stand in the OU of a card's
+	// certificate; none: any.
+	Bodies []string `yaml:"bodies"`
+	// Legacy admits keys of 1024 bits, if login.allow_rsa1024 does.
+	Legacy bool `yaml:"legacy"`
+}
+
+// neighbour is a Trusted, read.
+type neighbour struct {
+	Trusted
+	cert *x509.Certificate
+	crl  string
+
+	mu   sync.Mutex
+	seen os.FileInfo
+	list *x509.RevocationList
+	gone map[string]door.CertStatus // by serial number, hexadecimal
+}
+
+// neighbours are the issuers of the trust list, and the cards of theirs that
+// came to the door since this process began: the portal asks by card number.
+type neighbours struct {
+	all []*neighbour
+
+	mu    sync.Mutex
+	cards map[string]identity.CardRef
+}
+
+// manyCards bounds what is remembered of other issuers' cards; who falls out
+// logs in again.
+const manyCards = 10_000
+
+// readTrustList reads the certificates of the trust list; the lists of
+// revocation are read when they are needed.
+func (c *Config) readTrustList() (*neighbours, error) {
+	n := &neighbours{cards: map[string]identity.CardRef{}}
+	for _, t := range c.Login.Trust {
+		b, err := os.ReadFile(c.under(t.Certificate))
+		if err != nil {
+			return nil, words.Refuse("CSE-383", "login.trust", t.Certificate, "issuer.pem").Because(err)
+		}
+		cert, err := x509.ParseCertificate(decoded(b))
+		if err != nil || !cert.IsCA {
+			return nil, words.Refuse("CSE-383", "login.trust", t.Certificate, "issuer.pem").Because(errors.Join(err, errors.New("not the certificate of an authority")))
+		}
+		if t.CRL == "" {
+			return nil, words.Refuse("CSE-383", "login.trust.crl", "", "issuer.crl")
+		}
+		n.all = append(n.all, &neighbour{Trusted: t, cert: cert, crl: c.under(t.CRL)})
+	}
+	return n, nil
+}
+
+// decoded is the content of a PEM file, or the file.
+func decoded(b []byte) []byte {
+	if p, _ := pem.Decode(b); p != nil {
+		return p.Bytes
+	}
+	return b
+}
+
+// certificates of the trust list.
+func (n *neighbours) certificates() []*x509.Certificate {
+	var out []*x509.Certificate
+	for _, x := range n.all {
+		out = append(out, x.cert)
+	}
+	return out
+}
+
+// issuer is what the door should know of an issuer of the list.
+func (n *neighbours) issuer(cert *x509.Certificate) door.Issuer {
+	for _, x := range n.all {
+		if bytes.Equal(x.cert.Raw, cert.Raw) {
+			return door.Issuer{Bodies: x.Bodies, Legacy: x.Legacy}
+		}
+	}
+	return door.Issuer{}
+}
+
+// revocation answers for a card of the list, and remembers it.
+func (n *neighbours) revocation(_ context.Context, ref identity.CardRef, now time.Time) (door.CertStatus, error) {
+	for _, x := range n.all {
+		if !x.signed(ref) {
+			continue
+		}
+		st, err := x.standing(ref, now)
+		if err == nil {
+			n.remember(ref)
+		}
+		return st, err
+	}
+	return door.CertStatus{}, errors.New("trust list: no such issuer")
+}
+
+func (n *neighbours) remember(ref identity.CardRef) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for id := range n.cards {
+		if len(n.cards) < manyCards {
+			break
+		}
+		delete(n.cards, id)
+	}
+	n.cards[ref.ID] = ref
+}
+
+// card is a card of the list that came to the door.
+func (n *neighbours) card(id string) (identity.CardRef, bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	ref, ok := n.cards[id]
+	return ref, ok
+}
+
+// signed tells whether the certificate behind ref is this issuer's. A leaf names
+// its issuer and, nearly always, the issuer's key.
+func (x *neighbour) signed(ref identity.CardRef) bool {
+	for _, key := range [][]byte{x.cert.SubjectKeyId, nil} {
+		h := sha256.Sum256(append(bytes.Clone(x.cert.RawSubject), key...))
+		if hex.EncodeToString(h[:]) == ref.Issuer {
+			return true
+		}
+	}
+	return false
+}
+
+// standing looks the certificate up in the list, read again when the file changed.
+func (x *neighbour) standing(ref identity.CardRef, now time.Time) (door.CertStatus, error) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if err := x.refresh(); err != nil {
+		return door.CertStatus{}, fmt.Errorf("trust list: %s: %w", x.crl, err)
+	}
+	if now.Before(x.list.ThisUpdate) || now.After(x.list.NextUpdate) {
+		return door.CertStatus{}, fmt.Errorf("trust list: %s is good from %s to %s", x.crl, x.list.ThisUpdate, x.list.NextUpdate)
+	}
+	if st, there := x.gone[ref.SerialNumber().Text(16)]; there {
+		return st, nil
+	}
+	return door.CertStatus{State: door.Good}, nil
+}
+
+func (x *neighbour) refresh() error {
+	now, err := os.Stat(x.crl)
+	if err != nil {
+		return err
+	}
+	if x.seen != nil && x.seen.ModTime().Equal(now.ModTime()) && x.seen.Size() == now.Size() {
+		return nil
+	}
+	b, err := os.ReadFile(x.crl)
+	if err != nil {
+		return err
+	}
+	list, err := x509.ParseRevocationList(decoded(b))
+	if err != nil {
+		return err
+	}
+	if err := list.CheckSignatureFrom(x.cert); err != nil {
+		return err
+	}
+	for _, e := range list.Extensions {
+		if e.Critical { // a delta, or the list of some certificates only: silence would not be consent
+			return fmt.Errorf("not a complete list: critical extension %s", e.Id)
+		}
+	}
+	gone := map[string]door.CertStatus{}
+	for _, e := range list.RevokedCertificateEntries {
+		st := door.CertStatus{State: door.Revoked, At: e.RevocationTime, Reason: e.ReasonCode}
+		if e.ReasonCode == onHold {
+			st.State = door.Held
+		}
+		gone[e.SerialNumber.Text(16)] = st
+	}
+	x.seen, x.list, x.gone = now, list, gone
+	return nil
+}
+
+// onHold is CRLReason certificateHold, RFC 5280 section 5.3.1.
+const onHold = 6
