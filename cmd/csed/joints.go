@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
 	"errors"
@@ -403,10 +404,35 @@ func (p *Platform) withAPI(pages http.Handler) (http.Handler, error) {
 	return mux, nil
 }
 
+// httpClient reaches our own hosts: by the local authority, or by the machine's
+// when the certificate was bought.
 func (p *Platform) httpClient() *http.Client {
+	roots := p.webCA.ClientConfig()
+	if p.Config.Web.Certificate != "" {
+		roots = &tls.Config{MinVersion: tls.VersionTLS12}
+	}
 	return &http.Client{Timeout: 15 * time.Second, Transport: &http.Transport{
-		DialContext: localhost.DialContext, TLSClientConfig: p.webCA.ClientConfig(), ForceAttemptHTTP2: true,
+		DialContext: localhost.DialContext, TLSClientConfig: roots, ForceAttemptHTTP2: true,
 	}}
+}
+
+// serverCertificate is the one that the configuration names, good for every
+// public name, or those of the local authority.
+func (p *Platform) serverCertificate() (func(*tls.ClientHelloInfo) (*tls.Certificate, error), error) {
+	c := &p.Config
+	if c.Web.Certificate == "" {
+		return p.webCA.GetCertificate, nil
+	}
+	pair, err := tls.LoadX509KeyPair(c.under(c.Web.Certificate), c.under(c.Web.Key))
+	if err != nil {
+		return nil, words.Refuse("CSE-383", "web.certificate", c.Web.Certificate, "server.pem").Because(err)
+	}
+	for _, u := range []string{c.Public.Portal, c.Public.Login, c.Public.CNS} {
+		if err := pair.Leaf.VerifyHostname(hostname(u)); err != nil {
+			return nil, words.Refuse("CSE-383", "web.certificate", c.Web.Certificate, hostname(u)).Because(err)
+		}
+	}
+	return func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return &pair, nil }, nil
 }
 
 func (p *Platform) maintenance() (portal.Maintenance, bool) {

@@ -463,8 +463,12 @@ func (p *Platform) openServer(_ context.Context, o Options) error {
 	for name, h := range o.Hosts {
 		hosts = append(hosts, listen.Host{Name: name, Handler: h})
 	}
+	get, err := p.serverCertificate()
+	if err != nil {
+		return err
+	}
 	for i := range hosts {
-		hosts[i].Certificate = p.webCA.GetCertificate
+		hosts[i].Certificate = get
 	}
 	p.server, err = listen.New(p.ports, listen.Site{Hosts: hosts, Plain: p.site, Log: p.Log})
 	return err

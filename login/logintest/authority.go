@@ -98,6 +98,23 @@ func (a *Authority) Issue(t testing.TB, cf string, id cns.CardID, now time.Time,
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key, Leaf: leaf}
 }
 
+// List signs a revocation list with the certificates given and their reasons.
+func (a *Authority) List(t testing.TB, from, until time.Time, gone map[*x509.Certificate]int, more ...pkix.Extension) []byte {
+	t.Helper()
+	a.next++
+	tmpl := &x509.RevocationList{Number: big.NewInt(a.next), ThisUpdate: from, NextUpdate: until, ExtraExtensions: more}
+	for c, reason := range gone {
+		tmpl.RevokedCertificateEntries = append(tmpl.RevokedCertificateEntries, x509.RevocationListEntry{
+			SerialNumber: c.SerialNumber, RevocationTime: from, ReasonCode: reason,
+		})
+	}
+	der, err := x509.CreateRevocationList(rand.Reader, tmpl, a.Cert, a.key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return der
+}
+
 // Web signs a server certificate.
 func (a *Authority) Web(t testing.TB, now time.Time, names ...string) tls.Certificate {
 	t.Helper()
