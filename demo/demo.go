@@ -36,6 +36,10 @@ import (
 // Marker is the file by which the demonstration knows its own folder.
 const Marker = "DEMO"
 
+// marked is what the marker says: a file of somebody's that happens to be called
+// DEMO does not give his folder away.
+const marked = "Cartella della dimostrazione di CSE: «csed demo» la rifà da capo. / Made, and made afresh, by csed demo.\n"
+
 // Numbers of the demonstration.
 const (
 	people   = 200
@@ -127,10 +131,8 @@ func Prepare(dir string) (*os.File, error) {
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, words.Refuse("CSE-384", dir).Because(err)
 	}
-	if len(entries) > 0 {
-		if _, err := os.Stat(filepath.Join(dir, Marker)); err != nil {
-			return nil, words.Refuse("CSE-385", dir)
-		}
+	if len(entries) > 0 && !ours(dir, entries) {
+		return nil, words.Refuse("CSE-385", dir)
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, words.Refuse("CSE-384", dir).Because(err)
@@ -145,12 +147,19 @@ func Prepare(dir string) (*os.File, error) {
 	}
 	err = empty(dir, entries)
 	if err == nil {
-		_, err = mark.WriteAt([]byte("Cartella della dimostrazione di CSE: «csed demo» la rifà da capo. / Made, and made afresh, by csed demo.\n"), 0)
+		_, err = mark.WriteAt([]byte(marked), 0)
 	}
 	if err != nil {
 		return nil, errors.Join(words.Refuse("CSE-384", dir).Because(err), mark.Close())
 	}
 	return mark, nil
+}
+
+// ours tells a folder that Prepare made. A kill may have left the marker empty,
+// and then nothing else.
+func ours(dir string, entries []os.DirEntry) bool {
+	text, err := os.ReadFile(filepath.Join(dir, Marker))
+	return err == nil && (string(text) == marked || len(text) == 0 && len(entries) == 1)
 }
 
 // empty removes everything but the marker, so that a kill in between leaves a
