@@ -1,0 +1,189 @@
+package crash
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"cse.example/cse/card/holder"
+	"cse.example/cse/card/reader"
+	"cse.example/cse/engine/store"
+	"cse.example/cse/issuer/lifecycle"
+	"cse.example/cse/pki/ca"
+)
+
+// cohort is how many people come into the registry at a time.
+const cohort = 12
+
+// TestProduction kills csed in all steps of production, and the bureau meanwhile.
+func TestProduction(t *testing.T) {
+	want := kills(t)
+	t.Parallel()
+	s := newSite(t, "issue: {chipless_every: 7}\n")
+	s.hireBureau()
+	idle := stopwatch(func() { s.must("produce", "status") })
+	s.import_(1)
+	whole := idle + stopwatch(func() { s.must("people", "import", s.people(1)) })
+	done, people := 0, cohort
+	for round := uint64(1); done < want; round++ {
+		if round > 1 {
+			people += cohort
+		}
+		done += s.produceKilled(idle, whole, round, want-done)
+	}
+	t.Logf("%d kills of csed, %d people", done, people)
+	s.reconcile(people)
+}
+
+func stopwatch(f func()) time.Duration {
+	begin := time.Now()
+	f()
+	return time.Since(begin)
+}
+
+// people writes the file of the n-th cohort.
+func (s *site) people(n uint64) string {
+	s.t.Helper()
+	name := fmt.Sprintf("people-%d.csv", n)
+	s.write(name, s.must("people", "generate", "--count", fmt.Sprint(cohort), "--seed", fmt.Sprint(n)))
+	return filepath.Join(s.dir, name)
+}
+
+func (s *site) import_(n uint64) { s.t.Helper(); s.must("people", "import", s.people(n)) }
+
+// produceKilled takes a cohort from the registry to its letter boxes. While there
+// are kills left, every command may be killed; one that was is run again. It
+// answers the number of kills.
+func (s *site) produceKilled(idle, whole time.Duration, round uint64, left int) (n int) {
+	s.t.Helper()
+	file := s.people(round)
+	bureau := s.work(left/2+1, func() time.Duration { return time.Duration(200+s.dice.IntN(2000)) * time.Millisecond })
+	defer func() { s.t.Logf("round %d: %d kills of csed, %d of the bureau", round, n, bureau.end()) }()
+	// What a command does comes after it has opened the store and its keys.
+	run := func(args ...string) {
+		s.t.Helper()
+		for n < left && s.dice.IntN(2) == 0 { // half of the commands live, so that kills are spread over all of them
+			at := time.Duration(float64(idle)*0.5 + s.dice.Float64()*float64(whole-idle/2))
+			if !s.interrupted(at, args...) {
+				return
+			}
+			n++
+			s.sound(strings.Join(args, " ") + " killed after " + at.String())
+		}
+		s.must(args...)
+	}
+	run("people", "import", file)
+	run("produce", "night")
+	deadline := time.Now().Add(2 * time.Minute)
+	for !s.received() {
+		if time.Now().After(deadline) {
+			s.t.Fatalf("the batches do not come to an end: %+v", s.status())
+		}
+		run("produce", "advance")
+	}
+	run("produce", "ship")
+	run("produce", "deliver")
+	return n
+}
+
+// received tells whether the bureau's part is over, for all batches.
+func (s *site) received() bool {
+	s.t.Helper()
+	st := s.status()
+	if st.Cards["ordered TS-CNS"]+st.Cards["ordered TS"] > 0 {
+		return false
+	}
+	for _, b := range st.Batches {
+		if b.State != "received" && b.State != "sent" {
+			return false
+		}
+	}
+	return true
+}
+
+// reconcile asks that every person has one card, and the card is there.
+func (s *site) reconcile(people int) {
+	s.t.Helper()
+	s.sound("production")
+	st := s.status()
+	chips, plain := st.Cards["delivered TS-CNS"], st.Cards["delivered TS"]
+	if chips+plain+st.Exceptions != people || chips == 0 || plain == 0 || len(st.Cards) != 2 {
+		s.t.Errorf("%d people, %d exceptions, but these cards: %v", people, st.Exceptions, st.Cards)
+	}
+	cards, made := 0, 0
+	for _, b := range st.Batches {
+		cards, made = cards+b.Cards, made+b.Made
+	}
+	if cards != chips+plain || made != cards {
+		s.t.Errorf("the batches made %d of %d cards, there are %d", made, cards, chips+plain)
+	}
+	if left, err := os.ReadDir(filepath.Join(s.data, "exchange")); err != nil || len(left) != 0 {
+		for _, f := range left {
+			if !strings.HasPrefix(f.Name(), ".writing-") { // half written: of no batch
+				s.t.Errorf("left in the exchange folder: %s, %v", f.Name(), err)
+			}
+		}
+	}
+	db := s.store()
+	images, err := filepath.Glob(filepath.Join(s.dir, "cards", "*.cse"))
+	if err != nil || len(images) != chips {
+		s.t.Errorf("%d chips were made for %d cards, %v", len(images), chips, err)
+	}
+	seen := map[string]bool{}
+	for _, image := range images {
+		serial := s.chip(db, image)
+		if seen[serial] {
+			s.t.Errorf("certificate %s is in two chips", serial)
+		}
+		seen[serial] = true
+	}
+	s.onePerPerson(db, people)
+}
+
+// chip reads a finished chip and compares it with its card's record.
+func (s *site) chip(db *store.DB, image string) string {
+	s.t.Helper()
+	r, err := reader.FromFile(image)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer r.Close()
+	h, err := holder.New(r)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	cert, err := h.Certificate()
+	if err != nil {
+		s.t.Fatalf("%s: %v", image, err)
+	}
+	c, err := db.Cards().Get(context.Background(), strings.TrimSuffix(filepath.Base(image), ".cse"))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	if got := ca.SerialOf(cert); got != c.CertSerial {
+		s.t.Errorf("the chip of card %s has certificate %s, the record %s", c.ID, got, c.CertSerial)
+	}
+	return c.CertSerial
+}
+
+func (s *site) onePerPerson(db *store.DB, people int) {
+	s.t.Helper()
+	cards, err := db.Cards().Each(context.Background(), "", 10_000)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	of := map[string]lifecycle.Card{}
+	for _, c := range cards {
+		if other, twice := of[string(c.CF)]; twice {
+			s.t.Errorf("cards %s and %s are the same person's", other.ID, c.ID)
+		}
+		of[string(c.CF)] = c
+	}
+	if len(of) > people {
+		s.t.Errorf("%d people with a card, of %d", len(of), people)
+	}
+}
