@@ -26,7 +26,6 @@ import (
 	"cse.example/cse/demo/bureau"
 	"cse.example/cse/demo/inbox"
 	"cse.example/cse/ground/civil"
-	"cse.example/cse/ground/secret"
 	"cse.example/cse/ground/words"
 	"cse.example/cse/issuer/lifecycle"
 	"cse.example/cse/issuer/production"
@@ -50,13 +49,6 @@ const (
 
 // Addresses are where the platform is, for people.
 type Addresses struct{ Portal, Login, CNS, Demo, PKI string }
-
-// Operator is the counter operator that the demonstration plays.
-type Operator struct {
-	Account  string
-	Password secret.Text
-	TOTP     secret.Text
-}
 
 // Platform is what the demonstration drives directly; everything else goes
 // through the pages.
@@ -85,7 +77,7 @@ type Stage struct {
 	Exchange  string
 	Bureau    *bureau.Identity
 	Inbox     *inbox.Inbox
-	Operator  Operator
+	Operators Operators
 	Clock     civil.Clock
 	ATR       string
 	// Citizen is the second holder, for the one-click entrance; Play sets it.

@@ -11,18 +11,13 @@ import (
 	"net/url"
 	"os"
 	"regexp"
-	"time"
 
 	"cse.example/cse/card/holder"
 	"cse.example/cse/demo/browser"
 	"cse.example/cse/demo/inbox"
 	"cse.example/cse/ground/secret"
-	"cse.example/cse/issuer/counter"
 	"cse.example/cse/login/page"
 )
-
-// code is the operator's one-time code at an instant.
-func (o Operator) code(at time.Time) secret.Text { return counter.TOTP(o.TOTP, at) }
 
 // half is what one paper says.
 type half struct{ PIN, PUK, CIP string }

@@ -248,7 +248,7 @@ func (g *game) operatorLogin(ctx context.Context, b *browser.Browser) error {
 			return err
 		}
 	}
-	if err := g.Operator.fill(ctx, b, g.Clock); err != nil {
+	if err := g.Operators.fill(ctx, b, g.Clock); err != nil {
 		return err
 	}
 	return at(b, "/sportello")
@@ -409,32 +409,4 @@ func (d *drawer) remove() error {
 	err := d.reader.Close()
 	d.reader, d.tool = nil, nil
 	return err
-}
-
-// fill fills the operator's form. A one-time code serves once, so the next one
-// is tried before waiting for the clock.
-func (o Operator) fill(ctx context.Context, b *browser.Browser, clock civil.Clock) error {
-	for try := range 40 {
-		code := o.code(clock.Now().Add(time.Duration(try%2) * 30 * time.Second))
-		err := b.Submit(ctx, "/operator", map[string]string{
-			"account": o.Account, "password": string(o.Password.Reveal()), "totp": string(code.Reveal()),
-		})
-		if err != nil {
-			return err
-		}
-		if !b.Page.HasForm("/operator") {
-			return nil
-		}
-		if c := b.Page.Code(); c != "CSE-142" && c != "CSE-143" {
-			return fmt.Errorf("the operator is refused: %s", c)
-		}
-		if try%2 == 1 {
-			select {
-			case <-ctx.Done():
-				return ctx.Err()
-			case <-time.After(2 * time.Second):
-			}
-		}
-	}
-	return errors.New("the operator's one-time codes are all used")
 }

@@ -261,7 +261,7 @@ func (s *Site) prove(ctx context.Context, who, flow string) (string, error) {
 			return "", err
 		}
 		b.Hold = true
-		if err := s.stage.Operator.fill(ctx, b, s.stage.Clock); err != nil {
+		if err := s.stage.Operators.fill(ctx, b, s.stage.Clock); err != nil {
 			return "", err
 		}
 		return location(b)

@@ -45,21 +45,21 @@ type performance struct {
 	listen     string
 	plain      string
 
-	config   Config
-	ports    *listen.Ports
-	clock    civil.Clock
-	log      *slog.Logger
-	logFile  *os.File
-	inbox    *inbox.Inbox
-	bureau   *bureau.Identity
-	site     *demo.Site
-	roots    *x509.CertPool
-	secrets  map[string]secret.Text
-	operator demo.Operator
-	material *ca.Material
-	platform *Platform
-	address  demo.Addresses
-	tell     *demo.Teller
+	config    Config
+	ports     *listen.Ports
+	clock     civil.Clock
+	log       *slog.Logger
+	logFile   *os.File
+	inbox     *inbox.Inbox
+	bureau    *bureau.Identity
+	site      *demo.Site
+	roots     *x509.CertPool
+	secrets   map[string]secret.Text
+	operators demo.Operators
+	material  *ca.Material
+	platform  *Platform
+	address   demo.Addresses
+	tell      *demo.Teller
 }
 
 func (a *app) demo() *cobra.Command {
@@ -223,7 +223,7 @@ func (p *performance) authority(ctx context.Context) error {
 	return os.WriteFile(p.config.under(p.config.Issue.BureauFile), p.bureau.Public(), 0o600)
 }
 
-// hireOperators makes the counter's operator, with random password and TOTP
+// hireOperators makes the counter's operators, with random passwords and TOTP
 // that only this process knows.
 func (p *performance) hireOperators() error {
 	web, err := p.config.ring(ringWeb, p.config.Keys.Web)
@@ -234,34 +234,46 @@ func (p *performance) hireOperators() error {
 	if err != nil {
 		return err
 	}
-	pass := make([]byte, 18)
-	if _, err := rand.Read(pass); err != nil {
-		return err
-	}
-	p.operator = demo.Operator{Account: "sportello", Password: secret.FromString(fmt.Sprintf("%x", pass))}
-	if p.operator.TOTP, err = counter.NewTOTP(rand.Reader); err != nil {
-		return err
-	}
-	hash, err := counter.HashPassword(rand.Reader, p.operator.Password)
-	if err != nil {
-		return err
-	}
-	totp, err := counter.SealTOTP(seal, p.operator.Account, p.operator.TOTP)
-	if err != nil {
-		return err
-	}
 	born, err := civil.NewDate(1985, 3, 7)
 	if err != nil {
 		return err
 	}
-	cf, err := codicefiscale.Compute(codicefiscale.Person{Surname: "Sportelli", Name: "Prova", Born: born, Sex: "F", Belfiore: "D612"})
+	for i, name := range []string{"Carla", "Dina", "Elsa"} {
+		who := codicefiscale.Person{Surname: "Sportelli", Name: name, Born: born, Sex: "F", Belfiore: "D612"}
+		if err := p.hire(seal, "sportello-"+strconv.Itoa(i+1), who); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p *performance) hire(seal counter.AEAD, account string, who codicefiscale.Person) error {
+	pass := make([]byte, 18)
+	if _, err := rand.Read(pass); err != nil {
+		return err
+	}
+	o := &demo.Operator{Account: account, Password: secret.FromString(fmt.Sprintf("%x", pass))}
+	var err error
+	if o.TOTP, err = counter.NewTOTP(rand.Reader); err != nil {
+		return err
+	}
+	hash, err := counter.HashPassword(rand.Reader, o.Password)
 	if err != nil {
 		return err
 	}
-	p.config.Operators = []counter.Account{{
-		Account: p.operator.Account, Name: "Prova Sportelli", CF: string(cf), Roles: []counter.Role{counter.RoleOperator},
+	totp, err := counter.SealTOTP(seal, account, o.TOTP)
+	if err != nil {
+		return err
+	}
+	cf, err := codicefiscale.Compute(who)
+	if err != nil {
+		return err
+	}
+	p.operators = append(p.operators, o)
+	p.config.Operators = append(p.config.Operators, counter.Account{
+		Account: account, Name: who.Name + " " + who.Surname, CF: string(cf), Roles: []counter.Role{counter.RoleOperator},
 		Offices: []string{"comune-firenze"}, PasswordHash: hash, TOTP: totp,
-	}}
+	})
 	return nil
 }
 
@@ -310,7 +322,7 @@ func (p *performance) play(ctx context.Context, running <-chan error) error {
 	stage := &demo.Stage{
 		Data: p.data, Addresses: p.address, Roots: p.roots, WebCA: p.platform.webCA.Path(), Root: p.material.RootFile,
 		Issuing: p.material.IssuingFile, Platform: stagePlatform{p.platform}, Config: pc, IssuerKey: signer,
-		Exchange: p.config.under(p.config.Issue.Exchange), Bureau: p.bureau, Inbox: p.inbox, Operator: p.operator, Clock: p.clock,
+		Exchange: p.config.under(p.config.Issue.Exchange), Bureau: p.bureau, Inbox: p.inbox, Operators: p.operators, Clock: p.clock,
 		ATR: p.config.Issue.ATR,
 	}
 	result, err := demo.Play(ctx, stage, p.tell)
