@@ -12,7 +12,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"cse.example/cse/card/cns"
 	"cse.example/cse/card/holder"
