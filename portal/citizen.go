@@ -1,6 +1,7 @@
 package portal
 
 import (
+	"html/template"
 	"net/http"
 	"time"
 
@@ -32,6 +33,8 @@ type cardView struct {
 	Views            []functionView
 	Current          bool
 	Activable        bool
+	// Faces are the drawings of front and back, for the counter.
+	Faces []template.HTML
 }
 
 type line struct{ Label, Value string }

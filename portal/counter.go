@@ -144,6 +144,7 @@ func (c *call) sheet(cf codicefiscale.Code) error {
 	for i, l := range w.Cards {
 		v := c.view(Card{Card: l.Card, Functions: l.Functions}, i == 0)
 		v.Activable = l.CanActivate && w.May(counter.ActivateAdult)
+		v.Faces = c.faces(x, l.Card)
 		data.Views = append(data.Views, v)
 	}
 	for _, protocol := range w.Protocols {

@@ -166,3 +166,19 @@ func TestR55ServicesAtOneAddress(t *testing.T) {
 		}
 	}
 }
+
+// R13, R14, R46: the counter sees both faces of a card as they are printed.
+func TestCounterSeesBothFaces(t *testing.T) {
+	s := stage(t)
+	card, who := s.Cards["active"], s.People["active"]
+	for _, l := range languages {
+		body := play(t, s, portaltest.State{Host: "portal", Path: "/sportello/tessera/" + card.ID, Who: "password"}, l).Body.String()
+		for face, want := range map[string]string{"fronte-": card.Expires.Italian(), "retro-": card.Expires.Italian()} {
+			_, drawing, ok := strings.Cut(body, `aria-labelledby="`+face+card.ID)
+			drawing, _, _ = strings.Cut(drawing, "</svg>")
+			if !ok || !strings.Contains(drawing, want) || !strings.Contains(drawing, string(who.CF)) {
+				t.Errorf("%s: %s%s does not show %s and %s", l, face, card.ID, want, who.CF)
+			}
+		}
+	}
+}
