@@ -546,7 +546,7 @@ func (p *Platform) broom(ctx context.Context) error {
 			return nil
 		case <-every.C:
 		}
-		err := errors.Join(p.login.Sweep(ctx), p.counter.Tidy(ctx))
+		err := errors.Join(p.login.Sweep(ctx), p.counter.Tidy(ctx), p.renewResponder())
 		if !p.Clock.Now().Before(next) {
 			_, e := p.publisher.Publish(ctx)
 			err = errors.Join(err, e)
@@ -559,6 +559,19 @@ func (p *Platform) broom(ctx context.Context) error {
 			p.Log.Error("broom", "err", err)
 		}
 	}
+}
+
+// renewResponder puts a fresh OCSP certificate in place in good time.
+func (p *Platform) renewResponder() error {
+	pass, err := passphrase(p.Config.under(p.Config.Keys.CA))
+	if err != nil {
+		return err
+	}
+	done, err := ca.RenewResponder(p.material, profile.URLsAt(p.Config.Public.PKI), pass, p.Clock, rand.Reader)
+	if err != nil || !done {
+		return err
+	}
+	return p.responder.Use(p.material.Responder, p.material.ResponderKey)
 }
 
 func (a *app) serve() *cobra.Command {
