@@ -107,19 +107,25 @@ func (n *neighbours) issuer(cert *x509.Certificate) door.Issuer {
 	return door.Issuer{}
 }
 
-// revocation answers for a card of the list, and remembers it.
+// revocation answers for a card of the list, and remembers it. Where an authority
+// has had several keys under one name, a leaf may not tell which of them signed
+// it: then every list must be there, and one that names the leaf is enough.
 func (n *neighbours) revocation(_ context.Context, ref identity.CardRef, now time.Time) (door.CertStatus, error) {
+	asked := false
 	for _, x := range n.all {
 		if !x.signed(ref) {
 			continue
 		}
-		st, err := x.standing(ref, now)
-		if err == nil {
-			n.remember(ref)
+		asked = true
+		if st, err := x.standing(ref, now); err != nil || st.State != door.Good {
+			return st, err
 		}
-		return st, err
 	}
-	return door.CertStatus{}, errors.New("trust list: no such issuer")
+	if !asked {
+		return door.CertStatus{}, errors.New("trust list: no such issuer")
+	}
+	n.remember(ref)
+	return door.CertStatus{State: door.Good}, nil
 }
 
 func (n *neighbours) remember(ref identity.CardRef) {

@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"errors"
 	"os"
 	"path/filepath"
 	"testing"
@@ -89,6 +90,44 @@ func TestOtherIssuersCards(t *testing.T) {
 	}
 	if len(n.cards) != manyCards {
 		t.Errorf("%d cards are remembered", len(n.cards))
+	}
+}
+
+// An authority that changed its key keeps its name: a card of the new key is not
+// good because the list of the old one is silent about it.
+func TestOtherIssuersTwoKeys(t *testing.T) {
+	t.Parallel()
+	now := catest.Start
+	c := defaults()
+	c.Data = t.TempDir()
+	id, err := cns.NewCardID("6030", 78, 0)
+	check(t, err)
+	var leaf *x509.Certificate
+	for _, name := range []string{"old", "new"} {
+		a := logintest.NewAuthority(t, "CA vicina", now)
+		leaf = a.Issue(t, logintest.OtherCF, id, now, logintest.CardKey(), nil).Leaf
+		gone := map[*x509.Certificate]int{}
+		if name == "new" {
+			gone[leaf] = 1
+		}
+		check(t, os.WriteFile(c.under(name+".pem"), pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: a.Cert.Raw}), 0o600))
+		check(t, os.WriteFile(c.under(name+".crl"), a.List(t, now.Add(-time.Hour), now.Add(time.Hour), gone), 0o600))
+		c.Login.Trust = append(c.Login.Trust, Trusted{Certificate: name + ".pem", CRL: name + ".crl"})
+	}
+	n, err := c.readTrustList()
+	check(t, err)
+	p := &Platform{Config: c, Clock: civil.NewHand(now), material: &ca.Material{Issuing: logintest.NewAuthority(t, "CA nostra", now).Cert}, neighbour: n}
+	d := door.Door{Trust: p.believe(), Revocation: p.revocation, Cards: p.doorCard, Clock: p.Clock, ACR: c.Login.ACR}
+	admit := func() error {
+		_, err := d.Admit(t.Context(), tls.ConnectionState{PeerCertificates: []*x509.Certificate{leaf}})
+		return err
+	}
+	if err := admit(); !errors.Is(err, words.Refuse("CSE-302")) {
+		t.Errorf("revoked by the new key: %v", err)
+	}
+	check(t, os.Remove(c.under("old.crl")))
+	if err := admit(); !errors.Is(err, words.Refuse("CSE-306")) {
+		t.Errorf("one of the two lists is missing: %v", err)
 	}
 }
 
