@@ -205,6 +205,9 @@ func (p *Platform) print(ctx context.Context, f counter.Form) ([]byte, error) {
 	key := counter.PrintKey(f.Protocol)
 	err := p.queue.Do(ctx, key, render)
 	var state *queue.StateError
+	if errors.As(err, &state) && state.State == queue.Leased {
+		return nil, words.Refuse("CSE-150").Because(err) // another window is printing it now
+	}
 	if errors.As(err, &state) && state.State == queue.Done {
 		// Rendered before, and the page was lost before it left: counter.Printed decides that it leaves once.
 		e, err := p.queue.Open(ctx, key)
