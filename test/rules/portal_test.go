@@ -182,3 +182,15 @@ func TestCounterSeesBothFaces(t *testing.T) {
 		}
 	}
 }
+
+// An operator comes in with his account or with his own card, and is the same
+// operator; a citizen's card opens no counter.
+func TestOperatorByOwnCard(t *testing.T) {
+	s := stage(t)
+	for who, status := range map[string]int{"operator": 200, "password": 200, "active": 403} {
+		w := play(t, s, portaltest.State{Host: "portal", Path: "/sportello", Who: who}, words.Italian)
+		if w.Code != status || status == 200 && !strings.Contains(w.Body.String(), "Sportello ASL di Firenze") {
+			t.Errorf("%s: %d %s", who, w.Code, w.Header().Get("CSE-Error"))
+		}
+	}
+}
