@@ -38,7 +38,7 @@ type region struct {
 }
 
 // noon is when the region was made.
-var noon = time.Date(2026, 11, 23, 11, 0, 0, 0, time.UTC)
+var noon = time.Date(2026, 10, 3, 11, 0, 0, 0, time.UTC)
 
 var template struct {
 	once sync.Once

@@ -66,7 +66,7 @@ func (c *counterSite) activateKilled(h cardholder, whole time.Duration, left int
 	c.refresh()
 	c.prepare(h)
 	for {
-		at := c.instant(whole)
+		at := c.moment(whole)
 		if n == left {
 			at = time.Hour
 		}
@@ -85,9 +85,9 @@ func (c *counterSite) activateKilled(h cardholder, whole time.Duration, left int
 	}
 }
 
-// instant chooses when to kill: while the operator works, later, when the letters
+// moment chooses when to kill: while the operator works, later, when the letters
 // are leaving, or never, so that the activation comes to its end.
-func (c *counterSite) instant(whole time.Duration) time.Duration {
+func (c *counterSite) moment(whole time.Duration) time.Duration {
 	within := whole * 6 / 5
 	switch c.dice.IntN(3) {
 	case 0:
@@ -181,7 +181,7 @@ func (c *counterSite) adults() []cardholder {
 func (c *counterSite) more() []cardholder {
 	c.t.Helper()
 	c.cohorts++
-	c.produceKilled(0, 0, c.cohorts, 0)
+	c.produceKilled(c.cohorts, 0)
 	return c.adults()
 }
 

@@ -67,6 +67,10 @@ type site struct {
 	data   string
 	config string
 	dice   *rand.Rand
+	// idle is what a command takes that finds nothing to do; lasts, by command,
+	// what it took the last time.
+	idle  time.Duration
+	lasts map[string]time.Duration
 }
 
 // newSite makes keys and authority; more is appended to the configuration.
@@ -83,7 +87,7 @@ func newSite(t *testing.T, more string) *site {
 		t.Fatalf("%v: run make build", err)
 	}
 	dir := t.TempDir()
-	s := &site{t: t, bin: bin, dir: dir, data: filepath.Join(dir, "data"), config: filepath.Join(dir, "csed.yaml"), dice: dice(t)}
+	s := &site{t: t, bin: bin, dir: dir, data: filepath.Join(dir, "data"), config: filepath.Join(dir, "csed.yaml"), dice: dice(t), lasts: map[string]time.Duration{}}
 	s.write("csed.yaml", "data: "+s.data+"\n"+more)
 	s.must("ca", "init")
 	return s

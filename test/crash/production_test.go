@@ -25,15 +25,11 @@ func TestProduction(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, "issue: {chipless_every: 7}\n")
 	s.hireBureau()
-	idle := stopwatch(func() { s.must("produce", "status") })
-	s.import_(1)
-	whole := idle + stopwatch(func() { s.must("people", "import", s.people(1)) })
-	done, people := 0, cohort
+	s.idle = stopwatch(func() { s.must("produce", "deliver") }) // opens everything and finds nothing to do
+	done, people := 0, 0
 	for round := uint64(1); done < want; round++ {
-		if round > 1 {
-			people += cohort
-		}
-		done += s.produceKilled(idle, whole, round, want-done)
+		people += cohort
+		done += s.produceKilled(round, want-done)
 	}
 	t.Logf("%d kills of csed, %d people", done, people)
 	s.reconcile(people)
@@ -53,28 +49,25 @@ func (s *site) people(n uint64) string {
 	return filepath.Join(s.dir, name)
 }
 
-func (s *site) import_(n uint64) { s.t.Helper(); s.must("people", "import", s.people(n)) }
-
 // produceKilled takes a cohort from the registry to its letter boxes. While there
 // are kills left, every command may be killed; one that was is run again. It
 // answers the number of kills.
-func (s *site) produceKilled(idle, whole time.Duration, round uint64, left int) (n int) {
+func (s *site) produceKilled(round uint64, left int) (n int) {
 	s.t.Helper()
 	file := s.people(round)
 	bureau := s.work(left/2+1, func() time.Duration { return time.Duration(200+s.dice.IntN(2000)) * time.Millisecond })
 	defer func() { s.t.Logf("round %d: %d kills of csed, %d of the bureau", round, n, bureau.end()) }()
-	// What a command does comes after it has opened the store and its keys.
 	run := func(args ...string) {
 		s.t.Helper()
-		for n < left && s.dice.IntN(2) == 0 { // half of the commands live, so that kills are spread over all of them
-			at := time.Duration(float64(idle)*0.5 + s.dice.Float64()*float64(whole-idle/2))
+		for n < left && s.dice.IntN(4) > 0 { // one in four lives, so that kills are spread over all commands
+			at := s.instant(args[1])
 			if !s.interrupted(at, args...) {
 				return
 			}
 			n++
 			s.sound(strings.Join(args, " ") + " killed after " + at.String())
 		}
-		s.must(args...)
+		s.lasts[args[1]] = stopwatch(func() { s.must(args...) })
 	}
 	run("people", "import", file)
 	run("produce", "night")
@@ -88,6 +81,13 @@ func (s *site) produceKilled(idle, whole time.Duration, round uint64, left int) 
 	run("produce", "ship")
 	run("produce", "deliver")
 	return n
+}
+
+// instant chooses when to kill a command: seldom while it opens its keys, mostly
+// in what it took the last time that it was left alone, and a little longer.
+func (s *site) instant(command string) time.Duration {
+	from, to := s.idle*7/10, max(s.lasts[command], s.idle*5/4)*11/10
+	return from + time.Duration(s.dice.Float64()*float64(to-from))
 }
 
 // received tells whether the bureau's part is over, for all batches.
