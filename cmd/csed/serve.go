@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto"
 	"crypto/rand"
+	"crypto/x509"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -623,16 +624,21 @@ func (c *Config) initialise(ctx context.Context, clock civil.Clock) (*ca.Materia
 	if err != nil {
 		return nil, err
 	}
+	_, err = c.publishRoot(m.Root, pass, clock)
+	return m, err
+}
+
+// rootListLife is long because the root's key is kept off line and every new
+// list needs it.
+const rootListLife = 180 * 24 * time.Hour
+
+// publishRoot signs the root's own list.
+func (c *Config) publishRoot(root *x509.Certificate, pass secret.Text, clock civil.Clock) (status.Published, error) {
 	key, err := ca.LoadRootKey(c.caDir(), pass)
 	if err != nil {
-		return nil, err
+		return status.Published{}, err
 	}
-	if err := os.MkdirAll(c.under("crl"), 0o755); err != nil {
-		return nil, err
-	}
-	// The root is kept off line: its list lasts half a year.
-	_, err = status.PublishRoot(m.Root, key, clock, rand.Reader, c.under("crl"), 180*24*time.Hour)
-	return m, err
+	return status.PublishRoot(root, key, clock, rand.Reader, c.under("crl"), rootListLife)
 }
 
 func (a *app) ca() *cobra.Command {
@@ -662,6 +668,28 @@ func (a *app) ca() *cobra.Command {
 				}
 				return err
 			})
+		},
+	}, &cobra.Command{
+		Use: "publish-root", Short: a.say("csed.ca.publishroot"), Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			c, err := a.config()
+			if err != nil {
+				return err
+			}
+			pass, err := passphrase(c.under(c.Keys.CA))
+			if err != nil {
+				return err
+			}
+			root, err := ca.ReadCertificate(filepath.Join(c.caDir(), ca.FileRoot))
+			if err != nil {
+				return err
+			}
+			l, err := c.publishRoot(root, pass, civil.System{})
+			if err != nil {
+				return err
+			}
+			fmt.Fprintln(a.stdout, l.Path, l.Number, l.NextUpdate.Format(time.RFC3339))
+			return nil
 		},
 	})
 	return cmd
