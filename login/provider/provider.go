@@ -288,7 +288,13 @@ func (p *Provider) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		p.cfg.Interaction.Refuse(w, r, words.Refuse("CSE-002"))
 		return
 	}
-	p.handler.ServeHTTP(w, r)
+	p.serve(w, r)
+}
+
+func (p *Provider) serve(w http.ResponseWriter, r *http.Request) {
+	h := &heldAnswer{ResponseWriter: w}
+	p.handler.ServeHTTP(h, r)
+	h.send()
 }
 
 // The two ways an authorization goes on.
@@ -312,7 +318,7 @@ func (p *Provider) step(w http.ResponseWriter, r *http.Request, session, step st
 	r2 := r.Clone(r.Context())
 	r2.Method = http.MethodGet
 	r2.URL.Path, r2.URL.RawPath = "/authorize/"+session+"/"+step, ""
-	p.handler.ServeHTTP(w, r2)
+	p.serve(w, r2)
 }
 
 // authenticate is the policy that go-oidc runs at each step.
