@@ -68,10 +68,13 @@ type site struct {
 	config string
 	dice   *rand.Rand
 	// idle is what a command takes that finds nothing to do; lasts, by command,
-	// what it took the last time.
+	// what it took when it was left alone.
 	idle  time.Duration
-	lasts map[string]time.Duration
+	lasts map[string]span
 }
+
+// span is what a command took at best, and the last time.
+type span struct{ shortest, last time.Duration }
 
 // newSite makes keys and authority; more is appended to the configuration.
 func newSite(t *testing.T, more string) *site {
@@ -87,7 +90,7 @@ func newSite(t *testing.T, more string) *site {
 		t.Fatalf("%v: run make build", err)
 	}
 	dir := t.TempDir()
-	s := &site{t: t, bin: bin, dir: dir, data: filepath.Join(dir, "data"), config: filepath.Join(dir, "csed.yaml"), dice: dice(t), lasts: map[string]time.Duration{}}
+	s := &site{t: t, bin: bin, dir: dir, data: filepath.Join(dir, "data"), config: filepath.Join(dir, "csed.yaml"), dice: dice(t), lasts: map[string]span{}}
 	s.write("csed.yaml", "data: "+s.data+"\n"+more)
 	s.must("ca", "init")
 	return s

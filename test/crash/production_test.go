@@ -60,14 +60,15 @@ func (s *site) produceKilled(round uint64, left int) (n int) {
 	run := func(args ...string) {
 		s.t.Helper()
 		for n < left && s.dice.IntN(4) > 0 { // one in four lives, so that kills are spread over all commands
-			at := s.instant(args[1])
+			at, begin := s.instant(args[1]), time.Now()
 			if !s.interrupted(at, args...) {
+				s.took(args[1], time.Since(begin))
 				return
 			}
 			n++
 			s.sound(strings.Join(args, " ") + " killed after " + at.String())
 		}
-		s.lasts[args[1]] = stopwatch(func() { s.must(args...) })
+		s.took(args[1], stopwatch(func() { s.must(args...) }))
 	}
 	run("people", "import", file)
 	run("produce", "night")
@@ -83,10 +84,24 @@ func (s *site) produceKilled(round uint64, left int) (n int) {
 	return n
 }
 
+// took notes how long a command took that was left alone.
+func (s *site) took(command string, d time.Duration) {
+	old, known := s.lasts[command]
+	if !known {
+		old.shortest = d
+	}
+	s.lasts[command] = span{shortest: min(old.shortest, d), last: d}
+}
+
 // instant chooses when to kill a command: seldom while it opens its keys, mostly
-// in what it took the last time that it was left alone, and a little longer.
+// in the time it needs when the machine is free, or needed the last time.
 func (s *site) instant(command string) time.Duration {
-	from, to := s.idle*7/10, max(s.lasts[command], s.idle*5/4)*11/10
+	to := s.lasts[command].last
+	if s.dice.IntN(2) == 0 {
+		to = s.lasts[command].shortest
+	}
+	from := s.idle * 7 / 10
+	to = max(to, s.idle)
 	return from + time.Duration(s.dice.Float64()*float64(to-from))
 }
 
