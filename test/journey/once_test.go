@@ -144,8 +144,6 @@ func (j *journey) oncePapers(t *testing.T) {
 	}
 }
 
-var leadingDigits = regexp.MustCompile(`^[0-9]*`)
-
 // chipCodes takes PIN and PUK out of a card's image, which no reader could: it
 // is an open safe (package chip).
 func chipCodes(t *testing.T, image string) inspect.Codes {
