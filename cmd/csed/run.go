@@ -1,0 +1,144 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"cse.example/cse/issuer/counter"
+	"cse.example/cse/pki/ca"
+	"cse.example/cse/pki/profile"
+)
+
+// Run serves and works until ctx ends: listeners, the queue's workers, the
+// lists of revocation, the nightly broom.
+func (p *Platform) Run(ctx context.Context) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	if p.Config.plays("web") {
+		if _, err := p.publisher.Publish(ctx); err != nil {
+			return err
+		}
+	}
+	if kinds := p.kinds(); len(kinds) > 0 {
+		if _, err := p.queue.Reclaim(ctx, kinds...); err != nil {
+			return err
+		}
+	}
+	var group sync.WaitGroup
+	failed := make(chan error, 3)
+	start := func(f func(context.Context) error) {
+		group.Add(1)
+		go func() {
+			defer group.Done()
+			if err := f(ctx); err != nil && ctx.Err() == nil {
+				failed <- err
+				stop()
+			}
+		}()
+	}
+	if len(p.handlers) > 0 {
+		start(func(ctx context.Context) error {
+			return p.queue.Run(ctx, p.handlers, func(err error) { p.Log.Error("queue", "err", err) })
+		})
+	}
+	if p.server != nil {
+		start(p.broom)
+		start(p.server.Run)
+	}
+	p.readyOnce.Do(func() { close(p.ready) })
+	<-ctx.Done()
+	group.Wait()
+	select {
+	case err := <-failed:
+		return err
+	default:
+		return nil
+	}
+}
+
+// kinds are the effects that only this process performs.
+func (p *Platform) kinds() []string {
+	var out []string
+	if p.Config.plays("print") {
+		out = append(out, counter.KindPrintCodes)
+	}
+	if p.Config.plays("mail") {
+		out = append(out, counter.KindMailCodes, counter.KindMailNotice)
+	}
+	return out
+}
+
+// broom publishes revocation lists when half their life is over, deletes what
+// nobody came back for, and does the work of the night.
+func (p *Platform) broom(ctx context.Context) error {
+	every := time.NewTicker(time.Minute)
+	defer every.Stop()
+	next := p.Clock.Now().Add(time.Duration(p.Config.Issue.CRLHours) * time.Hour / 2)
+	watch := watchman{p: p}
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-every.C:
+		}
+		err := errors.Join(p.login.Sweep(ctx), p.counter.Tidy(ctx), p.renewResponder())
+		if !p.Clock.Now().Before(next) {
+			_, e := p.publisher.Publish(ctx)
+			err = errors.Join(err, e)
+			next = p.Clock.Now().Add(time.Duration(p.Config.Issue.CRLHours) * time.Hour / 2)
+		}
+		if !p.noNight {
+			err = errors.Join(err, watch.turn(ctx))
+		}
+		if err != nil {
+			p.Log.Error("broom", "err", err)
+		}
+	}
+}
+
+// renewResponder puts a fresh OCSP certificate in place in good time.
+func (p *Platform) renewResponder() error {
+	pass, err := passphrase(p.Config.under(p.Config.Keys.CA))
+	if err != nil {
+		return err
+	}
+	done, err := ca.RenewResponder(p.material, profile.URLsAt(p.Config.Public.PKI), pass, p.Clock, rand.Reader)
+	if err != nil || !done {
+		return err
+	}
+	return p.responder.Use(p.material.Responder, p.material.ResponderKey)
+}
+
+func (a *app) serve() *cobra.Command {
+	return &cobra.Command{
+		Use: "serve", Short: a.say("csed.serve.short"), Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, err := a.config()
+			if err != nil {
+				return err
+			}
+			p, err := Open(cmd.Context(), c, Options{Listen: true})
+			if err != nil {
+				return err
+			}
+			a.announce(p)
+			return errors.Join(p.Run(cmd.Context()), p.Close())
+		},
+	}
+}
+
+// announce says what the process does, and where.
+func (a *app) announce(p *Platform) {
+	if p.server == nil {
+		fmt.Fprintln(a.stderr, a.say("csed.serve.worker", strings.Join(p.Config.Roles, ", ")))
+		return
+	}
+	fmt.Fprintln(a.stderr, a.say("csed.serve.up", p.Config.Public.Portal))
+}
