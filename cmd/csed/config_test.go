@@ -148,3 +148,16 @@ func TestToolsNeedTheirRole(t *testing.T) {
 		}
 	}
 }
+
+// The two addresses may be given on the command line; they come before the
+// environment, and are refused like it.
+func TestServeTakesItsAddressesFromFlags(t *testing.T) {
+	t.Parallel()
+	file := written(t, "data: "+filepath.Join(t.TempDir(), "d")+"\n")
+	for _, flag := range []string{"--listen", "--listen-plain"} {
+		code, _, stderr := said(t, []string{"CSE_LISTEN=127.0.0.1:1", "CSE_LISTEN_PLAIN=127.0.0.1:2"}, "serve", "--config", file, flag, "nowhere-at-all")
+		if code != 2 || !strings.Contains(stderr, "CSE-383") || !strings.Contains(stderr, "nowhere-at-all") {
+			t.Errorf("%s: status %d, %s", flag, code, stderr)
+		}
+	}
+}

@@ -117,9 +117,16 @@ func (p *Platform) renewResponder() error {
 }
 
 func (a *app) serve() *cobra.Command {
-	return &cobra.Command{
+	var tls, plain string
+	cmd := &cobra.Command{
 		Use: "serve", Short: a.say("csed.serve.short"), Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			// A flag is worth what its variable of the environment is, and comes first.
+			for name, v := range map[string]string{"CSE_LISTEN": tls, "CSE_LISTEN_PLAIN": plain} {
+				if v != "" {
+					a.env = append([]string{name + "=" + v}, a.env...)
+				}
+			}
 			c, err := a.config()
 			if err != nil {
 				return err
@@ -132,6 +139,9 @@ func (a *app) serve() *cobra.Command {
 			return errors.Join(p.Run(cmd.Context()), p.Close())
 		},
 	}
+	cmd.Flags().StringVar(&tls, "listen", "", a.say("csed.serve.listen"))
+	cmd.Flags().StringVar(&plain, "listen-plain", "", a.say("csed.serve.plain"))
+	return cmd
 }
 
 // announce says what the process does, and where.
