@@ -11,7 +11,7 @@ help: ## say what each target does
 demo: build ## the main job, end to end, then stay up (ARGS="--once --json", "--data DIR", …)
 	@exec bin/csed demo $(ARGS)
 
-build: assets ## bin/cse and bin/csed, static
+build: assets ## bin/cse and bin/csed, without cgo
 	@mkdir -p bin
 	go build -trimpath -o bin/ ./cmd/cse ./cmd/csed
 

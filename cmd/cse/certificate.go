@@ -133,11 +133,11 @@ func (a *app) export(h *holder.Holder, out string, der bool) error {
 	} else if err := os.WriteFile(out, data, 0o644); err != nil { //nolint:gosec // a certificate is public
 		return cannotWrite(out, err)
 	}
-	return a.emit(doc, func(w io.Writer) {
-		if out == "" {
-			_, _ = a.Out.Write(data)
-			return
+	if out == "" && !a.json {
+		if _, err := a.Out.Write(data); err != nil {
+			return cannotWrite("stdout", err)
 		}
-		_, _ = io.WriteString(w, a.say("certificate.written", out)+"\n")
-	})
+		return nil
+	}
+	return a.emit(doc, func(w io.Writer) { fmt.Fprintln(w, a.say("certificate.written", out)) })
 }

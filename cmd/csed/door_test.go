@@ -25,6 +25,9 @@ import (
 func (r *region) serve(t *testing.T, roles ...string) *Platform {
 	t.Helper()
 	if _, err := look.Assets(); err != nil {
+		if os.Getenv("CSE_FOREIGN") != "" {
+			t.Fatal("the pages are not built: run make assets")
+		}
 		t.Skip("the pages are not built: run make assets")
 	}
 	ports, err := listen.Bind(t.Context(), listen.Addresses{TLS: "127.0.0.1:0", Plain: "127.0.0.1:0"})
