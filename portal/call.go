@@ -114,7 +114,7 @@ var labels = map[string]string{
 	"tessera_ultime_cinque": "portal.activation.number", "presente": "portal.activation.present", "documento_tipo": "portal.activation.doc",
 	"documento_numero": "portal.activation.docno", "documento_ente": "portal.activation.docby", "documento_rilascio": "portal.activation.docfrom",
 	"documento_scadenza": "portal.activation.docuntil", "email": "portal.activation.email", "email_ripetuta": "portal.activation.email2",
-	"lingua": "portal.activation.lang", "consenso": "portal.activation.consent", "consegnato": "portal.activation.handed",
+	"codice_fiscale": "portal.status.cf", "ultime_cinque": "portal.status.five", "lingua": "portal.activation.lang", "consenso": "portal.activation.consent", "consegnato": "portal.activation.handed",
 }
 
 // newForm makes a page's form, with the names of its fields.

@@ -33,6 +33,7 @@ import (
 	"cse.example/cse/ground/words"
 	"cse.example/cse/issuer/counter"
 	"cse.example/cse/person/codicefiscale"
+	"cse.example/cse/portal/content"
 	"cse.example/cse/portal/look"
 )
 
@@ -49,8 +50,10 @@ type Config struct {
 	// empty for a public client with PKCE.
 	ClientID, ClientSecret string
 	// Scopes are asked beside openid; empty means profile.
-	Scopes   []string
-	Theme    look.Theme
+	Scopes []string
+	Theme  look.Theme
+	// TEAMInUK shows the United Kingdom among the countries of the TEAM.
+	TEAMInUK bool
 	Services []Service
 	Security []Fact
 	// Idle ends a citizen's session without requests, CounterIdle an
@@ -102,6 +105,11 @@ type Deps struct {
 	Papers     Papers
 	Print      Print
 	Revoke     RevokeWithCIP
+	CardStatus CardStatus
+	// Offices is the public directory of counters; nil: empty.
+	Offices Offices
+	// BlankForm makes the forms to fill in at home; nil: none can be downloaded.
+	BlankForm BlankForm
 	// CardAlive answers nil while the card may be used to be here, or why not.
 	CardAlive func(ctx context.Context, cardID string) *words.Fault
 	// Activities lists what happened to somebody's cards, newest first; nil: nothing is shown.
@@ -117,6 +125,7 @@ type Deps struct {
 type Portal struct {
 	Deps
 	look     *look.Look
+	content  *content.Content
 	login    *client
 	handler  http.Handler
 	loginURL string // origin of login, for form-action
@@ -137,7 +146,11 @@ func New(d Deps) (*Portal, error) {
 	if err != nil || issuer.Host == "" {
 		return nil, fmt.Errorf("portal: the issuer %q is not an address", d.Config.Issuer)
 	}
-	p := &Portal{Deps: d, look: l, loginURL: issuer.Scheme + "://" + issuer.Host}
+	texts, err := content.Open()
+	if err != nil {
+		return nil, err
+	}
+	p := &Portal{Deps: d, look: l, content: texts, loginURL: issuer.Scheme + "://" + issuer.Host}
 	p.login = newClient(d)
 	p.handler = p.routes()
 	return p, nil
@@ -157,7 +170,7 @@ func (d *Deps) check() error {
 		"Config.URL": d.Config.URL == "", "Config.Issuer": d.Config.Issuer == "", "Config.ClientID": d.Config.ClientID == "",
 		"Clock": d.Clock == nil, "Rand": d.Rand == nil, "Client": d.Client == nil, "Sessions": d.Sessions == nil,
 		"Atomically": d.Atomically == nil, "Seal": d.Seal == nil, "People": d.People == nil, "Cards": d.Cards == nil, "Operators": d.Operators == nil, "Desk": d.Desk == nil,
-		"Drafts": d.Drafts == nil, "Papers": d.Papers == nil, "Print": d.Print == nil, "Revoke": d.Revoke == nil,
+		"Drafts": d.Drafts == nil, "Papers": d.Papers == nil, "Print": d.Print == nil, "Revoke": d.Revoke == nil, "CardStatus": d.CardStatus == nil,
 		"CardAlive": d.CardAlive == nil, "Log": d.Log == nil,
 	} {
 		if missing {

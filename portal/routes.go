@@ -39,6 +39,8 @@ func (p *Portal) routes() http.Handler {
 	at("GET /revoca", (*call).revokeForm)
 	at("POST /revoca", (*call).revoke)
 
+	p.PublicRoutes(at)
+
 	at("GET /tessera", citizen((*call).tessera))
 
 	at("GET /sportello", atCounter((*call).desk))

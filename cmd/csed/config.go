@@ -69,6 +69,13 @@ type Region struct {
 	// Issuer is the card type digit and the region's code: "6090" (card.md 4, 5).
 	Issuer string `yaml:"issuer"`
 	Phone  string `yaml:"phone"`
+	// Hours are the call centre's, in words; empty: the theme's own.
+	Hours struct {
+		IT string `yaml:"it"`
+		EN string `yaml:"en"`
+	} `yaml:"hours"`
+	// TEAMInUK shows the United Kingdom where the TEAM is valid; the FAQ does not name it.
+	TEAMInUK bool `yaml:"team_uk"`
 }
 
 // Keys says where the passphrases of the sealed files are. Each file has mode
@@ -151,7 +158,7 @@ func defaults() Config {
 	return Config{
 		Data: "var/csed", Database: "sqlite:platform.db", Roles: []string{"web", "print", "mail"},
 		Listen: "127.0.0.1:8443", ListenPlain: "127.0.0.1:8080",
-		Region: Region{Name: "Regione Esempio", Certifier: "CSE Certificatore di prova", Issuer: "6090", Phone: "800.004477"},
+		Region: Region{Name: "Regione Esempio", Certifier: "CSE Certificatore di prova", Issuer: "6090", Phone: "800.004477", TEAMInUK: true},
 		Keys: Keys{
 			CA: "secrets/ca.passphrase", Queue: "secrets/queue.passphrase", Web: "secrets/web.passphrase",
 			First: "secrets/first-half.passphrase", Second: "secrets/second-half.passphrase",

@@ -411,6 +411,9 @@ func (p *Platform) clientSecret() (secret.Text, error) {
 func (p *Platform) theme(o Options) look.Theme {
 	t := look.DefaultTheme()
 	t.Body, t.Phone, t.Ribbon = p.Config.Region.Name, p.Config.Region.Phone, o.Ribbon
+	if h := p.Config.Region.hours(); h != nil {
+		t.Hours = h
+	}
 	return t
 }
 
@@ -433,12 +436,12 @@ func (p *Platform) openPortal(_ context.Context, o Options) error {
 	p.portal, err = portal.New(portal.Deps{
 		Config: portal.Config{
 			URL: p.Config.Public.Portal, Issuer: p.Config.Public.Login, ClientID: "portal", ClientSecret: string(secretText.Reveal()),
-			Theme: p.theme(o), Services: p.Config.catalogue(), Security: p.Config.facts(p.material),
+			Theme: p.theme(o), Services: p.Config.catalogue(), Security: p.Config.facts(p.material), TEAMInUK: p.Config.Region.TEAMInUK,
 			FormOrigins: []string{p.Config.Public.Login, p.Config.Public.CNS},
 		},
 		Assets: assets, Clock: p.Clock, Rand: rand.Reader, Client: p.httpClient(), Sessions: p.db.Sessions(), Seal: seal,
 		Atomically: p.db.Atomically, People: p.db.People(), Cards: p.db.Cards(), Operators: p.directory, Desk: p.counter, Drafts: p.counter, Papers: p.counter,
-		Print: p.print, Revoke: p.counter.RevokeWithCIP, CardAlive: p.cardAlive, Activities: p.activities, Tasks: p.tasks, Maintenance: p.maintenance, Log: p.Log,
+		Print: p.print, Revoke: p.counter.RevokeWithCIP, CardStatus: p.counter.Status, Offices: p.offices, CardAlive: p.cardAlive, Activities: p.activities, Tasks: p.tasks, Maintenance: p.maintenance, Log: p.Log,
 	})
 	return err
 }

@@ -98,6 +98,20 @@ func (f *Form) Choice(id, key string, values ...string) Field {
 // Select is Choice for values listed elsewhere.
 func (f *Form) Select(id, key string, values []string) Field { return f.Choice(id, key, values...) }
 
+// Any describes a select that may be left open, as a search does.
+func (f *Form) Any(id, key string, values ...string) Field {
+	x := f.Choice(id, key, values...)
+	x.Required = false
+	return x
+}
+
+// May describes a check box that may be left empty.
+func (f *Form) May(id, key string) Field {
+	x := f.Tick(id, key)
+	x.Required = false
+	return x
+}
+
 // Tick describes a check box.
 func (f *Form) Tick(id, key string) Field {
 	x := f.Text(id, key, "required")

@@ -43,6 +43,8 @@ type Theme struct {
 	Body, Parent string
 	// Phone is the call centre's number.
 	Phone string
+	// Hours are the call centre's, by language.
+	Hours map[words.Lang]string
 	// Ribbon is a word above every page ("DIMOSTRAZIONE"), empty for none.
 	Ribbon string
 	// AccessibilityURL is the declaration made through AgID's application; empty: our own page.
@@ -55,7 +57,9 @@ type Theme struct {
 
 // DefaultTheme is the neutral brand.
 func DefaultTheme() Theme {
-	return Theme{Body: "Regione Esempio", Parent: "Servizio sanitario regionale", Phone: "800.004477"}
+	return Theme{Body: "Regione Esempio", Parent: "Servizio sanitario regionale", Phone: "800.004477", Hours: map[words.Lang]string{
+		words.Italian: "dal lunedì al venerdì, dalle 8 alle 18", words.English: "from Monday to Friday, 8 to 18",
+	}}
 }
 
 // Prefix is where assets are served, on every host that shows pages.

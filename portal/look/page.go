@@ -104,6 +104,7 @@ func (p *Page) Menu() []Entry {
 		{"tessera", "look.menu.card", "/tessera", false},
 		{"servizi", "look.menu.services", "/servizi-online", false},
 		{"cartasanitaria", "look.menu.hub", "/cartasanitaria", false},
+		{"domande", "look.menu.faq", "/domande-frequenti", false},
 		{"contatti", "look.menu.contacts", "/contatti", false},
 	}
 	if p.Office != "" {

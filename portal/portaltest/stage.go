@@ -193,13 +193,13 @@ func (s *Stage) deps(assets fs.FS) (portal.Deps, error) {
 	return portal.Deps{
 		Config: portal.Config{
 			URL: s.addr.Portal, Issuer: s.addr.Login, ClientID: "portal", ClientSecret: "0123456789abcdef0123456789abcdef",
-			Theme: theme, Services: Services(), Security: Security(),
+			Theme: theme, TEAMInUK: true, Services: Services(), Security: Security(),
 		},
 		Assets: assets, Clock: s.Clock, Rand: rand.Reader, Client: s.addr.Client, Sessions: s.Sessions, Seal: s.seal,
 		Atomically: func(ctx context.Context, act func(context.Context) error) error { return act(ctx) },
 		People:     reg, Cards: all, Operators: dir, Desk: d, Drafts: d, Papers: d,
 		Print:  func(context.Context, counter.Form) ([]byte, error) { return []byte("%PDF-1.4 invented\n"), nil },
-		Revoke: s.revoke,
+		Revoke: s.revoke, CardStatus: s.cardStatus, Offices: Offices, BlankForm: blankForm,
 		CardAlive: func(_ context.Context, card string) *words.Fault {
 			return s.Dead[card]
 		},

@@ -43,6 +43,7 @@ func form(pairs ...string) url.Values {
 // States lists every page state: empty, with errors, done.
 func (s *Stage) States() []State {
 	out := publicStates()
+	out = append(out, s.publicSiteStates()...)
 	out = append(out, citizenStates()...)
 	return append(out, s.counterStates()...)
 }
