@@ -88,6 +88,9 @@ func (c *call) statusPage(status int, views []statusView, faults ...*words.Fault
 		page.Fault = faults[0]
 	}
 	page.Form = c.newForm(c.r.PostForm, faults...)
+	if views != nil {
+		page.Form = c.newForm(nil) // answered: on a shared screen nothing of it stays
+	}
 	page.Data = views
 	return c.show(status, "status", page)
 }

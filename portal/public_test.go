@@ -376,3 +376,68 @@ func TestR99_FormsCanBeDownloaded(t *testing.T) {
 		t.Errorf("a form that nobody makes: %d", w.Code)
 	}
 }
+
+// The glossary, the prompts of the program and the printed form give the acronyms
+// the same words.
+func TestR114_AcronymsAreTheSameEverywhere(t *testing.T) {
+	c, err := content.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	full := map[string]string{}
+	for _, x := range c.Glossary {
+		full[x.Name] = x.Full
+	}
+	want := map[string]string{"PIN": "Personal Identification Number", "PUK": "Personal Unblocking Key", "CIP": "Codice Identificativo Personale"}
+	for name, expanded := range want {
+		if full[name] != expanded {
+			t.Errorf("the glossary says %s is %q", name, full[name])
+		}
+	}
+	for key, acronym := range map[string]string{
+		"cse.ask.pin": "PIN", "cse.ask.puk": "PUK", "paper.codes.meaning.pin": "PIN", "paper.codes.meaning.puk": "PUK", "paper.codes.meaning.cip": "CIP",
+	} {
+		for _, lang := range []words.Lang{words.Italian, words.English} {
+			if said := words.Say(lang, key); !strings.Contains(said, want[acronym]) {
+				t.Errorf("%s in %s says nothing of %q: %s", key, lang, want[acronym], said)
+			}
+		}
+	}
+	for id, acronym := range map[string]string{"b4": "PIN", "b7": "PUK", "b9": "CIP"} {
+		for _, lang := range []words.Lang{words.Italian, words.English} {
+			q, _ := c.Question(lang, id)
+			if !strings.Contains(q.Body.Text(content.Fill{}), want[acronym]) {
+				t.Errorf("%s in %s does not say %q", id, lang, want[acronym])
+			}
+		}
+	}
+}
+
+// What the answer to a status check shows: a word, and nothing of the holder.
+func TestStatusCheckShowsNothingPersonal(t *testing.T) {
+	s := newStage(t)
+	for _, st := range s.States() {
+		if !strings.HasPrefix(st.Name, "stato-") {
+			continue
+		}
+		w := httptest.NewRecorder()
+		if err := s.Play(w, t.Context(), st, words.Italian); err != nil {
+			t.Fatal(err)
+		}
+		body := w.Body.String()
+		for _, p := range s.People {
+			if strings.Contains(body, p.Surname) || st.Status == 200 && strings.Contains(body, string(p.CF)) {
+				t.Errorf("%s names %s", st.Name, p.Surname)
+			}
+		}
+		if st.Status == 200 != strings.Contains(body, `role="status"`) {
+			t.Errorf("%s: an answer is there or not against its status %d", st.Name, st.Status)
+		}
+		if after := w.Header().Get("Retry-After"); st.Status == 429 && after != "60" {
+			t.Errorf("%s: Retry-After %q", st.Name, after)
+		}
+		if w.Header().Get("Cache-Control") != "no-store" {
+			t.Errorf("%s may be kept", st.Name)
+		}
+	}
+}

@@ -54,7 +54,9 @@ type Deps struct {
 	// Maintenance tells whether the platform is closed, and until when; nil: never.
 	Maintenance func() (until time.Time, closed bool)
 	Clock       civil.Clock
-	Log         *slog.Logger
+	// TEAMInUK counts the United Kingdom among the countries of the TEAM.
+	TEAMInUK bool
+	Log      *slog.Logger
 }
 
 // New makes the interface: a handler for everything under Root.
@@ -65,6 +67,7 @@ func New(d Deps) (http.Handler, error) {
 	mux := http.NewServeMux()
 	a := humago.NewWithPrefix(mux, Prefix, d.config())
 	d.register(a)
+	d.registerCountries(a)
 	if err := describe(mux, a.OpenAPI()); err != nil {
 		return nil, err
 	}
@@ -86,7 +89,7 @@ func (d Deps) config() huma.Config {
 	c.Info.License = &huma.License{Name: "EUPL-1.2", URL: "https://joinup.ec.europa.eu/collection/eupl/eupl-text-eupl-12"}
 	c.Info.Extensions = map[string]any{"x-summary": "Stato della piattaforma CSE", "x-api-id": "cse-platform"}
 	c.Servers = []*huma.Server{{URL: d.URL + Prefix, Description: "Il portale di " + d.Body}}
-	c.Tags = []*huma.Tag{{Name: "status", Description: "Funzionamento della piattaforma"}}
+	c.Tags = []*huma.Tag{{Name: "status", Description: "Funzionamento della piattaforma"}, {Name: "team", Description: "Dove vale la tessera europea di assicurazione malattia"}}
 	return c
 }
 
@@ -152,11 +155,16 @@ func (p *Problem) GetStatus() int { return p.Status }
 func (*Problem) ContentType(string) string { return "application/problem+json" }
 
 func problemOf(acceptLanguage string, status int, f *words.Fault) *Problem {
-	lang := words.Italian
-	if strings.HasPrefix(strings.ToLower(strings.TrimSpace(acceptLanguage)), "en") {
-		lang = words.English
-	}
+	lang := langOf(acceptLanguage)
 	return &Problem{Type: "about:blank", Title: f.Sentence(lang), Status: status, Detail: f.Cause(lang), Code: f.Code, Next: f.Next(lang)}
+}
+
+// langOf is the first language that the asker names, if it is English.
+func langOf(acceptLanguage string) words.Lang {
+	if strings.HasPrefix(strings.ToLower(strings.TrimSpace(acceptLanguage)), "en") {
+		return words.English
+	}
+	return words.Italian
 }
 
 // later is a problem that time may solve.
