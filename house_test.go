@@ -60,6 +60,8 @@ var rules = []rule{
 	{"issuer", all(own(""), databases, html, web), own("ground", "person", "card", "pki", "issuer"), "floors"},
 	{"issuer/lifecycle", own("issuer"), own("issuer/lifecycle"), "issuer downwards"},
 	{"issuer/codes", own("issuer"), own("issuer/lifecycle", "issuer/codes"), "issuer downwards"},
+	{"issuer/throttle", own("issuer"), own("issuer/throttle"), "issuer downwards"},
+	{"issuer/staff", own("issuer"), own("issuer/throttle", "issuer/staff"), "issuer downwards"},
 	{"issuer/production", own("issuer/counter"), nil, "issuer downwards"},
 	{"login", all(own(""), databases, html), own("ground", "person", "card", "pki", "login"), "login knows no issuer, portal or engine"},
 	{"portal", all(own("engine", "demo", "cmd"), databases), nil, "portal and engine do not know each other"},

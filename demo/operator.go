@@ -6,10 +6,11 @@ import (
 	"fmt"
 	"time"
 
+	"cse.example/cse/issuer/staff"
+
 	"cse.example/cse/demo/browser"
 	"cse.example/cse/ground/civil"
 	"cse.example/cse/ground/secret"
-	"cse.example/cse/issuer/counter"
 )
 
 // Operator is a counter operator that the demonstration plays.
@@ -45,7 +46,7 @@ func (os Operators) fill(ctx context.Context, b *browser.Browser, clock civil.Cl
 		return err
 	}
 	err = b.Submit(ctx, "/operator", map[string]string{
-		"account": o.Account, "password": string(o.Password.Reveal()), "totp": string(counter.TOTP(o.TOTP, at).Reveal()),
+		"account": o.Account, "password": string(o.Password.Reveal()), "totp": string(staff.TOTP(o.TOTP, at).Reveal()),
 	})
 	if err != nil {
 		return err

@@ -6,8 +6,9 @@ import (
 	"net/url"
 	"strings"
 
+	"cse.example/cse/issuer/staff"
+
 	"cse.example/cse/ground/words"
-	"cse.example/cse/issuer/counter"
 	"cse.example/cse/portal/look"
 )
 
@@ -17,8 +18,8 @@ type call struct {
 	w       http.ResponseWriter
 	r       *http.Request
 	tongue  tongue
-	session *Session          // nil: nobody has entered
-	op      *counter.Operator // nil: not at the counter
+	session *Session        // nil: nobody has entered
+	op      *staff.Operator // nil: not at the counter
 }
 
 // page begins a page: title and section by catalogue key.

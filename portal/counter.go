@@ -5,6 +5,8 @@ import (
 	"net/url"
 	"strings"
 
+	"cse.example/cse/issuer/staff"
+
 	"cse.example/cse/ground/words"
 	"cse.example/cse/issuer/counter"
 	"cse.example/cse/person/codicefiscale"
@@ -143,7 +145,7 @@ func (c *call) sheet(cf codicefiscale.Code) error {
 	}
 	for i, l := range w.Cards {
 		v := c.view(Card{Card: l.Card, Functions: l.Functions}, i == 0)
-		v.Activable = l.CanActivate && w.May(counter.ActivateAdult)
+		v.Activable = l.CanActivate && w.May(staff.ActivateAdult)
 		v.Faces = c.faces(x, l.Card)
 		data.Views = append(data.Views, v)
 	}

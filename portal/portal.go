@@ -29,9 +29,10 @@ import (
 	"net/url"
 	"time"
 
+	"cse.example/cse/issuer/staff"
+
 	"cse.example/cse/ground/civil"
 	"cse.example/cse/ground/words"
-	"cse.example/cse/issuer/counter"
 	"cse.example/cse/person/codicefiscale"
 	"cse.example/cse/portal/content"
 	"cse.example/cse/portal/look"
@@ -115,7 +116,7 @@ type Deps struct {
 	// Activities lists what happened to somebody's cards, newest first; nil: nothing is shown.
 	Activities func(ctx context.Context, cf codicefiscale.Code) ([]Activity, error)
 	// Tasks is the counter's queue; nil: empty.
-	Tasks func(ctx context.Context, op counter.Operator) ([]Task, error)
+	Tasks func(ctx context.Context, op staff.Operator) ([]Task, error)
 	// Maintenance tells whether the portal is closed now; nil: never.
 	Maintenance func() (Maintenance, bool)
 	Log         *slog.Logger

@@ -6,9 +6,10 @@ import (
 	"strconv"
 	"strings"
 
+	"cse.example/cse/issuer/throttle"
+
 	"cse.example/cse/ground/secret"
 	"cse.example/cse/ground/words"
-	"cse.example/cse/issuer/counter"
 )
 
 // public is a page made of texts only.
@@ -119,7 +120,7 @@ func (c *call) revoke() error {
 		return c.revokeAgain(http.StatusUnprocessableEntity, faults...)
 	}
 	receipt, err := c.p.Revoke(c.r.Context(), who, secret.FromString(cip), sourceOf(c.r), c.tongue.lang)
-	if wait := counter.WaitOf(err); wait > 0 {
+	if wait := throttle.WaitOf(err); wait > 0 {
 		c.w.Header().Set("Retry-After", strconv.Itoa(int(wait.Seconds())+1))
 	}
 	if f := words.FaultOf(err); f != nil {

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"time"
 
+	"cse.example/cse/issuer/staff"
+
 	"cse.example/cse/ground/civil"
 	"cse.example/cse/ground/secret"
 	"cse.example/cse/ground/words"
@@ -27,33 +29,33 @@ type Cards interface {
 	ByPerson(ctx context.Context, cf codicefiscale.Code) ([]lifecycle.Card, error)
 }
 
-// Operators knows who works at a counter now; a *counter.Directory is one.
+// Operators knows who works at a counter now; a *staff.Directory is one.
 type Operators interface {
-	OperatorByAccount(account string) (counter.Operator, error)
-	OperatorByCF(cf codicefiscale.Code) (counter.Operator, error)
+	OperatorByAccount(account string) (staff.Operator, error)
+	OperatorByCF(cf codicefiscale.Code) (staff.Operator, error)
 }
 
 // Desk is what a counter looks up; a *counter.Counter is one.
 type Desk interface {
-	Search(ctx context.Context, op counter.Operator, text string) ([]counter.Hit, error)
-	Sheet(ctx context.Context, op counter.Operator, cf codicefiscale.Code) (counter.Sheet, error)
+	Search(ctx context.Context, op staff.Operator, text string) ([]counter.Hit, error)
+	Sheet(ctx context.Context, op staff.Operator, cf codicefiscale.Code) (counter.Sheet, error)
 }
 
 // Drafts is the activation while it is filled in; a *counter.Counter is one.
 type Drafts interface {
-	StartDraft(ctx context.Context, op counter.Operator, s counter.CardStep) (counter.Draft, error)
-	Draft(ctx context.Context, op counter.Operator, id string) (counter.Draft, error)
-	Identify(ctx context.Context, op counter.Operator, id string, version int64, s counter.IdentityStep) (counter.Draft, error)
-	Contacts(ctx context.Context, op counter.Operator, id string, version int64, s counter.ContactStep) (counter.Draft, error)
-	Activate(ctx context.Context, op counter.Operator, draft string, version int64) (counter.Activation, error)
+	StartDraft(ctx context.Context, op staff.Operator, s counter.CardStep) (counter.Draft, error)
+	Draft(ctx context.Context, op staff.Operator, id string) (counter.Draft, error)
+	Identify(ctx context.Context, op staff.Operator, id string, version int64, s counter.IdentityStep) (counter.Draft, error)
+	Contacts(ctx context.Context, op staff.Operator, id string, version int64, s counter.ContactStep) (counter.Draft, error)
+	Activate(ctx context.Context, op staff.Operator, draft string, version int64) (counter.Activation, error)
 }
 
 // Papers is the activation once done; a *counter.Counter is one.
 type Papers interface {
-	Activation(ctx context.Context, op counter.Operator, protocol string) (counter.Activation, error)
-	ToPrint(ctx context.Context, op counter.Operator, protocol string) (counter.Form, error)
-	Printed(ctx context.Context, op counter.Operator, protocol string) error
-	HandOver(ctx context.Context, op counter.Operator, protocol string) error
+	Activation(ctx context.Context, op staff.Operator, protocol string) (counter.Activation, error)
+	ToPrint(ctx context.Context, op staff.Operator, protocol string) (counter.Form, error)
+	Printed(ctx context.Context, op staff.Operator, protocol string) error
+	HandOver(ctx context.Context, op staff.Operator, protocol string) error
 }
 
 // Print makes the PDF of a form with the first halves of its card's codes. It
@@ -130,13 +132,13 @@ func (p *Portal) wallet(ctx context.Context, cf codicefiscale.Code) (Wallet, err
 }
 
 // operator is who s is at the counter now, or why he is nobody there.
-func (p *Portal) operator(s Session) (counter.Operator, error) {
+func (p *Portal) operator(s Session) (staff.Operator, error) {
 	if s.Account != "" {
 		return p.Operators.OperatorByAccount(s.Account)
 	}
 	cf, err := codicefiscale.Parse(s.CF)
 	if err != nil || !s.byCard() {
-		return counter.Operator{}, words.Refuse("CSE-356").Because(err)
+		return staff.Operator{}, words.Refuse("CSE-356").Because(err)
 	}
 	return p.Operators.OperatorByCF(cf)
 }

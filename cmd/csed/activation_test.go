@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"cse.example/cse/issuer/staff"
+
 	"cse.example/cse/card/cns"
 	"cse.example/cse/ground/civil"
 	"cse.example/cse/ground/words"
@@ -48,9 +50,9 @@ func newOffice(t *testing.T) *office {
 	hand := civil.NewHand(catest.Start)
 	c := defaults()
 	c.Data = t.TempDir()
-	c.Counters = []counter.Office{{ID: "asl", Type: counter.ASL, Name: "ASL di prova", Comune: "D612", ASL: "101"}}
-	c.Operators = []counter.Account{{
-		Account: "anna", Name: "Anna Verdi", CF: "VRDLGU85M41F205T", Roles: []counter.Role{counter.RoleOperator}, Offices: []string{"asl"}, OwnCNS: true,
+	c.Counters = []staff.Office{{ID: "asl", Type: staff.ASL, Name: "ASL di prova", Comune: "D612", ASL: "101"}}
+	c.Operators = []staff.Account{{
+		Account: "anna", Name: "Anna Verdi", CF: "VRDLGU85M41F205T", Roles: []staff.Role{staff.RoleOperator}, Offices: []string{"asl"}, OwnCNS: true,
 	}}
 	c.settle()
 	_, err := c.initialise(t.Context(), hand)

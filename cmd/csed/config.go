@@ -14,12 +14,13 @@ import (
 	"strings"
 	"time"
 
+	"cse.example/cse/issuer/staff"
+
 	"go.yaml.in/yaml/v3"
 
 	"cse.example/cse/ground/localhost"
 	"cse.example/cse/ground/words"
 	"cse.example/cse/issuer/codes"
-	"cse.example/cse/issuer/counter"
 )
 
 // Config is the whole configuration: one YAML file, decoded strictly, then the
@@ -48,9 +49,9 @@ type Config struct {
 	Web      Web      `yaml:"web"`
 	Maintain Maintain `yaml:"maintenance"`
 
-	Counters  []counter.Office  `yaml:"counters"`
-	Operators []counter.Account `yaml:"operators"`
-	Services  []Service         `yaml:"services"`
+	Counters  []staff.Office  `yaml:"counters"`
+	Operators []staff.Account `yaml:"operators"`
+	Services  []Service       `yaml:"services"`
 }
 
 // Public addresses, without a final slash.
@@ -191,7 +192,7 @@ func LoadConfig(file string, env []string) (Config, error) {
 	if err := c.check(); err != nil {
 		return c, err
 	}
-	if _, err := counter.NewDirectory(counter.Config{Offices: c.Counters, Operators: c.Operators}); err != nil {
+	if _, err := staff.NewDirectory(staff.Config{Offices: c.Counters, Operators: c.Operators}); err != nil {
 		return c, words.Refuse("CSE-381", file, err.Error())
 	}
 	return c, nil

@@ -14,6 +14,8 @@ import (
 	"path/filepath"
 	"strconv"
 
+	"cse.example/cse/issuer/staff"
+
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
@@ -180,10 +182,10 @@ func (p *performance) openLog() error {
 
 // configure adds the counters and services; the operator comes with the keys.
 func (p *performance) configure(context.Context) error {
-	p.config.Counters = []counter.Office{
-		{ID: "asl-centro", Type: counter.ASL, Name: "ASL di prova, sportello di Firenze", Comune: "D612", ASL: "101"},
-		{ID: "comune-firenze", Type: counter.Comune, Name: "Comune di prova, anagrafe", Comune: "D612"},
-		{ID: "farmacia-1", Type: counter.Pharmacy, Name: "Farmacia di prova", Comune: "D612", TakesPart: true},
+	p.config.Counters = []staff.Office{
+		{ID: "asl-centro", Type: staff.ASL, Name: "ASL di prova, sportello di Firenze", Comune: "D612", ASL: "101"},
+		{ID: "comune-firenze", Type: staff.Comune, Name: "Comune di prova, anagrafe", Comune: "D612"},
+		{ID: "farmacia-1", Type: staff.Pharmacy, Name: "Farmacia di prova", Comune: "D612", TakesPart: true},
 	}
 	p.secrets = map[string]secret.Text{}
 	for _, s := range demo.Services(p.address) {
@@ -254,14 +256,14 @@ func (p *performance) hire(seal counter.AEAD, account string, who codicefiscale.
 	}
 	o := &demo.Operator{Account: account, Password: secret.FromString(fmt.Sprintf("%x", pass))}
 	var err error
-	if o.TOTP, err = counter.NewTOTP(rand.Reader); err != nil {
+	if o.TOTP, err = staff.NewTOTP(rand.Reader); err != nil {
 		return err
 	}
-	hash, err := counter.HashPassword(rand.Reader, o.Password)
+	hash, err := staff.HashPassword(rand.Reader, o.Password)
 	if err != nil {
 		return err
 	}
-	totp, err := counter.SealTOTP(seal, account, o.TOTP)
+	totp, err := staff.SealTOTP(seal, account, o.TOTP)
 	if err != nil {
 		return err
 	}
@@ -270,8 +272,8 @@ func (p *performance) hire(seal counter.AEAD, account string, who codicefiscale.
 		return err
 	}
 	p.operators = append(p.operators, o)
-	p.config.Operators = append(p.config.Operators, counter.Account{
-		Account: account, Name: who.Name + " " + who.Surname, CF: string(cf), Roles: []counter.Role{counter.RoleOperator},
+	p.config.Operators = append(p.config.Operators, staff.Account{
+		Account: account, Name: who.Name + " " + who.Surname, CF: string(cf), Roles: []staff.Role{staff.RoleOperator},
 		Offices: []string{"comune-firenze"}, PasswordHash: hash, TOTP: totp,
 	})
 	return nil

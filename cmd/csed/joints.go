@@ -11,6 +11,8 @@ import (
 	"strings"
 	"time"
 
+	"cse.example/cse/issuer/staff"
+
 	"cse.example/cse/engine/mail"
 	"cse.example/cse/engine/paper"
 	"cse.example/cse/engine/queue"
@@ -65,7 +67,7 @@ func (c certificates) Revoke(ctx context.Context, serial string, reason int) err
 type operators struct{ p *Platform }
 
 func (o operators) Authenticate(ctx context.Context, account string, password, totp secret.Text) (login.OperatorIdentity, error) {
-	op, err := o.p.counter.Authenticate(ctx, account, password, totp, o.p.Clock.Now())
+	op, err := o.p.proofs.Authenticate(ctx, account, password, totp, o.p.Clock.Now())
 	if err != nil {
 		return login.OperatorIdentity{}, err
 	}
@@ -275,7 +277,7 @@ func (p *Platform) undelivered(ctx context.Context) ([]counter.Undelivered, erro
 }
 
 // tasks shows an operator what waits at his office.
-func (p *Platform) tasks(ctx context.Context, op counter.Operator) ([]portal.Task, error) {
+func (p *Platform) tasks(ctx context.Context, op staff.Operator) ([]portal.Task, error) {
 	w, err := p.worklist()
 	if err != nil {
 		return nil, err

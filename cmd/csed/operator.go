@@ -10,12 +10,13 @@ import (
 	"io"
 	"os"
 
+	"cse.example/cse/issuer/staff"
+
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
 	"cse.example/cse/ground/secret"
 	"cse.example/cse/ground/words"
-	"cse.example/cse/issuer/counter"
 )
 
 // operator prepares what the configuration keeps of an operator.
@@ -61,19 +62,19 @@ func (a *app) operatorHash(ctx context.Context, account string, fd, totpFD int) 
 		return err
 	}
 	defer password.Wipe()
-	hash, err := counter.HashPassword(rand.Reader, password)
+	hash, err := staff.HashPassword(rand.Reader, password)
 	if err != nil {
 		return words.Refuse("CSE-398").Because(err)
 	}
-	key, err := counter.NewTOTP(rand.Reader)
+	key, err := staff.NewTOTP(rand.Reader)
 	if err != nil {
 		return err
 	}
-	sealed, err := counter.SealTOTP(seal, account, key)
+	sealed, err := staff.SealTOTP(seal, account, key)
 	if err != nil {
 		return err
 	}
-	address := counter.TOTPAddress(account, key).Reveal()
+	address := staff.TOTPAddress(account, key).Reveal()
 	defer clear(address)
 	if _, err := tell.Write(append(address, '\n')); err != nil {
 		return fmt.Errorf("show the one-time secret: %w", err)

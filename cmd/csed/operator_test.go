@@ -10,10 +10,11 @@ import (
 	"testing"
 	"time"
 
+	"cse.example/cse/issuer/staff"
+
 	"go.yaml.in/yaml/v3"
 
 	"cse.example/cse/ground/secret"
-	"cse.example/cse/issuer/counter"
 )
 
 // descriptor hands out a duplicate of f's descriptor, for a command that closes it.
@@ -66,15 +67,15 @@ func TestOperatorHash(t *testing.T) {
 	if strings.Contains(lines+messages, "otpauth") || strings.Contains(lines+messages, "parole") {
 		t.Error("a secret is among the lines to be kept")
 	}
-	var a counter.Account
+	var a staff.Account
 	if err := yaml.Unmarshal([]byte(lines), &a); err != nil {
 		t.Fatal(err)
 	}
 	a.Account, a.Name, a.CF, a.Roles, a.Offices = "anna", "Anna", r.config.Operators[0].CF, r.config.Operators[0].Roles, r.config.Operators[0].Offices
-	r.config.Operators = []counter.Account{a}
+	r.config.Operators = []staff.Account{a}
 	p := r.open(t, Options{}, "web")
 	try := func(password string) error {
-		_, err := p.counter.Authenticate(t.Context(), "anna", secret.FromString(password), counter.TOTP(totpOf(t, address), r.clock.Now()), r.clock.Now())
+		_, err := p.proofs.Authenticate(t.Context(), "anna", secret.FromString(password), staff.TOTP(totpOf(t, address), r.clock.Now()), r.clock.Now())
 		return err
 	}
 	if err := try("quattro parole a cas"); err == nil {

@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"cse.example/cse/issuer/staff"
+
 	"cse.example/cse/card/cns"
 	"cse.example/cse/demo/bureau"
 	"cse.example/cse/ground/civil"
@@ -112,7 +114,7 @@ func makeRegion() (err error) {
 	}
 	r.config, r.clock = defaults(), civil.NewHand(noon)
 	r.config.Data = filepath.Join(template.dir, "data")
-	r.config.Counters = []counter.Office{{ID: "comune", Type: counter.Comune, Name: "Comune di prova", Comune: "D612"}}
+	r.config.Counters = []staff.Office{{ID: "comune", Type: staff.Comune, Name: "Comune di prova", Comune: "D612"}}
 	born, err := civil.NewDate(1985, 3, 7)
 	if err != nil {
 		return err
@@ -121,7 +123,7 @@ func makeRegion() (err error) {
 	if err != nil {
 		return err
 	}
-	r.config.Operators = []counter.Account{{Account: "anna", Name: "Prova Sportelli", CF: string(cf), Roles: []counter.Role{counter.RoleOperator}, Offices: []string{"comune"}}}
+	r.config.Operators = []staff.Account{{Account: "anna", Name: "Prova Sportelli", CF: string(cf), Roles: []staff.Role{staff.RoleOperator}, Offices: []string{"comune"}}}
 	r.config.settle()
 	if _, err := r.config.initialise(ctx, r.clock); err != nil {
 		return err
@@ -280,7 +282,7 @@ func (r *region) activate(ctx context.Context, p *Platform) error {
 	return nil
 }
 
-func (p *Platform) handOver(ctx context.Context, op counter.Operator, c lifecycle.Card, clock civil.Clock) error {
+func (p *Platform) handOver(ctx context.Context, op staff.Operator, c lifecycle.Card, clock civil.Clock) error {
 	today := civil.Today(clock)
 	d, err := p.counter.StartDraft(ctx, op, counter.CardStep{Card: c.ID, LastFive: c.ID[len(c.ID)-5:]})
 	if err != nil {

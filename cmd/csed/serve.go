@@ -14,6 +14,8 @@ import (
 	"sync"
 	"time"
 
+	"cse.example/cse/issuer/staff"
+
 	"cse.example/cse/engine/audit"
 	"cse.example/cse/engine/listen"
 	"cse.example/cse/engine/listen/webca"
@@ -77,8 +79,9 @@ type Platform struct {
 	publisher *status.Publisher
 	responder *status.Responder
 	site      *status.Site
-	directory *counter.Directory
+	directory *staff.Directory
 	counter   *counter.Counter
+	proofs    *staff.Authenticator
 	cips      *codes.CIPs
 	first     *codes.FirstOpener
 	second    *codes.SecondOpener
@@ -287,9 +290,16 @@ func (p *Platform) openIssuer(context.Context, Options) error {
 	if p.cips, err = codes.LoadCIPs(p.Config.under("keys"), wrap, p.db.Codes()); err != nil {
 		return err
 	}
-	p.directory, err = counter.NewDirectory(counter.Config{Offices: p.Config.Counters, Operators: p.Config.Operators})
+	p.directory, err = staff.NewDirectory(staff.Config{Offices: p.Config.Counters, Operators: p.Config.Operators})
 	if err != nil {
 		return errors.Join(errUsage, err)
+	}
+	p.proofs, err = staff.NewAuthenticator(staff.AuthenticatorParts{
+		Directory: p.directory, Tries: p.db.Tries(), UseTOTP: p.db.Tries().UseTOTP, Seal: desk, Clock: p.Clock,
+		Atomically: p.db.Atomically, Record: p.trail.Record,
+	})
+	if err != nil {
+		return err
 	}
 	p.counter, err = counter.New(counter.Deps{
 		Directory: p.directory, People: p.db.People(), Cards: p.db.Cards(), Codes: p.cips, Certificates: certificates{p},

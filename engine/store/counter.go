@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"time"
 
+	"cse.example/cse/issuer/throttle"
+
 	"cse.example/cse/engine/store/internal/counterdb"
 	"cse.example/cse/issuer/counter"
 )
@@ -17,13 +19,13 @@ type DraftStore struct{ db *DB }
 // ActivationStore keeps activations; it implements counter.Activations.
 type ActivationStore struct{ db *DB }
 
-// TriesStore keeps wrong tries; it implements counter.Tries.
+// TriesStore keeps wrong tries; it implements throttle.Tries.
 type TriesStore struct{ db *DB }
 
 var (
 	_ counter.Drafts      = (*DraftStore)(nil)
 	_ counter.Activations = (*ActivationStore)(nil)
-	_ counter.Tries       = (*TriesStore)(nil)
+	_ throttle.Tries      = (*TriesStore)(nil)
 )
 
 // Drafts is the store of drafts.
@@ -181,20 +183,20 @@ func (s *ActivationStore) Mark(ctx context.Context, protocol string, step counte
 	return n == 1, nil
 }
 
-// Get implements counter.Tries.
-func (s *TriesStore) Get(ctx context.Context, subject string) (counter.TriesRow, error) {
+// Get implements throttle.Tries.
+func (s *TriesStore) Get(ctx context.Context, subject string) (throttle.Row, error) {
 	r, err := s.db.counter(ctx).GetTries(ctx, subject)
 	if errors.Is(err, sql.ErrNoRows) {
-		return counter.TriesRow{}, nil
+		return throttle.Row{}, nil
 	}
 	if err != nil {
-		return counter.TriesRow{}, fmt.Errorf("store: read tries: %w", err)
+		return throttle.Row{}, fmt.Errorf("store: read tries: %w", err)
 	}
-	return counter.TriesRow{Failures: int(r.Failures), LastAt: instant(r.LastAt), Until: instant(r.Until)}, nil
+	return throttle.Row{Failures: int(r.Failures), LastAt: instant(r.LastAt), Until: instant(r.Until)}, nil
 }
 
-// Put implements counter.Tries.
-func (s *TriesStore) Put(ctx context.Context, subject string, r counter.TriesRow) error {
+// Put implements throttle.Tries.
+func (s *TriesStore) Put(ctx context.Context, subject string, r throttle.Row) error {
 	err := s.db.counter(ctx).PutTries(ctx, counterdb.PutTriesParams{
 		Subject: subject, Failures: int64(r.Failures), LastAt: micros(r.LastAt), Until: micros(r.Until),
 	})
@@ -204,7 +206,7 @@ func (s *TriesStore) Put(ctx context.Context, subject string, r counter.TriesRow
 	return nil
 }
 
-// Clear implements counter.Tries.
+// Clear implements throttle.Tries.
 func (s *TriesStore) Clear(ctx context.Context, subject string) error {
 	if err := s.db.counter(ctx).DeleteTries(ctx, subject); err != nil {
 		return fmt.Errorf("store: clear tries: %w", err)
@@ -212,7 +214,7 @@ func (s *TriesStore) Clear(ctx context.Context, subject string) error {
 	return nil
 }
 
-// UseTOTP implements counter.Tries.
+// UseTOTP implements throttle.Tries.
 func (s *TriesStore) UseTOTP(ctx context.Context, account string, step int64) (bool, error) {
 	n, err := s.db.counter(ctx).UseTOTP(ctx, counterdb.UseTOTPParams{Account: account, Step: step})
 	if err != nil {
@@ -221,7 +223,7 @@ func (s *TriesStore) UseTOTP(ctx context.Context, account string, step int64) (b
 	return n == 1, nil
 }
 
-// Prune implements counter.Tries.
+// Prune implements throttle.Tries.
 func (s *TriesStore) Prune(ctx context.Context, before time.Time) (int64, error) {
 	n, err := s.db.counter(ctx).DeleteOldTries(ctx, micros(before))
 	if err != nil {

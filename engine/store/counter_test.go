@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"cse.example/cse/issuer/throttle"
+
 	"github.com/google/go-cmp/cmp"
 
 	"cse.example/cse/issuer/counter"
@@ -176,12 +178,12 @@ func TestTries(t *testing.T) {
 	eachEngine(t, func(t *testing.T, db *DB) {
 		s, ctx := db.Tries(), t.Context()
 		at := time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC)
-		if r, err := s.Get(ctx, "x"); err != nil || r != (counter.TriesRow{}) {
+		if r, err := s.Get(ctx, "x"); err != nil || r != (throttle.Row{}) {
 			t.Fatalf("Get of nothing: %v, %v", r, err)
 		}
-		want := counter.TriesRow{Failures: 3, LastAt: at, Until: at.Add(8 * time.Second)}
+		want := throttle.Row{Failures: 3, LastAt: at, Until: at.Add(8 * time.Second)}
 		err := db.Atomically(ctx, func(ctx context.Context) error {
-			return errors.Join(s.Put(ctx, "x", counter.TriesRow{Failures: 2, LastAt: at}), s.Put(ctx, "x", want), s.Put(ctx, "y", want))
+			return errors.Join(s.Put(ctx, "x", throttle.Row{Failures: 2, LastAt: at}), s.Put(ctx, "x", want), s.Put(ctx, "y", want))
 		})
 		if err != nil {
 			t.Fatal(err)

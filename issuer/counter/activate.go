@@ -8,6 +8,7 @@ import (
 	"cse.example/cse/ground/journal"
 	"cse.example/cse/ground/words"
 	"cse.example/cse/issuer/lifecycle"
+	"cse.example/cse/issuer/staff"
 )
 
 // Activation is an activation that happened.
@@ -33,7 +34,7 @@ type evidence struct {
 // certificate become active, the codes form and the mail with the second
 // halves are asked for, the holder is told and the journal is written. The same
 // draft activates once: a second call answers the first activation.
-func (c *Counter) Activate(ctx context.Context, op Operator, draft string, version int64) (Activation, error) {
+func (c *Counter) Activate(ctx context.Context, op staff.Operator, draft string, version int64) (Activation, error) {
 	if a, err := c.already(ctx, op, draft); err == nil || !errors.Is(err, ErrNotFound) {
 		return a, err
 	}
@@ -60,7 +61,7 @@ func (c *Counter) Activate(ctx context.Context, op Operator, draft string, versi
 }
 
 // already finds what this draft has done.
-func (c *Counter) already(ctx context.Context, op Operator, draft string) (Activation, error) {
+func (c *Counter) already(ctx context.Context, op staff.Operator, draft string) (Activation, error) {
 	r, err := c.d.Activations.Find(ctx, "", draft)
 	if err != nil {
 		return Activation{}, err
@@ -68,7 +69,7 @@ func (c *Counter) already(ctx context.Context, op Operator, draft string) (Activ
 	return c.activation(op, r)
 }
 
-func (c *Counter) activate(ctx context.Context, op Operator, d Draft) (Activation, error) {
+func (c *Counter) activate(ctx context.Context, op staff.Operator, d Draft) (Activation, error) {
 	f, err := c.checkCard(ctx, op, d.Card)
 	if err != nil {
 		return Activation{}, err
@@ -100,7 +101,7 @@ func (c *Counter) activate(ctx context.Context, op Operator, d Draft) (Activatio
 }
 
 // write keeps the activation, asks for its effects and ends the draft.
-func (c *Counter) write(ctx context.Context, op Operator, d Draft, f found, e evidence) (Activation, error) {
+func (c *Counter) write(ctx context.Context, op staff.Operator, d Draft, f found, e evidence) (Activation, error) {
 	row := ActivationRow{
 		Protocol: e.Form.Protocol, Draft: d.ID, Card: f.Card.ID, Operator: op.Account, Office: op.Office.ID, At: e.Form.At,
 	}
@@ -132,7 +133,7 @@ func (c *Counter) write(ctx context.Context, op Operator, d Draft, f found, e ev
 }
 
 // activation opens r for op, who must work at the counter where it was done.
-func (c *Counter) activation(op Operator, r ActivationRow) (Activation, error) {
+func (c *Counter) activation(op staff.Operator, r ActivationRow) (Activation, error) {
 	if r.Office != op.Office.ID {
 		return Activation{}, words.Refuse("CSE-145")
 	}
@@ -148,7 +149,7 @@ func (c *Counter) activation(op Operator, r ActivationRow) (Activation, error) {
 
 // Activation reads one by protocol number; CSE-145 when it is not op's
 // counter's.
-func (c *Counter) Activation(ctx context.Context, op Operator, protocol string) (Activation, error) {
+func (c *Counter) Activation(ctx context.Context, op staff.Operator, protocol string) (Activation, error) {
 	r, err := c.d.Activations.Find(ctx, protocol, "")
 	if errors.Is(err, ErrNotFound) || protocol == "" {
 		return Activation{}, words.Refuse("CSE-145")
@@ -162,7 +163,7 @@ func (c *Counter) Activation(ctx context.Context, op Operator, protocol string) 
 // ToPrint answers what the form says, once: CSE-150 when it was printed or
 // handed over. The printing process adds the first halves, makes the page, and
 // calls Printed before the page leaves.
-func (c *Counter) ToPrint(ctx context.Context, op Operator, protocol string) (Form, error) {
+func (c *Counter) ToPrint(ctx context.Context, op staff.Operator, protocol string) (Form, error) {
 	a, err := c.Activation(ctx, op, protocol)
 	if err != nil {
 		return Form{}, err
@@ -175,7 +176,7 @@ func (c *Counter) ToPrint(ctx context.Context, op Operator, protocol string) (Fo
 
 // Printed marks the form as printed; CSE-150 when it was already, so that of
 // two windows one prints.
-func (c *Counter) Printed(ctx context.Context, op Operator, protocol string) error {
+func (c *Counter) Printed(ctx context.Context, op staff.Operator, protocol string) error {
 	a, err := c.Activation(ctx, op, protocol)
 	if err != nil {
 		return err
@@ -198,7 +199,7 @@ func (c *Counter) Printed(ctx context.Context, op Operator, protocol string) err
 // HandOver is the operator's tick «Consegnato e firmato»: whatever is left of
 // the print is destroyed. A form that was not printed cannot have been handed
 // over (CSE-146); ticking twice is no error.
-func (c *Counter) HandOver(ctx context.Context, op Operator, protocol string) error {
+func (c *Counter) HandOver(ctx context.Context, op staff.Operator, protocol string) error {
 	a, err := c.Activation(ctx, op, protocol)
 	if err != nil {
 		return err

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"cse.example/cse/issuer/staff"
+
 	"cse.example/cse/engine/store"
 	"cse.example/cse/engine/store/storetest"
 	"cse.example/cse/ground/words"
@@ -266,7 +268,7 @@ func TestDraftsAreTheOperatorsOwn(t *testing.T) {
 	if err != nil || got != d || got.Contact.Email != "Mario.Rossi@posta.example" {
 		t.Errorf("read back %+v, %v", got, err)
 	}
-	for _, other := range []counter.Operator{b.operator(t, "op2", "asl1"), b.operator(t, "op1", "com")} {
+	for _, other := range []staff.Operator{b.operator(t, "op2", "asl1"), b.operator(t, "op1", "com")} {
 		_, err := b.Draft(t.Context(), other, d.ID)
 		refused(t, other.Account+" at "+other.Office.ID, err, "CSE-145")
 		_, err = b.Activate(t.Context(), other, d.ID, d.Version)

@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"cse.example/cse/issuer/staff"
+
 	"github.com/tink-crypto/tink-go/v2/aead"
 	"github.com/tink-crypto/tink-go/v2/keyset"
 
@@ -97,7 +99,7 @@ type ctx = context.Context
 const password = "una frase lunga assai"
 
 var passwordHash = sync.OnceValues(func() (string, error) {
-	return counter.HashPassword(rand.Reader, secret.FromString(password))
+	return staff.HashPassword(rand.Reader, secret.FromString(password))
 })
 
 func day(t testing.TB, s string) civil.Date {
@@ -134,21 +136,21 @@ func seal(t testing.TB) counter.AEAD {
 	return a
 }
 
-func config(t testing.TB, key counter.AEAD, totp secret.Text, operators ...registry.Person) counter.Config {
+func config(t testing.TB, key counter.AEAD, totp secret.Text, operators ...registry.Person) staff.Config {
 	t.Helper()
 	hash, err := passwordHash() // slow by design: once for all tests
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := counter.Config{Offices: []counter.Office{
-		{ID: "asl1", Type: counter.ASL, Name: "ASL 1", ASL: "201", Comune: "D612"},
-		{ID: "asl2", Type: counter.ASL, Name: "ASL 2", ASL: "202"},
-		{ID: "com", Type: counter.Comune, Name: "Comune"},
-		{ID: "urp", Type: counter.URP, Name: "URP"},
-		{ID: "far", Type: counter.Pharmacy, Name: "Farmacia", TakesPart: true},
-		{ID: "no", Type: counter.Pharmacy, Name: "Farmacia che non aderisce"},
-		{ID: "ade", Type: counter.ADE, Name: "Agenzia delle Entrate"},
-		{ID: "cc", Type: counter.CallCentre, Name: "Call center"},
+	c := staff.Config{Offices: []staff.Office{
+		{ID: "asl1", Type: staff.ASL, Name: "ASL 1", ASL: "201", Comune: "D612"},
+		{ID: "asl2", Type: staff.ASL, Name: "ASL 2", ASL: "202"},
+		{ID: "com", Type: staff.Comune, Name: "Comune"},
+		{ID: "urp", Type: staff.URP, Name: "URP"},
+		{ID: "far", Type: staff.Pharmacy, Name: "Farmacia", TakesPart: true},
+		{ID: "no", Type: staff.Pharmacy, Name: "Farmacia che non aderisce"},
+		{ID: "ade", Type: staff.ADE, Name: "Agenzia delle Entrate"},
+		{ID: "cc", Type: staff.CallCentre, Name: "Call center"},
 	}}
 	var all []string
 	for _, o := range c.Offices {
@@ -156,12 +158,12 @@ func config(t testing.TB, key counter.AEAD, totp secret.Text, operators ...regis
 	}
 	for i, p := range operators {
 		account := fmt.Sprintf("op%d", i+1)
-		sealed, err := counter.SealTOTP(key, account, totp)
+		sealed, err := staff.SealTOTP(key, account, totp)
 		if err != nil {
 			t.Fatal(err)
 		}
-		c.Operators = append(c.Operators, counter.Account{
-			Account: account, Name: p.Name, CF: string(p.CF), Roles: []counter.Role{counter.RoleOperator}, Offices: all,
+		c.Operators = append(c.Operators, staff.Account{
+			Account: account, Name: p.Name, CF: string(p.CF), Roles: []staff.Role{staff.RoleOperator}, Offices: all,
 			PasswordHash: hash, TOTP: sealed, OwnCNS: i == 0,
 		})
 	}
@@ -180,10 +182,10 @@ func newBench(t *testing.T, db *store.DB) *bench {
 	}
 	key := seal(t)
 	var err error
-	if b.totp, err = counter.NewTOTP(rand.Reader); err != nil {
+	if b.totp, err = staff.NewTOTP(rand.Reader); err != nil {
 		t.Fatal(err)
 	}
-	directory, err := counter.NewDirectory(config(t, key, b.totp, ada, beppe))
+	directory, err := staff.NewDirectory(config(t, key, b.totp, ada, beppe))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -316,7 +318,7 @@ func (b *bench) card(t *testing.T, id string) lifecycle.Card {
 	return c
 }
 
-func (b *bench) operator(t *testing.T, account, office string) counter.Operator {
+func (b *bench) operator(t *testing.T, account, office string) staff.Operator {
 	t.Helper()
 	op, err := b.deps.Directory.OperatorByAccount(account)
 	if err != nil {
@@ -346,7 +348,7 @@ func goodContact() counter.ContactStep {
 }
 
 // fill goes through the three steps of a good activation.
-func (b *bench) fill(t *testing.T, op counter.Operator, p registry.Person) counter.Draft {
+func (b *bench) fill(t *testing.T, op staff.Operator, p registry.Person) counter.Draft {
 	t.Helper()
 	d, err := b.StartDraft(t.Context(), op, goodCard(p))
 	if err != nil {
@@ -361,7 +363,7 @@ func (b *bench) fill(t *testing.T, op counter.Operator, p registry.Person) count
 	return d
 }
 
-func (b *bench) activated(t *testing.T) (counter.Operator, registry.Person, counter.Activation) {
+func (b *bench) activated(t *testing.T) (staff.Operator, registry.Person, counter.Activation) {
 	t.Helper()
 	op, p := b.operator(t, "op1", "asl1"), b.mario(t)
 	b.issue(t, p, number, nil)

@@ -8,6 +8,7 @@ import (
 	"cse.example/cse/ground/civil"
 	"cse.example/cse/ground/words"
 	"cse.example/cse/issuer/lifecycle"
+	"cse.example/cse/issuer/staff"
 	"cse.example/cse/person/codicefiscale"
 	"cse.example/cse/person/registry"
 )
@@ -20,7 +21,7 @@ type found struct {
 }
 
 // checkCard is everything about step 1, asked again at the act.
-func (c *Counter) checkCard(ctx context.Context, op Operator, s CardStep) (found, error) {
+func (c *Counter) checkCard(ctx context.Context, op staff.Operator, s CardStep) (found, error) {
 	f, err := c.onTheCounter(ctx, s)
 	if err != nil {
 		return f, err
@@ -28,7 +29,7 @@ func (c *Counter) checkCard(ctx context.Context, op Operator, s CardStep) (found
 	if op.CF.Base() == f.Person.CF.Base() {
 		return f, words.Refuse("CSE-140")
 	}
-	if err := c.d.Directory.Allowed(op, ActivateAdult, f.Person.ASL); err != nil {
+	if err := c.d.Directory.Allowed(op, staff.ActivateAdult, f.Person.ASL); err != nil {
 		return f, err
 	}
 	today := civil.Today(c.d.Clock)

@@ -26,6 +26,8 @@ import (
 	"cse.example/cse/ground/journal"
 	"cse.example/cse/ground/secret"
 	"cse.example/cse/issuer/lifecycle"
+	"cse.example/cse/issuer/staff"
+	"cse.example/cse/issuer/throttle"
 	"cse.example/cse/person/codicefiscale"
 	"cse.example/cse/person/registry"
 )
@@ -51,7 +53,7 @@ type Certificates interface {
 	Revoke(ctx context.Context, serial string, reason int) error
 }
 
-// AEAD seals what the store keeps for the counter, and operators' TOTP secrets.
+// AEAD seals what the store keeps for the counter.
 type AEAD interface {
 	Encrypt(plaintext, associatedData []byte) ([]byte, error)
 	Decrypt(ciphertext, associatedData []byte) ([]byte, error)
@@ -59,14 +61,14 @@ type AEAD interface {
 
 // Deps are what the counter stands on; all are needed.
 type Deps struct {
-	Directory    *Directory
+	Directory    *staff.Directory
 	People       People
 	Cards        lifecycle.Store
 	Codes        Codes
 	Certificates Certificates
 	Drafts       Drafts
 	Activations  Activations
-	Tries        Tries
+	Tries        throttle.Tries
 	Seal         AEAD
 	Clock        civil.Clock
 	Rand         io.Reader
@@ -80,9 +82,8 @@ type Deps struct {
 
 // Counter does the acts. Make one with New; it is safe for concurrent use.
 type Counter struct {
-	d Deps
-	// proofs are the places of those whose password is being compared.
-	proofs turns
+	d     Deps
+	brake throttle.Brake
 }
 
 // New refuses a missing dependency.
@@ -111,5 +112,5 @@ func New(d Deps) (*Counter, error) {
 			return nil, errors.New("counter: " + x.name + " is missing")
 		}
 	}
-	return &Counter{d: d, proofs: newTurns()}, nil
+	return &Counter{d: d, brake: throttle.Brake{Tries: d.Tries, Clock: d.Clock}}, nil
 }

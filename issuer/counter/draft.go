@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"cse.example/cse/ground/words"
+	"cse.example/cse/issuer/staff"
 	"cse.example/cse/person/codicefiscale"
 )
 
@@ -68,7 +69,7 @@ type Draft struct {
 // StartDraft is step 1: it finds the card, checks it and opens a draft. The
 // operator sees CSE-111 for somebody else's chip, CSE-112 for an old card and
 // so on.
-func (c *Counter) StartDraft(ctx context.Context, op Operator, s CardStep) (Draft, error) {
+func (c *Counter) StartDraft(ctx context.Context, op staff.Operator, s CardStep) (Draft, error) {
 	if _, err := c.checkCard(ctx, op, s); err != nil {
 		return Draft{}, err
 	}
@@ -80,7 +81,7 @@ func (c *Counter) StartDraft(ctx context.Context, op Operator, s CardStep) (Draf
 }
 
 // Draft reads op's own draft; CSE-145 for any other.
-func (c *Counter) Draft(ctx context.Context, op Operator, id string) (Draft, error) {
+func (c *Counter) Draft(ctx context.Context, op staff.Operator, id string) (Draft, error) {
 	r, err := c.d.Drafts.Get(ctx, id)
 	gone := errors.Is(err, ErrNotFound) || (err == nil && (r.Operator != op.Account || r.Office != op.Office.ID ||
 		c.d.Clock.Now().Sub(r.TouchedAt) > DraftLife))
@@ -99,7 +100,7 @@ func (c *Counter) Draft(ctx context.Context, op Operator, id string) (Draft, err
 }
 
 // Identify is step 2 on the version that the operator saw.
-func (c *Counter) Identify(ctx context.Context, op Operator, id string, version int64, s IdentityStep) (Draft, error) {
+func (c *Counter) Identify(ctx context.Context, op staff.Operator, id string, version int64, s IdentityStep) (Draft, error) {
 	d, err := c.step(ctx, op, id, version)
 	if err != nil {
 		return d, err
@@ -116,7 +117,7 @@ func (c *Counter) Identify(ctx context.Context, op Operator, id string, version 
 }
 
 // Contacts is step 3.
-func (c *Counter) Contacts(ctx context.Context, op Operator, id string, version int64, s ContactStep) (Draft, error) {
+func (c *Counter) Contacts(ctx context.Context, op staff.Operator, id string, version int64, s ContactStep) (Draft, error) {
 	d, err := c.step(ctx, op, id, version)
 	if err != nil {
 		return d, err
@@ -132,7 +133,7 @@ func (c *Counter) Contacts(ctx context.Context, op Operator, id string, version 
 }
 
 // Abort throws the draft away. Aborting what is not there is no error.
-func (c *Counter) Abort(ctx context.Context, op Operator, id string) error {
+func (c *Counter) Abort(ctx context.Context, op staff.Operator, id string) error {
 	if _, err := c.Draft(ctx, op, id); err != nil {
 		if words.FaultOf(err) != nil {
 			return nil
@@ -142,7 +143,7 @@ func (c *Counter) Abort(ctx context.Context, op Operator, id string) error {
 	return c.d.Atomically(ctx, func(ctx context.Context) error { return c.d.Drafts.Delete(ctx, id) })
 }
 
-func (c *Counter) step(ctx context.Context, op Operator, id string, version int64) (Draft, error) {
+func (c *Counter) step(ctx context.Context, op staff.Operator, id string, version int64) (Draft, error) {
 	d, err := c.Draft(ctx, op, id)
 	if err == nil && d.Version != version {
 		return d, words.Refuse("CSE-149").Because(ErrStale)
@@ -150,7 +151,7 @@ func (c *Counter) step(ctx context.Context, op Operator, id string, version int6
 	return d, err
 }
 
-func (c *Counter) save(ctx context.Context, op Operator, d Draft) (Draft, error) {
+func (c *Counter) save(ctx context.Context, op staff.Operator, d Draft) (Draft, error) {
 	body, err := c.seal("draft", d.ID, d)
 	if err != nil {
 		return d, err
@@ -190,7 +191,6 @@ func (c *Counter) Tidy(ctx context.Context) error {
 		if _, err := c.d.Drafts.Prune(ctx, now.Add(-DraftLife)); err != nil {
 			return err
 		}
-		_, err := c.d.Tries.Prune(ctx, now.Add(-forget))
-		return err
+		return c.brake.Tidy(ctx)
 	})
 }

@@ -11,6 +11,7 @@ import (
 	"cse.example/cse/ground/effect"
 	"cse.example/cse/ground/words"
 	"cse.example/cse/issuer/codes"
+	"cse.example/cse/issuer/staff"
 )
 
 // The kinds of effect that a counter asks for.
@@ -46,7 +47,7 @@ type Form struct {
 	OperatorName string `json:"operator_name"`
 }
 
-func form(number string, at time.Time, op Operator, f found, s IdentityStep, k ContactStep) Form {
+func form(number string, at time.Time, op staff.Operator, f found, s IdentityStep, k ContactStep) Form {
 	return Form{
 		Protocol: number, At: at, Lang: k.Lang, Card: f.Card.ID, TEAM: f.Card.TEAM, CF: string(f.Person.CF),
 		Surname: f.Person.Surname, Name: f.Person.Name, Born: f.Person.Born, Document: s.Document, Present: s.Present,

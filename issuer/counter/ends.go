@@ -9,6 +9,7 @@ import (
 	"cse.example/cse/ground/journal"
 	"cse.example/cse/ground/words"
 	"cse.example/cse/issuer/lifecycle"
+	"cse.example/cse/issuer/staff"
 	"cse.example/cse/person/codicefiscale"
 )
 
@@ -59,7 +60,7 @@ func (c *Counter) end(ctx context.Context, card lifecycle.Card, e ending) (Recei
 
 // RevokeInPerson is the holder's own word at a counter: identified by document,
 // final. Loss and theft, which need a report, are another act.
-func (c *Counter) RevokeInPerson(ctx context.Context, op Operator, id string, doc Document) (Receipt, error) {
+func (c *Counter) RevokeInPerson(ctx context.Context, op staff.Operator, id string, doc Document) (Receipt, error) {
 	var out Receipt
 	err := c.d.Atomically(ctx, func(ctx context.Context) error {
 		f, err := c.searched(ctx, CardStep{Card: id})
@@ -69,7 +70,7 @@ func (c *Counter) RevokeInPerson(ctx context.Context, op Operator, id string, do
 		if op.CF.Base() == f.Person.CF.Base() {
 			return words.Refuse("CSE-140")
 		}
-		if err := c.d.Directory.Allowed(op, RevokeInPerson, f.Person.ASL); err != nil {
+		if err := c.d.Directory.Allowed(op, staff.RevokeInPerson, f.Person.ASL); err != nil {
 			return err
 		}
 		if err := c.checkIdentity(f, IdentityStep{Present: PresentHolder, Document: doc}); err != nil {

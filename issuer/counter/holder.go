@@ -9,6 +9,7 @@ import (
 	"cse.example/cse/ground/secret"
 	"cse.example/cse/ground/words"
 	"cse.example/cse/issuer/lifecycle"
+	"cse.example/cse/issuer/throttle"
 	"cse.example/cse/person/codicefiscale"
 	"cse.example/cse/person/registry"
 )
@@ -37,12 +38,12 @@ func (c *Counter) RevokeWithCIP(ctx context.Context, which string, cip secret.Te
 	var refusal *words.Fault
 	err = c.d.Atomically(ctx, func(ctx context.Context) error {
 		refusal, out = nil, Receipt{}
-		wait, err := c.wait(ctx, who...)
+		wait, err := c.brake.Wait(ctx, who...)
 		if err != nil {
 			return err
 		}
 		if wait > 0 {
-			refusal = refuseWait("CSE-402", wait)
+			refusal = throttle.Refuse("CSE-402", wait)
 			return nil
 		}
 		card, ok, err := c.matching(ctx, candidates, cip)
@@ -50,16 +51,16 @@ func (c *Counter) RevokeWithCIP(ctx context.Context, which string, cip secret.Te
 			return err
 		}
 		if !ok { // the count must be written: the act ends well, the caller is refused
-			wait, err := c.failed(ctx, who...)
+			wait, err := c.brake.Failed(ctx, who...)
 			if refusal = why; refusal == nil {
-				refusal = refuseWait("CSE-401", wait).At("cip")
+				refusal = throttle.Refuse("CSE-401", wait).At("cip")
 			}
 			return err
 		}
 		if out, err = c.revokeByHolder(ctx, card, lang); err != nil {
 			return err
 		}
-		return c.d.Tries.Clear(ctx, subject("cip.card", card.ID))
+		return c.brake.Clear(ctx, throttle.Subject("cip.card", card.ID))
 	})
 	switch {
 	case errors.Is(err, lifecycle.ErrStale):
@@ -75,12 +76,12 @@ func (c *Counter) RevokeWithCIP(ctx context.Context, which string, cip secret.Te
 // triers are who a wrong CIP is counted against: the cards it may have meant,
 // however they were named, and the source.
 func triers(cards []lifecycle.Card, which, source string) []string {
-	who := []string{subject("cip.source", source)}
+	who := []string{throttle.Subject("cip.source", source)}
 	for _, x := range cards {
-		who = append(who, subject("cip.card", x.ID))
+		who = append(who, throttle.Subject("cip.card", x.ID))
 	}
 	if len(cards) == 0 {
-		who = append(who, subject("cip.card", clean(which)))
+		who = append(who, throttle.Subject("cip.card", clean(which)))
 	}
 	return who
 }

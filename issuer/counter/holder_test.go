@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"cse.example/cse/issuer/throttle"
+
 	"cse.example/cse/engine/store"
 	"cse.example/cse/engine/store/storetest"
 	"cse.example/cse/ground/secret"
@@ -123,13 +125,13 @@ func TestWrongCIPsSlowDown(t *testing.T) {
 		for i, want := range []time.Duration{2, 4, 8, 16, 32, 64, 128, 256, 512, 900, 900, 900} {
 			_, err := b.revoke(t, number, wrong, "192.0.2.1")
 			refused(t, fmt.Sprintf("wrong CIP %d", i+1), err, "CSE-401")
-			if got := counter.WaitOf(err); got != want*time.Second {
+			if got := throttle.WaitOf(err); got != want*time.Second {
 				t.Errorf("wait %d = %s, want %s", i+1, got, want*time.Second)
 			}
 			b.clock.Advance(want*time.Second - time.Second)
 			_, err = b.revoke(t, string(p.CF), right, "198.51.100.9") // by another name, from elsewhere
 			refused(t, "a second too early", err, "CSE-402")
-			if got := counter.WaitOf(err); got != time.Second {
+			if got := throttle.WaitOf(err); got != time.Second {
 				t.Errorf("one second before the end the wait is %s", got)
 			}
 			b.clock.Advance(time.Second)
@@ -137,7 +139,7 @@ func TestWrongCIPsSlowDown(t *testing.T) {
 		if _, err := b.revoke(t, string(p.CF), right, "198.51.100.9"); err != nil {
 			t.Errorf("after the wait: %v", err)
 		}
-		if got := counter.WaitOf(errors.New("no fault")); got != 0 {
+		if got := throttle.WaitOf(errors.New("no fault")); got != 0 {
 			t.Errorf("WaitOf another error = %s", got)
 		}
 	})
@@ -165,7 +167,7 @@ func TestTriesAreForgottenAfterADay(t *testing.T) {
 	}
 	b.clock.Advance(24 * time.Hour)
 	_, err := b.revoke(t, number, secret.FromString("1"), "x")
-	if got := counter.WaitOf(err); got != 2*time.Second {
+	if got := throttle.WaitOf(err); got != 2*time.Second {
 		t.Errorf("a day later the wait is %s", got)
 	}
 }

@@ -67,25 +67,6 @@ const (
 	StepHandedOver
 )
 
-// TriesRow counts somebody's wrong tries.
-type TriesRow struct {
-	Failures      int
-	LastAt, Until time.Time
-}
-
-// Tries keeps wrong tries. Writes happen inside an act.
-type Tries interface {
-	// Get answers the zero row for a subject without tries.
-	Get(ctx context.Context, subject string) (TriesRow, error)
-	Put(ctx context.Context, subject string, r TriesRow) error
-	Clear(ctx context.Context, subject string) error
-	// UseTOTP remembers the last time step that account used; false when step
-	// is not later than it.
-	UseTOTP(ctx context.Context, account string, step int64) (bool, error)
-	// Prune forgets subjects that have not tried since before.
-	Prune(ctx context.Context, before time.Time) (int64, error)
-}
-
 func (c *Counter) seal(kind, id string, v any) ([]byte, error) {
 	plain, err := json.Marshal(v)
 	if err != nil {

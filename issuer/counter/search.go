@@ -10,6 +10,7 @@ import (
 	"cse.example/cse/ground/journal"
 	"cse.example/cse/ground/words"
 	"cse.example/cse/issuer/lifecycle"
+	"cse.example/cse/issuer/staff"
 	"cse.example/cse/person/codicefiscale"
 	"cse.example/cse/person/registry"
 )
@@ -26,8 +27,8 @@ const maxHits = 20
 // Search finds people by codice fiscale, card number (16 digits), TEAM number
 // (20 digits), protocol number of op's own counter, or the beginning of a name.
 // Nobody found by a number or code is CSE-102; by a name, no hits.
-func (c *Counter) Search(ctx context.Context, op Operator, text string) ([]Hit, error) {
-	if err := c.d.Directory.Allowed(op, View, ""); err != nil {
+func (c *Counter) Search(ctx context.Context, op staff.Operator, text string) ([]Hit, error) {
+	if err := c.d.Directory.Allowed(op, staff.View, ""); err != nil {
 		return nil, err
 	}
 	cf, byCode, err := c.holderOf(ctx, op, clean(text))
@@ -54,7 +55,7 @@ func (c *Counter) Search(ctx context.Context, op Operator, text string) ([]Hit, 
 
 // holderOf reads text as a number or a code; ok is false when it looks like a
 // name.
-func (c *Counter) holderOf(ctx context.Context, op Operator, text string) (cf codicefiscale.Code, ok bool, err error) {
+func (c *Counter) holderOf(ctx context.Context, op staff.Operator, text string) (cf codicefiscale.Code, ok bool, err error) {
 	var card lifecycle.Card
 	switch {
 	case cardNumber(text):
@@ -104,18 +105,18 @@ type Sheet struct {
 	Person registry.Person
 	Cards  []CardLine // newest first
 	// Actions are what op may do for this person at his counter.
-	Actions []Action
+	Actions []staff.Action
 	// Protocols are the activations made at op's counter, newest first.
 	Protocols []string
 }
 
 // May tells whether the sheet offers a.
-func (s Sheet) May(a Action) bool { return slices.Contains(s.Actions, a) }
+func (s Sheet) May(a staff.Action) bool { return slices.Contains(s.Actions, a) }
 
 // Sheet reads everything a counter shows of a person, and journals that op
 // looked.
-func (c *Counter) Sheet(ctx context.Context, op Operator, cf codicefiscale.Code) (Sheet, error) {
-	if err := c.d.Directory.Allowed(op, View, ""); err != nil {
+func (c *Counter) Sheet(ctx context.Context, op staff.Operator, cf codicefiscale.Code) (Sheet, error) {
+	if err := c.d.Directory.Allowed(op, staff.View, ""); err != nil {
 		return Sheet{}, err
 	}
 	p, err := c.person(ctx, cf)
@@ -137,7 +138,7 @@ func (c *Counter) Sheet(ctx context.Context, op Operator, cf codicefiscale.Code)
 			}
 		}
 	}
-	for _, a := range Actions() {
+	for _, a := range staff.Actions() {
 		if c.d.Directory.Allowed(op, a, p.ASL) == nil {
 			s.Actions = append(s.Actions, a)
 		}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"cse.example/cse/issuer/lifecycle"
+	"cse.example/cse/issuer/staff"
 )
 
 // TaskKind is why something waits at a counter.
@@ -41,7 +42,7 @@ type Undelivered struct {
 
 // WorklistParts are what a Worklist reads; all are needed.
 type WorklistParts struct {
-	Directory *Directory
+	Directory *staff.Directory
 	Cards     lifecycle.Store
 	// Find is that of Activations.
 	Find func(ctx context.Context, protocol, draft string) (ActivationRow, error)
@@ -71,8 +72,8 @@ const maxTasks = 50
 // Tasks lists what waits at op's office, oldest first, at most fifty. What
 // cannot be done any more, since the card has ended and its codes with it, is
 // left out.
-func (w *Worklist) Tasks(ctx context.Context, op Operator) ([]Task, error) {
-	if err := w.d.Directory.Allowed(op, View, ""); err != nil {
+func (w *Worklist) Tasks(ctx context.Context, op staff.Operator) ([]Task, error) {
+	if err := w.d.Directory.Allowed(op, staff.View, ""); err != nil {
 		return nil, err
 	}
 	rows, err := w.d.Open(ctx, op.Office.ID, maxTasks)
@@ -98,7 +99,7 @@ func (w *Worklist) Tasks(ctx context.Context, op Operator) ([]Task, error) {
 	return out[:min(len(out), maxTasks)], nil
 }
 
-func (w *Worklist) undelivered(ctx context.Context, op Operator) ([]Task, error) {
+func (w *Worklist) undelivered(ctx context.Context, op staff.Operator) ([]Task, error) {
 	mails, err := w.d.Undelivered(ctx)
 	if err != nil {
 		return nil, err

@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"cse.example/cse/issuer/staff"
+
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
@@ -36,7 +38,7 @@ func TestWorklist(t *testing.T) {
 		var lost []counter.Undelivered
 		w := b.worklist(t, &lost)
 		op, _, a := b.activated(t)
-		tasks := func(when string, op counter.Operator, want ...counter.Task) {
+		tasks := func(when string, op staff.Operator, want ...counter.Task) {
 			t.Helper()
 			got, err := w.Tasks(t.Context(), op)
 			if err != nil || cmp.Diff(want, got, cmpopts.EquateEmpty()) != "" {

@@ -9,6 +9,8 @@ import (
 	"sync"
 	"time"
 
+	"cse.example/cse/issuer/staff"
+
 	"cse.example/cse/ground/words"
 	"cse.example/cse/issuer/counter"
 	"cse.example/cse/issuer/lifecycle"
@@ -148,7 +150,7 @@ type desk struct {
 	activations map[string]counter.Activation
 }
 
-func (d *desk) Search(ctx context.Context, _ counter.Operator, text string) ([]counter.Hit, error) {
+func (d *desk) Search(ctx context.Context, _ staff.Operator, text string) ([]counter.Hit, error) {
 	var out []counter.Hit
 	for _, x := range d.people {
 		if strings.HasPrefix(strings.ToUpper(x.Surname+" "+x.Name), strings.ToUpper(text)) || string(x.CF) == text || strings.EqualFold(text, "tutti") {
@@ -166,13 +168,13 @@ func (d *desk) Search(ctx context.Context, _ counter.Operator, text string) ([]c
 	return out, nil
 }
 
-func (d *desk) Sheet(ctx context.Context, _ counter.Operator, cf codicefiscale.Code) (counter.Sheet, error) {
+func (d *desk) Sheet(ctx context.Context, _ staff.Operator, cf codicefiscale.Code) (counter.Sheet, error) {
 	p, ok := d.people[cf]
 	if !ok {
 		return counter.Sheet{}, words.Refuse("CSE-102")
 	}
 	mine, err := d.cards.ByPerson(ctx, cf)
-	s := counter.Sheet{Person: p, Actions: counter.Actions()}
+	s := counter.Sheet{Person: p, Actions: staff.Actions()}
 	for _, c := range mine {
 		s.Cards = append(s.Cards, counter.CardLine{
 			Card: c, Functions: lifecycle.Functions(c, lifecycle.FactsOf(p, c, mine), Now), CanActivate: c.State == lifecycle.Shipped,
@@ -184,7 +186,7 @@ func (d *desk) Sheet(ctx context.Context, _ counter.Operator, cf codicefiscale.C
 	return s, err
 }
 
-func (d *desk) StartDraft(_ context.Context, _ counter.Operator, s counter.CardStep) (counter.Draft, error) {
+func (d *desk) StartDraft(_ context.Context, _ staff.Operator, s counter.CardStep) (counter.Draft, error) {
 	if s.LastFive == "" {
 		return counter.Draft{}, words.Refuse("CSE-133").At("tessera_ultime_cinque")
 	}
@@ -198,7 +200,7 @@ func (d *desk) StartDraft(_ context.Context, _ counter.Operator, s counter.CardS
 	return x, nil
 }
 
-func (d *desk) Draft(_ context.Context, _ counter.Operator, id string) (counter.Draft, error) {
+func (d *desk) Draft(_ context.Context, _ staff.Operator, id string) (counter.Draft, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	x, ok := d.drafts[id]
@@ -208,7 +210,7 @@ func (d *desk) Draft(_ context.Context, _ counter.Operator, id string) (counter.
 	return x, nil
 }
 
-func (d *desk) Identify(_ context.Context, _ counter.Operator, id string, version int64, s counter.IdentityStep) (counter.Draft, error) {
+func (d *desk) Identify(_ context.Context, _ staff.Operator, id string, version int64, s counter.IdentityStep) (counter.Draft, error) {
 	if s.Present != counter.PresentHolder {
 		return counter.Draft{}, words.Refuse("CSE-129").At("presente")
 	}
@@ -218,7 +220,7 @@ func (d *desk) Identify(_ context.Context, _ counter.Operator, id string, versio
 	return d.change(id, version, func(x *counter.Draft) { x.Identity, x.Done = s, 2 })
 }
 
-func (d *desk) Contacts(_ context.Context, _ counter.Operator, id string, version int64, s counter.ContactStep) (counter.Draft, error) {
+func (d *desk) Contacts(_ context.Context, _ staff.Operator, id string, version int64, s counter.ContactStep) (counter.Draft, error) {
 	switch {
 	case !strings.Contains(s.Email, "@"):
 		return counter.Draft{}, words.Refuse("CSE-130").At("email")
@@ -246,14 +248,14 @@ func (d *desk) change(id string, version int64, f func(*counter.Draft)) (counter
 	return x, nil
 }
 
-func (d *desk) Activate(ctx context.Context, op counter.Operator, id string, _ int64) (counter.Activation, error) {
+func (d *desk) Activate(ctx context.Context, op staff.Operator, id string, _ int64) (counter.Activation, error) {
 	if _, err := d.Draft(ctx, op, id); err != nil {
 		return counter.Activation{}, err
 	}
 	return d.Activation(ctx, op, "2026/0000001")
 }
 
-func (d *desk) Activation(_ context.Context, _ counter.Operator, protocol string) (counter.Activation, error) {
+func (d *desk) Activation(_ context.Context, _ staff.Operator, protocol string) (counter.Activation, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	a, ok := d.activations[protocol]
@@ -263,7 +265,7 @@ func (d *desk) Activation(_ context.Context, _ counter.Operator, protocol string
 	return a, nil
 }
 
-func (d *desk) ToPrint(ctx context.Context, op counter.Operator, protocol string) (counter.Form, error) {
+func (d *desk) ToPrint(ctx context.Context, op staff.Operator, protocol string) (counter.Form, error) {
 	a, err := d.Activation(ctx, op, protocol)
 	if err == nil && !a.PrintedAt.IsZero() {
 		err = words.Refuse("CSE-150")
@@ -271,7 +273,7 @@ func (d *desk) ToPrint(ctx context.Context, op counter.Operator, protocol string
 	return a.Form, err
 }
 
-func (d *desk) Printed(_ context.Context, _ counter.Operator, protocol string) error {
+func (d *desk) Printed(_ context.Context, _ staff.Operator, protocol string) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	a := d.activations[protocol]
@@ -283,7 +285,7 @@ func (d *desk) Printed(_ context.Context, _ counter.Operator, protocol string) e
 	return nil
 }
 
-func (d *desk) HandOver(_ context.Context, _ counter.Operator, protocol string) error {
+func (d *desk) HandOver(_ context.Context, _ staff.Operator, protocol string) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	a := d.activations[protocol]

@@ -14,6 +14,8 @@ import (
 	"strings"
 	"time"
 
+	"cse.example/cse/issuer/staff"
+
 	"cse.example/cse/ground/civil"
 	"cse.example/cse/ground/secret"
 	"cse.example/cse/ground/words"
@@ -170,10 +172,10 @@ func (s *Stage) cast() error {
 }
 
 func (s *Stage) deps(assets fs.FS) (portal.Deps, error) {
-	dir, err := counter.NewDirectory(counter.Config{
-		Offices: []counter.Office{{ID: "asl-1", Type: counter.ASL, Name: "Sportello ASL di Firenze", Comune: "D612", ASL: "201"}},
-		Operators: []counter.Account{
-			{Account: "paola", Name: "Paola Ferrari", CF: string(s.People["operator"].CF), Roles: []counter.Role{counter.RoleOperator}, Offices: []string{"asl-1"}, OwnCNS: true},
+	dir, err := staff.NewDirectory(staff.Config{
+		Offices: []staff.Office{{ID: "asl-1", Type: staff.ASL, Name: "Sportello ASL di Firenze", Comune: "D612", ASL: "201"}},
+		Operators: []staff.Account{
+			{Account: "paola", Name: "Paola Ferrari", CF: string(s.People["operator"].CF), Roles: []staff.Role{staff.RoleOperator}, Offices: []string{"asl-1"}, OwnCNS: true},
 		},
 	})
 	if err != nil {
@@ -204,7 +206,7 @@ func (s *Stage) deps(assets fs.FS) (portal.Deps, error) {
 			return s.Dead[card]
 		},
 		Activities: s.activities,
-		Tasks: func(context.Context, counter.Operator) ([]portal.Task, error) {
+		Tasks: func(context.Context, staff.Operator) ([]portal.Task, error) {
 			return []portal.Task{
 				{At: Now.Add(-time.Hour), Kind: "handover", Card: s.Cards["active"].ID, Path: "/sportello/pratica/2026/0000002"},
 				{At: Now.Add(-30 * time.Hour), Kind: "undelivered", Card: s.Cards["old"].ID},

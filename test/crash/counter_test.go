@@ -18,13 +18,14 @@ import (
 	"testing"
 	"time"
 
+	"cse.example/cse/issuer/staff"
+
 	"cse.example/cse/demo/browser"
 	"cse.example/cse/demo/inbox"
 	"cse.example/cse/engine/listen/webca"
 	"cse.example/cse/engine/queue"
 	"cse.example/cse/ground/civil"
 	"cse.example/cse/ground/secret"
-	"cse.example/cse/issuer/counter"
 )
 
 // withCodes is the letter with the second halves.
@@ -223,7 +224,7 @@ func (c *counterSite) login() {
 		if time.Now().After(deadline) {
 			c.t.Fatalf("the operator is refused: %s", b.Page.Code())
 		}
-		code := counter.TOTP(c.totp, civil.System{}.Now())
+		code := staff.TOTP(c.totp, civil.System{}.Now())
 		err := b.Submit(ctx, "/operator", map[string]string{"account": account, "password": password, "totp": string(code.Reveal())})
 		if err != nil {
 			c.t.Fatal(err)

@@ -1,4 +1,4 @@
-package counter
+package staff
 
 import (
 	"context"
@@ -19,6 +19,6 @@ func (t turns) take(ctx context.Context) (leave func(), err error) {
 	case t <- struct{}{}:
 		return func() { <-t }, nil
 	case <-ctx.Done():
-		return nil, fmt.Errorf("counter: wait for a turn: %w", ctx.Err())
+		return nil, fmt.Errorf("staff: wait for a turn: %w", ctx.Err())
 	}
 }

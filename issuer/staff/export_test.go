@@ -1,7 +1,7 @@
-package counter
+package staff
 
 // TakeProofs takes every place where passwords are compared; leave gives them back.
-func (c *Counter) TakeProofs() (leave func()) {
+func (c *Authenticator) TakeProofs() (leave func()) {
 	for range cap(c.proofs) {
 		c.proofs <- struct{}{}
 	}

@@ -1,4 +1,4 @@
-package counter
+package staff
 
 import (
 	"context"
@@ -13,9 +13,11 @@ import (
 	"io"
 	"time"
 
+	"cse.example/cse/ground/civil"
 	"cse.example/cse/ground/journal"
 	"cse.example/cse/ground/secret"
 	"cse.example/cse/ground/words"
+	"cse.example/cse/issuer/throttle"
 )
 
 // TOTP as RFC 6238 and every authenticator app: SHA-1, 6 digits, 30 seconds;
@@ -27,16 +29,52 @@ const (
 	totpSkew   = 1
 )
 
+// AEAD seals operators' TOTP secrets.
+type AEAD interface {
+	Encrypt(plaintext, associatedData []byte) ([]byte, error)
+	Decrypt(ciphertext, associatedData []byte) ([]byte, error)
+}
+
+// AuthenticatorParts are what an Authenticator stands on; all are needed.
+type AuthenticatorParts struct {
+	Directory *Directory
+	Tries     throttle.Tries
+	// UseTOTP remembers the last time step that account used; false when step is
+	// not later than it. It runs inside an act.
+	UseTOTP    func(ctx context.Context, account string, step int64) (bool, error)
+	Seal       AEAD
+	Clock      civil.Clock
+	Atomically func(ctx context.Context, act func(ctx context.Context) error) error
+	Record     journal.Recorder
+}
+
+// Authenticator proves operators by password and one-time code. Make one with
+// NewAuthenticator; it is safe for concurrent use.
+type Authenticator struct {
+	d     AuthenticatorParts
+	brake throttle.Brake
+	// proofs are the places of those whose password is being compared.
+	proofs turns
+}
+
+// NewAuthenticator refuses a missing part.
+func NewAuthenticator(d AuthenticatorParts) (*Authenticator, error) {
+	if d.Directory == nil || d.Tries == nil || d.UseTOTP == nil || d.Seal == nil || d.Clock == nil || d.Atomically == nil || d.Record == nil {
+		return nil, errors.New("staff: an authenticator needs all its parts")
+	}
+	return &Authenticator{d: d, brake: throttle.Brake{Tries: d.Tries, Clock: d.Clock}, proofs: newTurns()}, nil
+}
+
 // Authenticate proves an operator by account, password and one-time code at
 // instant at. Whatever is wrong, the answer is CSE-142; tries slow down per
 // account (CSE-143); a one-time code serves once. Whoever has no account either
 // may ask, so few passwords are compared at a time: the others wait until ctx ends.
-func (c *Counter) Authenticate(ctx context.Context, account string, password, code secret.Text, at time.Time) (Operator, error) {
-	who := subject("operator", account)
-	if wait, err := c.wait(ctx, who); err != nil {
+func (c *Authenticator) Authenticate(ctx context.Context, account string, password, code secret.Text, at time.Time) (Operator, error) {
+	who := throttle.Subject("operator", account)
+	if wait, err := c.brake.Wait(ctx, who); err != nil {
 		return Operator{}, err
 	} else if wait > 0 {
-		return Operator{}, refuseWait("CSE-143", wait)
+		return Operator{}, throttle.Refuse("CSE-143", wait)
 	}
 	leave, err := c.proofs.take(ctx)
 	if err != nil {
@@ -47,17 +85,17 @@ func (c *Counter) Authenticate(ctx context.Context, account string, password, co
 	var refusal *words.Fault
 	err = c.d.Atomically(ctx, func(ctx context.Context) error {
 		refusal = nil
-		wait, err := c.wait(ctx, who)
+		wait, err := c.brake.Wait(ctx, who)
 		if err != nil {
 			return err
 		}
 		if wait > 0 { // somebody else tried meanwhile
-			refusal = refuseWait("CSE-143", wait)
+			refusal = throttle.Refuse("CSE-143", wait)
 			return nil
 		}
 		fresh := false
 		if good {
-			if fresh, err = c.d.Tries.UseTOTP(ctx, account, step); err != nil {
+			if fresh, err = c.d.UseTOTP(ctx, account, step); err != nil {
 				return err
 			}
 		}
@@ -65,7 +103,7 @@ func (c *Counter) Authenticate(ctx context.Context, account string, password, co
 			refusal = words.Refuse("CSE-142")
 			return c.refused(ctx, account, who)
 		}
-		if err := c.d.Tries.Clear(ctx, who); err != nil {
+		if err := c.brake.Clear(ctx, who); err != nil {
 			return err
 		}
 		return c.d.Record(ctx, journal.Entry{Act: "operator.authenticated", Actor: account, Office: op.Office.ID})
@@ -79,8 +117,8 @@ func (c *Counter) Authenticate(ctx context.Context, account string, password, co
 	return op, nil
 }
 
-func (c *Counter) refused(ctx context.Context, account, who string) error {
-	if _, err := c.failed(ctx, who); err != nil {
+func (c *Authenticator) refused(ctx context.Context, account, who string) error {
+	if _, err := c.brake.Failed(ctx, who); err != nil {
 		return err
 	}
 	if _, known := c.d.Directory.accounts[account]; !known {
@@ -90,7 +128,7 @@ func (c *Counter) refused(ctx context.Context, account, who string) error {
 }
 
 // prove compares password and code; every path does the same work.
-func (c *Counter) prove(account string, password, code secret.Text, at time.Time) (Operator, int64, bool) {
+func (c *Authenticator) prove(account string, password, code secret.Text, at time.Time) (Operator, int64, bool) {
 	a, known := c.d.Directory.accounts[account]
 	hash := nobody()
 	if known && a.PasswordHash != "" {
@@ -145,7 +183,7 @@ func NewTOTP(rand io.Reader) (secret.Text, error) {
 	b := make([]byte, totpSecret)
 	defer clear(b)
 	if _, err := io.ReadFull(rand, b); err != nil {
-		return secret.Text{}, fmt.Errorf("counter: TOTP secret: %w", err)
+		return secret.Text{}, fmt.Errorf("staff: TOTP secret: %w", err)
 	}
 	return secret.New(b), nil
 }
@@ -165,22 +203,22 @@ func SealTOTP(seal AEAD, account string, key secret.Text) (string, error) {
 	defer clear(b)
 	s, err := seal.Encrypt(b, totpBound(account))
 	if err != nil {
-		return "", fmt.Errorf("counter: seal the TOTP secret: %w", err)
+		return "", fmt.Errorf("staff: seal the TOTP secret: %w", err)
 	}
 	return base64.StdEncoding.EncodeToString(s), nil
 }
 
-func (c *Counter) openTOTP(a Account) (secret.Text, error) {
+func (c *Authenticator) openTOTP(a Account) (secret.Text, error) {
 	b, err := base64.StdEncoding.DecodeString(a.TOTP)
 	if err != nil {
-		return secret.Text{}, fmt.Errorf("counter: operator %s: TOTP: %w", a.Account, err)
+		return secret.Text{}, fmt.Errorf("staff: operator %s: TOTP: %w", a.Account, err)
 	}
 	key, err := c.d.Seal.Decrypt(b, totpBound(a.Account))
 	if err != nil {
-		return secret.Text{}, fmt.Errorf("counter: operator %s: TOTP: %w", a.Account, err)
+		return secret.Text{}, fmt.Errorf("staff: operator %s: TOTP: %w", a.Account, err)
 	}
 	if len(key) == 0 {
-		return secret.Text{}, errors.New("counter: operator " + a.Account + ": TOTP is empty")
+		return secret.Text{}, errors.New("staff: operator " + a.Account + ": TOTP is empty")
 	}
 	defer clear(key)
 	return secret.New(key), nil

@@ -1,4 +1,4 @@
-package counter
+package staff
 
 import "cse.example/cse/ground/words"
 

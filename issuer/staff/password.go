@@ -1,4 +1,4 @@
-package counter
+package staff
 
 import (
 	"crypto/subtle"
@@ -38,11 +38,11 @@ const minPassword = 12
 // $argon2id$v=19$m=19456,t=2,p=1$salt$hash.
 func HashPassword(rand io.Reader, password secret.Text) (string, error) {
 	if password.Len() < minPassword {
-		return "", fmt.Errorf("counter: a password needs at least %d characters", minPassword)
+		return "", fmt.Errorf("staff: a password needs at least %d characters", minPassword)
 	}
 	salt := make([]byte, argonSalt)
 	if _, err := io.ReadFull(rand, salt); err != nil {
-		return "", fmt.Errorf("counter: salt: %w", err)
+		return "", fmt.Errorf("staff: salt: %w", err)
 	}
 	a := argon{memory: argonMemory, time: argonTime, lanes: argonLanes, salt: salt, sum: make([]byte, argonSum)}
 	a.sum = a.derive(password)

@@ -1,4 +1,12 @@
-package counter
+// Package staff is who works at the counters and what each may do: offices,
+// operators with their roles, the permission matrix of the rules, and the proof
+// of an operator by password and one-time code (RFC 6238) or by his own card.
+//
+// The matrix (permissions.go) is the one place that says which action is whose:
+// own or other ASL, Revenue Agency, Comune, URP, pharmacy, call centre, holder.
+// It is asked again at each request. Every refusal carries a CSE code that says
+// where to go instead.
+package staff
 
 import (
 	"errors"
