@@ -8,6 +8,7 @@ import (
 
 	"cse.example/cse/ground/words"
 	"cse.example/cse/issuer/counter"
+	"cse.example/cse/issuer/throttle"
 	"cse.example/cse/person/codicefiscale"
 	"cse.example/cse/portal/look"
 )
@@ -46,7 +47,7 @@ func (c *call) status() error {
 		return c.statusPage(http.StatusUnprocessableEntity, nil, faults...)
 	}
 	s, err := c.p.CardStatus(c.r.Context(), cf, five, sourceOf(c.r))
-	if wait := counter.WaitOf(err); wait > 0 {
+	if wait := throttle.WaitOf(err); wait > 0 {
 		c.w.Header().Set("Retry-After", strconv.Itoa(int(wait.Seconds())))
 	}
 	if f := words.FaultOf(err); f != nil {

@@ -5,7 +5,7 @@ import (
 
 	"cse.example/cse/ground/civil"
 	"cse.example/cse/ground/words"
-	"cse.example/cse/issuer/counter"
+	"cse.example/cse/issuer/staff"
 	"cse.example/cse/person/codicefiscale"
 	"cse.example/cse/portal"
 )
@@ -18,7 +18,7 @@ func (p *Platform) offices(context.Context) ([]portal.OfficeView, error) {
 	today := civil.Today(p.Clock)
 	for _, o := range p.Config.Counters {
 		services := servicesOf(o)
-		if o.Type == counter.CallCentre || len(services) == 0 {
+		if o.Type == staff.CallCentre || len(services) == 0 {
 			continue
 		}
 		v := portal.OfficeView{ID: o.ID, Name: o.Name, Type: string(o.Type), Comune: o.Comune, Services: services}
@@ -35,15 +35,15 @@ func (p *Platform) offices(context.Context) ([]portal.OfficeView, error) {
 
 // servicesOf is what a counter of a kind does by the permission matrix, as
 // citizens are told; a pharmacy that does not take part does nothing.
-func servicesOf(o counter.Office) []string {
+func servicesOf(o staff.Office) []string {
 	switch o.Type {
-	case counter.ASL:
+	case staff.ASL:
 		return []string{"activate", "activate-represented", "reprint", "not-received", "chip-fault", "loss-theft", "suspend"}
-	case counter.Comune, counter.URP:
+	case staff.Comune, staff.URP:
 		return []string{"activate", "activate-represented", "reprint", "suspend"}
-	case counter.ADE:
+	case staff.ADE:
 		return []string{"not-received", "chip-fault", "loss-theft", "suspend", "correct-data"}
-	case counter.Pharmacy:
+	case staff.Pharmacy:
 		if o.TakesPart {
 			return []string{"activate", "suspend"}
 		}

@@ -7,6 +7,7 @@ import (
 	"cse.example/cse/ground/civil"
 	"cse.example/cse/ground/words"
 	"cse.example/cse/issuer/lifecycle"
+	"cse.example/cse/issuer/throttle"
 	"cse.example/cse/person/codicefiscale"
 )
 
@@ -51,18 +52,18 @@ func (c *Counter) Status(ctx context.Context, cf codicefiscale.Code, lastFive, s
 			return err
 		}
 		who := askers(cards, cf, source)
-		wait, err := c.wait(ctx, who...)
+		wait, err := c.brake.Wait(ctx, who...)
 		if err != nil {
 			return err
 		}
 		if wait > 0 {
-			refusal = refuseWait("CSE-571", wait)
+			refusal = throttle.Refuse("CSE-571", wait)
 			return nil
 		}
 		card, ok := byLastFive(cards, lastFive)
 		if !ok { // the count must be written: the act ends well, the asker is refused
-			wait, err := c.failed(ctx, who...)
-			refusal = refuseWait("CSE-570", wait).At("ultime_cinque")
+			wait, err := c.brake.Failed(ctx, who...)
+			refusal = throttle.Refuse("CSE-570", wait).At("ultime_cinque")
 			return err
 		}
 		out = statusOf(card)
@@ -83,12 +84,12 @@ func (c *Counter) Status(ctx context.Context, cf codicefiscale.Code, lastFive, s
 
 // askers are whom a wrong try is counted against.
 func askers(cards []lifecycle.Card, cf codicefiscale.Code, source string) []string {
-	who := []string{subject("status.source", source)}
+	who := []string{throttle.Subject("status.source", source)}
 	for _, x := range cards {
-		who = append(who, subject("status.card", x.ID))
+		who = append(who, throttle.Subject("status.card", x.ID))
 	}
 	if len(cards) == 0 {
-		who = append(who, subject("status.card", string(cf.Base())))
+		who = append(who, throttle.Subject("status.card", string(cf.Base())))
 	}
 	return who
 }

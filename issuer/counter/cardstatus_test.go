@@ -8,6 +8,7 @@ import (
 	"cse.example/cse/engine/store/storetest"
 	"cse.example/cse/issuer/counter"
 	"cse.example/cse/issuer/lifecycle"
+	"cse.example/cse/issuer/throttle"
 	"cse.example/cse/person/codicefiscale"
 )
 
@@ -85,7 +86,7 @@ func TestCardStatusLooksTheSameForUnknownAndWrong(t *testing.T) {
 		if said == "" {
 			said = err.Error()
 		}
-		if err.Error() != said || counter.WaitOf(err) != 2*time.Second {
+		if err.Error() != said || throttle.WaitOf(err) != 2*time.Second {
 			t.Errorf("%s: %v, others were told %q", name, err, said)
 		}
 	}
@@ -100,7 +101,7 @@ func TestCardStatusSlowsDown(t *testing.T) {
 		for i, want := range []time.Duration{2, 4, 8, 16, 32, 64, 128, 256, 512, 900, 900} {
 			_, err := b.status(t, p.CF, "99999", "192.0.2.1")
 			refused(t, "wrong", err, "CSE-570")
-			if got := counter.WaitOf(err); got != want*time.Second {
+			if got := throttle.WaitOf(err); got != want*time.Second {
 				t.Fatalf("wait %d is %s, want %s", i+1, got, want*time.Second)
 			}
 			_, err = b.status(t, p.CF, "00123", "198.51.100.7")

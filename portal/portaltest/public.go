@@ -10,6 +10,7 @@ import (
 	"cse.example/cse/ground/civil"
 	"cse.example/cse/ground/words"
 	"cse.example/cse/issuer/counter"
+	"cse.example/cse/issuer/throttle"
 	"cse.example/cse/person/codicefiscale"
 	"cse.example/cse/portal"
 )
@@ -18,7 +19,7 @@ import (
 // with the codice fiscale of its holder are right; 99999 has been tried too often.
 func (s *Stage) cardStatus(_ context.Context, cf codicefiscale.Code, five, _ string) (counter.CardStatus, error) {
 	if five == "99999" {
-		return counter.CardStatus{}, words.Refuse("CSE-571", "1:00").Because(&counter.WaitError{Wait: time.Minute})
+		return counter.CardStatus{}, words.Refuse("CSE-571", "1:00").Because(&throttle.WaitError{Wait: time.Minute})
 	}
 	played := map[string]counter.Progress{
 		"active": counter.InUse, "pending": counter.OnItsWay, "chipless": counter.AtHome, "revoked": counter.OutOfUse, "old": counter.InUse,
@@ -33,7 +34,7 @@ func (s *Stage) cardStatus(_ context.Context, cf codicefiscale.Code, five, _ str
 		}
 		return out, nil
 	}
-	return counter.CardStatus{}, words.Refuse("CSE-570", "0:02").At("ultime_cinque").Because(&counter.WaitError{Wait: 2 * time.Second})
+	return counter.CardStatus{}, words.Refuse("CSE-570", "0:02").At("ultime_cinque").Because(&throttle.WaitError{Wait: 2 * time.Second})
 }
 
 // Offices are a few counters: one open now, one closed today, one whose hours
