@@ -33,6 +33,10 @@ type OfficeView struct {
 	Accessible bool
 }
 
+// OfficeServices are the services that a visitor may look for: actions of the
+// permission matrix, text portal.offices.service.ACTION.
+func OfficeServices() []string { return slices.Clone(officeServices) }
+
 // OpenHours are one stretch of a day: from and until as minutes after midnight.
 type OpenHours struct {
 	Day         time.Weekday

@@ -46,6 +46,7 @@ func publicPages(t *testing.T) []string {
 	out := []string{
 		"/", "/accedi", "/servizi-online", "/cartasanitaria", "/verifica-postazione", "/contatti", "/privacy", "/note-legali", "/accessibilita",
 		"/sicurezza", "/revoca", "/uscita", "/domande-frequenti", "/sportelli", "/stato-tessera",
+		"/modulo-delega/delega", "/modulo-delega/autocertificazione",
 	}
 	for _, a := range slices.Concat(c.Questions(words.Italian), c.Pages(words.Italian)) {
 		out = append(out, a.Address())

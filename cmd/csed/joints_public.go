@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 
+	"cse.example/cse/engine/paper"
 	"cse.example/cse/ground/civil"
 	"cse.example/cse/ground/words"
 	"cse.example/cse/issuer/staff"
@@ -17,7 +18,7 @@ func (p *Platform) offices(context.Context) ([]portal.OfficeView, error) {
 	var out []portal.OfficeView
 	today := civil.Today(p.Clock)
 	for _, o := range p.Config.Counters {
-		services := servicesOf(o)
+		services := p.servicesOf(o)
 		if o.Type == staff.CallCentre || len(services) == 0 {
 			continue
 		}
@@ -33,22 +34,17 @@ func (p *Platform) offices(context.Context) ([]portal.OfficeView, error) {
 	return out, nil
 }
 
-// servicesOf is what a counter of a kind does by the permission matrix, as
-// citizens are told; a pharmacy that does not take part does nothing.
-func servicesOf(o staff.Office) []string {
-	switch o.Type {
-	case staff.ASL:
-		return []string{"activate", "activate-represented", "reprint", "not-received", "chip-fault", "loss-theft", "suspend"}
-	case staff.Comune, staff.URP:
-		return []string{"activate", "activate-represented", "reprint", "suspend"}
-	case staff.ADE:
-		return []string{"not-received", "chip-fault", "loss-theft", "suspend", "correct-data"}
-	case staff.Pharmacy:
-		if o.TakesPart {
-			return []string{"activate", "suspend"}
+// servicesOf is what a counter does for the people of its own health unit, as the
+// permission matrix says; a pharmacy that does not take part does nothing.
+func (p *Platform) servicesOf(o staff.Office) []string {
+	var out []string
+	op := staff.Operator{Roles: []staff.Role{staff.RoleOperator}, Office: o}
+	for _, s := range portal.OfficeServices() {
+		if p.directory.Allowed(op, staff.Action(s), o.ASL) == nil {
+			out = append(out, s)
 		}
 	}
-	return nil
+	return out
 }
 
 // hours are the call centre's, by language; Italian stands in for what is missing.
@@ -61,4 +57,16 @@ func (r Region) hours() map[words.Lang]string {
 		out[words.English] = r.Hours.IT
 	}
 	return out
+}
+
+// blankForm prints the forms to fill in at home; it needs no key, so that the web
+// process makes them too.
+func (p *Platform) blankForm(ribbon string) portal.BlankForm {
+	return func(kind string, lang words.Lang) ([]byte, error) {
+		press, err := paper.New(paper.Options{Issuer: p.Config.Region.Name, Helpline: p.Config.Region.Phone, Banner: ribbon, Clock: p.Clock})
+		if err != nil {
+			return nil, err
+		}
+		return press.BlankForm(lang, paper.Blank(kind))
+	}
 }

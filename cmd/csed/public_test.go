@@ -43,6 +43,13 @@ func TestThePublicSite(t *testing.T) {
 	get("/it/sportelli?tipo=FARMACIA", "Nessuno sportello risponde")
 	get("/it/team/paesi", "Regno Unito")
 	get("/api/v1/team/countries/NO", "")
+	get("/it/modulo-delega/delega", "Chi è delegato")
+	if err := b.Get(t.Context(), home+"/it/modulo-delega/autocertificazione.pdf"); err != nil {
+		t.Fatal(err)
+	}
+	if b.Page.Status != http.StatusOK || b.Page.Header.Get("Content-Type") != "application/pdf" {
+		t.Errorf("the form: %s %s", b.Page.Where(), b.Page.Header.Get("Content-Type"))
+	}
 	if err := b.Get(t.Context(), home+"/it/stato-tessera"); err != nil {
 		t.Fatal(err)
 	}

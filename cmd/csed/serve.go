@@ -451,7 +451,7 @@ func (p *Platform) openPortal(_ context.Context, o Options) error {
 		},
 		Assets: assets, Clock: p.Clock, Rand: rand.Reader, Client: p.httpClient(), Sessions: p.db.Sessions(), Seal: seal,
 		Atomically: p.db.Atomically, People: p.db.People(), Cards: p.db.Cards(), Operators: p.directory, Desk: p.counter, Drafts: p.counter, Papers: p.counter,
-		Print: p.print, Revoke: p.counter.RevokeWithCIP, CardStatus: p.counter.Status, Offices: p.offices, CardAlive: p.cardAlive, Activities: p.activities, Tasks: p.tasks, Maintenance: p.maintenance, Log: p.Log,
+		Print: p.print, Revoke: p.counter.RevokeWithCIP, CardStatus: p.counter.Status, Offices: p.offices, BlankForm: p.blankForm(o.Ribbon), CardAlive: p.cardAlive, Activities: p.activities, Tasks: p.tasks, Maintenance: p.maintenance, Log: p.Log,
 	})
 	return err
 }

@@ -95,6 +95,8 @@ func (s *Stage) publicSiteStates() []State {
 		page("driver", "/elenco-driver"),
 		page("sblocco", "/sblocco-pin"),
 		page("moduli", "/modulo-delega"),
+		page("moduli-delega", "/modulo-delega/delega"),
+		page("moduli-autocertificazione", "/modulo-delega/autocertificazione"),
 		{Name: "modulo-ignoto", Host: "portal", Path: "/modulo-delega/altro.pdf", Status: 404, Fault: "CSE-002"},
 		page("fascicolo", "/fascicolosanitario"),
 		page("tutorial", "/tutorial-spid-cie"),
