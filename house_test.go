@@ -65,6 +65,7 @@ var rules = []rule{
 	{"issuer/production", own("issuer/counter"), nil, "issuer downwards"},
 	{"login", all(own(""), databases, html), own("ground", "person", "card", "pki", "login"), "login knows no issuer, portal or engine"},
 	{"portal", all(own("engine", "demo", "cmd"), databases), nil, "portal and engine do not know each other"},
+	{"portal/content", own(""), own("ground", "portal/content"), "texts know words and days, nothing else of ours"},
 	{"engine", own("portal", "demo", "cmd"), nil, "portal and engine do not know each other"},
 	{"engine/store", own("engine"), own("engine/store"), "engines do not know each other"},
 	{"engine/queue", own("engine"), own("engine/queue"), "engines do not know each other"},

@@ -270,6 +270,10 @@ func TestR18_R19_R20_R48_TableOfCountries(t *testing.T) {
 			t.Errorf("no %q", want)
 		}
 	}
+	s.Portal.Config.TEAMInUK = false
+	if body := get(t, s, words.Italian, "/team/paesi").Body.String(); strings.Contains(body, "Regno Unito") || !strings.Contains(body, `<tr id="CH">`) {
+		t.Error("the United Kingdom is there against the configuration, or Switzerland went with it")
+	}
 }
 
 // The text of every public page in Italian is easy: Gulpease 60 or more.

@@ -89,6 +89,8 @@ func TestCardStatusLooksTheSameForUnknownAndWrong(t *testing.T) {
 		if err.Error() != said || throttle.WaitOf(err) != 2*time.Second {
 			t.Errorf("%s: %v, others were told %q", name, err, said)
 		}
+		_, err = b.status(t, x.cf, x.five, "198.51.100.7") // from elsewhere: who is known must not wait alone
+		refused(t, name+", from elsewhere", err, "CSE-571")
 	}
 }
 

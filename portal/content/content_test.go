@@ -79,7 +79,7 @@ func TestRP1_ThirtyThreeQuestionsInTwoSections(t *testing.T) {
 }
 
 // What each informational rule wants to be read is read, in both languages.
-func TestInformationalRulesAreAnswered(t *testing.T) {
+func TestR20_R21_R22_R28_R38_R50_R58_R77_R78_R86_R90_R94_R99_R112_R113_InformationIsServed(t *testing.T) {
 	c := open(t)
 	for _, x := range []struct{ rule, address, it, en string }{
 		{"R6", "/domande-frequenti/a1", "gratuita", "free"},
