@@ -282,7 +282,7 @@ func (c *call) protocol() string { return c.r.PathValue("anno") + "/" + c.r.Path
 func (c *call) file() error { return c.filePage() }
 
 func (c *call) filePage(faults ...*words.Fault) error {
-	a, err := c.p.Papers.Activation(c.r.Context(), *c.op, c.protocol())
+	a, err := c.p.Papers.Act(c.r.Context(), *c.op, c.protocol())
 	if err != nil {
 		return err
 	}

@@ -47,12 +47,12 @@ type Drafts interface {
 	Draft(ctx context.Context, op staff.Operator, id string) (counter.Draft, error)
 	Identify(ctx context.Context, op staff.Operator, id string, version int64, s counter.IdentityStep) (counter.Draft, error)
 	Contacts(ctx context.Context, op staff.Operator, id string, version int64, s counter.ContactStep) (counter.Draft, error)
-	Activate(ctx context.Context, op staff.Operator, draft string, version int64) (counter.Activation, error)
+	Activate(ctx context.Context, op staff.Operator, draft string, version int64) (counter.Act, error)
 }
 
 // Papers is the activation once done; a *counter.Counter is one.
 type Papers interface {
-	Activation(ctx context.Context, op staff.Operator, protocol string) (counter.Activation, error)
+	Act(ctx context.Context, op staff.Operator, protocol string) (counter.Act, error)
 	ToPrint(ctx context.Context, op staff.Operator, protocol string) (counter.Form, error)
 	Printed(ctx context.Context, op staff.Operator, protocol string) error
 	HandOver(ctx context.Context, op staff.Operator, protocol string) error

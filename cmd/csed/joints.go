@@ -14,7 +14,6 @@ import (
 	"cse.example/cse/issuer/staff"
 
 	"cse.example/cse/engine/mail"
-	"cse.example/cse/engine/paper"
 	"cse.example/cse/engine/queue"
 	"cse.example/cse/ground/civil"
 	"cse.example/cse/ground/effect"
@@ -191,71 +190,10 @@ func (p *Platform) alive(ctx context.Context, id string) error {
 	})
 }
 
-// print makes the form with the first halves. The effect asked for by the
-// activation is performed here, while the operator waits, and keeps its body
-// until the form has been handed over.
-func (p *Platform) print(ctx context.Context, f counter.Form) ([]byte, error) {
-	if p.first == nil {
-		return nil, words.Refuse("CSE-392")
-	}
-	var pdf []byte
-	render := func(ctx context.Context, _ effect.Effect, _ int) error {
-		var err error
-		pdf, err = p.codesForm(ctx, f)
-		return err
-	}
-	key := counter.PrintKey(f.Protocol)
-	err := p.queue.Do(ctx, key, render)
-	var state *queue.StateError
-	if errors.As(err, &state) && state.State == queue.Leased {
-		return nil, words.Refuse("CSE-150").Because(err) // another window is printing it now
-	}
-	if errors.As(err, &state) && state.State == queue.Done {
-		// Rendered before, and the page was lost before it left: counter.Printed decides that it leaves once.
-		e, err := p.queue.Open(ctx, key)
-		if err != nil {
-			return nil, err
-		}
-		err = render(ctx, e, 0)
-		return pdf, err
-	}
-	return pdf, err
-}
-
-func (p *Platform) codesForm(ctx context.Context, f counter.Form) ([]byte, error) {
-	h, err := p.first.FirstHalves(ctx, f.Card)
-	if err != nil {
-		return nil, err
-	}
-	m, err := p.counter.Module(ctx, f)
-	if err != nil {
-		return nil, err
-	}
-	policy := p.Config.Issue.Codes
-	return p.press.ActivationPapers(f.Lang, paper.CodesForm{
-		Protocol: f.Protocol, Day: civil.DayOf(f.At), Office: f.OfficeName, Surname: f.Surname, Name: f.Name, CardID: f.Card,
-		PIN: h.PIN, PUK: h.PUK, CIP: h.CIP, Email: f.EmailMasked,
-		PINBlanks: policy.PIN.Second, PUKBlanks: policy.PUK.Second, CIPBlanks: policy.CIP.Second,
-	}, moduleOf(m))
-}
-
-// moduleOf is the request of activation in the printer's words.
-func moduleOf(m counter.Module) paper.Activation {
-	return paper.Activation{
-		Protocol: m.Protocol, At: m.At, Office: m.OfficeName, Operator: m.OperatorName, CardID: m.Card, TEAM: m.TEAM,
-		Holder: paper.Person{Surname: m.Surname, Name: m.Name, CF: m.CF, Born: m.Born, BirthPlace: m.BirthPlace},
-		Shown: paper.Document{
-			Kind: words.Say(m.Lang, "counter.document."+string(m.Document.Kind)), Number: m.Document.Number, Issuer: m.Document.Issuer,
-			Expires: m.Document.Expires,
-		},
-		Email: m.Email, Notices: m.Notices, Informativa: m.Informativa,
-	}
-}
-
 // worklist is what waits at the counters.
 func (p *Platform) worklist() (*counter.Worklist, error) {
 	return counter.NewWorklist(counter.WorklistParts{
-		Directory: p.directory, Cards: p.db.Cards(), Find: p.db.Activations().Find, Open: p.db.Activations().Open,
+		Directory: p.directory, Cards: p.db.Cards(), Find: p.db.Acts().Find, Open: p.db.Acts().Open,
 		Undelivered: p.undelivered,
 	})
 }

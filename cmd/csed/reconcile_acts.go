@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 
 	"cse.example/cse/engine/queue"
@@ -12,9 +13,15 @@ import (
 
 // cardActivation: a card was activated once if it ever was, and not otherwise.
 func (i *inspector) cardActivation(ctx context.Context, c lifecycle.Card) error {
-	rows, err := i.db.Activations().ByCard(ctx, c.ID)
+	rows, err := i.db.Acts().ByCard(ctx, c.ID)
 	if err != nil {
 		return err
+	}
+	n := 0
+	for _, r := range rows {
+		if r.Kind == counter.KindActivation {
+			n++
+		}
 	}
 	want := 0
 	if !c.ActivatedAt.IsZero() {
@@ -23,8 +30,8 @@ func (i *inspector) cardActivation(ctx context.Context, c lifecycle.Card) error 
 	if (c.State == lifecycle.Active || c.State == lifecycle.Suspended) && want == 0 {
 		i.say("card.never-activated", c.ID, string(c.State))
 	}
-	if len(rows) != want {
-		i.say("card.activations", c.ID, len(rows), want)
+	if n != want {
+		i.say("card.activations", c.ID, n, want)
 	}
 	return nil
 }
@@ -34,13 +41,14 @@ func noticeKey(protocol string) string {
 	return counter.KindMailNotice + "/" + string(counter.Activated) + "/" + protocol
 }
 
-// activations walks through the activations: a card, one journal entry, and what
-// was asked for: the form, the letter with the second halves, the notice.
+// activations walks through the acts at counters: a card, and one journal entry;
+// of an activation also what was asked for: the form, the letter with the second
+// halves, the notice.
 func (i *inspector) activations(ctx context.Context) error {
-	return walk(ctx, i.db.Activations().Each, func(a counter.ActivationRow) string { return a.Protocol }, i.activation)
+	return walk(ctx, i.db.Acts().Each, func(a counter.ActRow) string { return a.Protocol }, i.activation)
 }
 
-func (i *inspector) activation(ctx context.Context, a counter.ActivationRow) error {
+func (i *inspector) activation(ctx context.Context, a counter.ActRow) error {
 	_, err := i.db.Cards().Get(ctx, a.Card)
 	if errors.Is(err, lifecycle.ErrUnknown) {
 		i.say("activation.orphan", a.Protocol, a.Card)
@@ -53,6 +61,12 @@ func (i *inspector) activation(ctx context.Context, a counter.ActivationRow) err
 	}
 	if n != 1 {
 		i.say("activation.journal", a.Protocol, a.Card, n)
+	}
+	if a.PrintedAt.IsZero() && !a.HandedAt.IsZero() {
+		i.say("activation.unprinted", a.Protocol, a.Card)
+	}
+	if a.Kind != counter.KindActivation {
+		return nil
 	}
 	for _, key := range []string{counter.PrintKey(a.Protocol), counter.MailKey(a.Protocol), noticeKey(a.Protocol)} {
 		item, err := i.queue.Get(ctx, key)
@@ -67,14 +81,14 @@ func (i *inspector) activation(ctx context.Context, a counter.ActivationRow) err
 			i.say("activation.form", a.Protocol, a.Card)
 		}
 	}
-	if a.PrintedAt.IsZero() && !a.HandedAt.IsZero() {
-		i.say("activation.unprinted", a.Protocol, a.Card)
-	}
 	return nil
 }
 
-// journalled counts the trail's entries for an activation.
-func (i *inspector) journalled(ctx context.Context, a counter.ActivationRow) (int, error) {
+// afterwards are the acts of the journal that follow an act at a counter.
+var afterwards = []string{"codes.printed", "codes.handed-over", "papers.printed", "papers.copied", "papers.handed-over"}
+
+// journalled counts the trail's entries for an act, those of its papers apart.
+func (i *inspector) journalled(ctx context.Context, a counter.ActRow) (int, error) {
 	n := 0
 	for after := int64(0); ; {
 		recs, err := i.trail.ByCard(ctx, a.Card, after, pageSize)
@@ -83,7 +97,7 @@ func (i *inspector) journalled(ctx context.Context, a counter.ActivationRow) (in
 		}
 		for _, r := range recs {
 			after = r.Index
-			if r.Act == "card.activated" && r.Detail["protocol"] == a.Protocol {
+			if !slices.Contains(afterwards, r.Act) && r.Detail["protocol"] == a.Protocol {
 				n++
 			}
 		}
@@ -97,7 +111,7 @@ func (i *inspector) effects(ctx context.Context) error {
 			return i.queue.List(ctx, queue.Filter{Kind: kind, After: after, Limit: limit})
 		}
 		err := walk(ctx, page, func(x queue.Item) string { return x.Key }, func(ctx context.Context, x queue.Item) error {
-			_, err := i.db.Activations().Find(ctx, strings.TrimPrefix(x.Key, kind+"/"), "")
+			_, err := i.db.Acts().Find(ctx, strings.TrimPrefix(x.Key, kind+"/"), "")
 			if errors.Is(err, counter.ErrNotFound) {
 				i.say("effect.orphan", x.Key)
 				return nil

@@ -303,7 +303,7 @@ func (p *Platform) openIssuer(context.Context, Options) error {
 	}
 	p.counter, err = counter.New(counter.Deps{
 		Directory: p.directory, People: p.db.People(), Cards: p.db.Cards(), Codes: p.cips, Certificates: certificates{p},
-		Drafts: p.db.Drafts(), Activations: p.db.Activations(), Tries: p.db.Tries(), Seal: desk, Clock: p.Clock, Rand: rand.Reader,
+		Drafts: p.db.Drafts(), Acts: p.db.Acts(), Tries: p.db.Tries(), Seal: desk, Clock: p.Clock, Rand: rand.Reader,
 		Atomically: p.db.Atomically, Enqueue: p.queue.Enqueue, DropPrint: p.dropPrint, Record: p.trail.Record,
 	})
 	return err
@@ -321,7 +321,7 @@ func (p *Platform) openWorkers(_ context.Context, o Options) error {
 			return err
 		}
 		p.press, err = paper.New(paper.Options{
-			Issuer: p.Config.Region.Name, Helpline: p.Config.Region.Phone, Banner: o.Ribbon, Clock: p.Clock,
+			Issuer: p.Config.Region.Name, Helpline: p.Config.Region.Phone, Banner: o.Ribbon, Clock: p.Clock, Fonts: fonts(),
 		})
 		if err != nil {
 			return err

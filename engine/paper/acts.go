@@ -66,20 +66,45 @@ func (p *Press) ActivationModule(lang words.Lang, a Activation) ([]byte, error) 
 	return s.bytes()
 }
 
-// ActivationPapers prints what an activation leaves on paper: the code form,
-// which comes first, then the holder's copy of the module, then the office's.
-// On both sides of the paper the first sheet is the holder's, the second the
-// office's. The bytes contain the first halves, as those of CodesForm.
-func (p *Press) ActivationPapers(lang words.Lang, f CodesForm, a Activation) ([]byte, error) {
-	if err := errors.Join(f.check(), a.check()); err != nil {
-		return nil, err
+// Part is one paper of those that an act prints together: CodesForm, Activation
+// and the others of this package.
+type Part interface {
+	// Number is the protocol number that all parts share.
+	Number() string
+	check() error
+	draw(s *sheet)
+}
+
+// Number implements Part.
+func (a Activation) Number() string { return a.Protocol }
+
+func (a Activation) draw(s *sheet) { s.module(a) }
+
+// Number implements Part.
+func (f CodesForm) Number() string { return f.Protocol }
+
+func (f CodesForm) draw(s *sheet) { s.codesPage(f) }
+
+// Papers prints in one document, in this order, what an act leaves on paper.
+// With a CodesForm among them the bytes contain the first halves. For an
+// activation: the code form, the holder's copy of the module, the office's; on
+// both sides of the paper the first sheet is the holder's.
+func (p *Press) Papers(lang words.Lang, parts ...Part) ([]byte, error) {
+	if len(parts) == 0 {
+		return nil, errors.New("paper: nothing to print")
 	}
-	if f.Protocol != a.Protocol {
-		return nil, errors.New("paper: the code form and the module have different protocol numbers")
+	for _, x := range parts {
+		if err := x.check(); err != nil {
+			return nil, err
+		}
+		if x.Number() != parts[0].Number() {
+			return nil, errors.New("paper: the papers have different protocol numbers")
+		}
 	}
 	s := p.sheet(lang, "paper.papers.title")
-	s.codesPage(f)
-	s.module(a)
+	for _, x := range parts {
+		x.draw(s)
+	}
 	return s.bytes()
 }
 

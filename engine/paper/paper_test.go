@@ -67,7 +67,7 @@ func documents(t *testing.T, lang words.Lang) map[string][]byte {
 	add("activation", pdf, err)
 	pdf, err = p.ActivationModule(lang, minor)
 	add("activation-parent", pdf, err)
-	pdf, err = p.ActivationPapers(lang, form(), activation())
+	pdf, err = p.Papers(lang, form(), activation())
 	add("papers", pdf, err)
 	pdf, err = p.RevocationReceipt(lang, Revocation{
 		Protocol: "2026/0000124", At: at, Office: "Azienda USL Toscana centro", Operator: "m.rossi", Holder: holder, CardID: "6030010000001234", Reason: "Furto",
@@ -219,7 +219,7 @@ func TestRefusals(t *testing.T) {
 	other := activation()
 	other.Protocol = "2026/0000999"
 	for name, a := range map[string]Activation{"empty": {}, "another act's": other} {
-		if _, err := p.ActivationPapers(words.Italian, form(), a); err == nil {
+		if _, err := p.Papers(words.Italian, form(), a); err == nil {
 			t.Errorf("papers with an %s module were printed", name)
 		}
 	}

@@ -16,23 +16,23 @@ import (
 // DraftStore keeps drafts of activations; it implements counter.Drafts.
 type DraftStore struct{ db *DB }
 
-// ActivationStore keeps activations; it implements counter.Activations.
-type ActivationStore struct{ db *DB }
+// ActStore keeps acts at counters; it implements counter.Acts.
+type ActStore struct{ db *DB }
 
 // TriesStore keeps wrong tries; it implements throttle.Tries.
 type TriesStore struct{ db *DB }
 
 var (
-	_ counter.Drafts      = (*DraftStore)(nil)
-	_ counter.Activations = (*ActivationStore)(nil)
-	_ throttle.Tries      = (*TriesStore)(nil)
+	_ counter.Drafts = (*DraftStore)(nil)
+	_ counter.Acts   = (*ActStore)(nil)
+	_ throttle.Tries = (*TriesStore)(nil)
 )
 
 // Drafts is the store of drafts.
 func (db *DB) Drafts() *DraftStore { return &DraftStore{db} }
 
-// Activations is the store of activations.
-func (db *DB) Activations() *ActivationStore { return &ActivationStore{db} }
+// Acts is the store of acts at counters.
+func (db *DB) Acts() *ActStore { return &ActStore{db} }
 
 // Tries is the store of wrong tries.
 func (db *DB) Tries() *TriesStore { return &TriesStore{db} }
@@ -92,8 +92,8 @@ func (s *DraftStore) Prune(ctx context.Context, before time.Time) (int64, error)
 	return n, nil
 }
 
-// NextProtocol implements counter.Activations.
-func (s *ActivationStore) NextProtocol(ctx context.Context, year int) (int64, error) {
+// NextProtocol implements counter.Acts.
+func (s *ActStore) NextProtocol(ctx context.Context, year int) (int64, error) {
 	n, err := s.db.counter(ctx).NextProtocol(ctx, int64(year))
 	if err != nil {
 		return 0, fmt.Errorf("store: protocol number: %w", err)
@@ -101,72 +101,72 @@ func (s *ActivationStore) NextProtocol(ctx context.Context, year int) (int64, er
 	return n, nil
 }
 
-// Add implements counter.Activations.
-func (s *ActivationStore) Add(ctx context.Context, a counter.ActivationRow) (bool, error) {
-	n, err := s.db.counter(ctx).InsertActivation(ctx, counterdb.InsertActivationParams{
-		Protocol: a.Protocol, Draft: a.Draft, Card: a.Card, Operator: a.Operator, Office: a.Office,
+// Add implements counter.Acts.
+func (s *ActStore) Add(ctx context.Context, a counter.ActRow) (bool, error) {
+	n, err := s.db.counter(ctx).InsertAct(ctx, counterdb.InsertActParams{
+		Protocol: a.Protocol, Kind: string(a.Kind), Request: a.Request, Card: a.Card, Operator: a.Operator, Office: a.Office,
 		At: micros(a.At), PrintedAt: micros(a.PrintedAt), HandedAt: micros(a.HandedAt), Body: a.Body,
 	})
 	if err != nil {
-		return false, fmt.Errorf("store: write activation: %w", err)
+		return false, fmt.Errorf("store: write act: %w", err)
 	}
 	return n == 1, nil
 }
 
-// Find implements counter.Activations.
-func (s *ActivationStore) Find(ctx context.Context, protocol, draft string) (counter.ActivationRow, error) {
-	var r counterdb.CounterActivation
+// Find implements counter.Acts.
+func (s *ActStore) Find(ctx context.Context, protocol, request string) (counter.ActRow, error) {
+	var r counterdb.CounterAct
 	var err error
 	if protocol != "" {
-		r, err = s.db.counter(ctx).GetActivation(ctx, protocol)
+		r, err = s.db.counter(ctx).GetAct(ctx, protocol)
 	} else {
-		r, err = s.db.counter(ctx).GetActivationByDraft(ctx, draft)
+		r, err = s.db.counter(ctx).GetActByRequest(ctx, request)
 	}
 	if errors.Is(err, sql.ErrNoRows) {
-		return counter.ActivationRow{}, counter.ErrNotFound
+		return counter.ActRow{}, counter.ErrNotFound
 	}
 	if err != nil {
-		return counter.ActivationRow{}, fmt.Errorf("store: read activation: %w", err)
+		return counter.ActRow{}, fmt.Errorf("store: read act: %w", err)
 	}
-	return activationOf(r), nil
+	return actOf(r), nil
 }
 
-// ByCard implements counter.Activations.
-func (s *ActivationStore) ByCard(ctx context.Context, card string) ([]counter.ActivationRow, error) {
-	rows, err := s.db.counter(ctx).ListActivationsByCard(ctx, card)
+// ByCard implements counter.Acts.
+func (s *ActStore) ByCard(ctx context.Context, card string) ([]counter.ActRow, error) {
+	rows, err := s.db.counter(ctx).ListActsByCard(ctx, card)
 	if err != nil {
-		return nil, fmt.Errorf("store: list activations: %w", err)
+		return nil, fmt.Errorf("store: list acts: %w", err)
 	}
-	out := make([]counter.ActivationRow, len(rows))
+	out := make([]counter.ActRow, len(rows))
 	for i, r := range rows {
-		out[i] = activationOf(r)
+		out[i] = actOf(r)
 	}
 	return out, nil
 }
 
-// Open lists an office's activations that were not handed over, oldest first,
+// Open lists an office's acts that were not handed over, oldest first,
 // at most limit: counter.WorklistParts asks for it.
-func (s *ActivationStore) Open(ctx context.Context, office string, limit int) ([]counter.ActivationRow, error) {
-	rows, err := s.db.counter(ctx).ListOpenActivations(ctx, counterdb.ListOpenActivationsParams{Office: office, Limit: int32(min(limit, 10_000))})
+func (s *ActStore) Open(ctx context.Context, office string, limit int) ([]counter.ActRow, error) {
+	rows, err := s.db.counter(ctx).ListOpenActs(ctx, counterdb.ListOpenActsParams{Office: office, Limit: int32(min(limit, 10_000))})
 	if err != nil {
-		return nil, fmt.Errorf("store: list open activations: %w", err)
+		return nil, fmt.Errorf("store: list open acts: %w", err)
 	}
-	out := make([]counter.ActivationRow, len(rows))
+	out := make([]counter.ActRow, len(rows))
 	for i, r := range rows {
-		out[i] = activationOf(r)
+		out[i] = actOf(r)
 	}
 	return out, nil
 }
 
-func activationOf(r counterdb.CounterActivation) counter.ActivationRow {
-	return counter.ActivationRow{
-		Protocol: r.Protocol, Draft: r.Draft, Card: r.Card, Operator: r.Operator, Office: r.Office,
+func actOf(r counterdb.CounterAct) counter.ActRow {
+	return counter.ActRow{
+		Protocol: r.Protocol, Kind: counter.ActKind(r.Kind), Request: r.Request, Card: r.Card, Operator: r.Operator, Office: r.Office,
 		At: instant(r.At), PrintedAt: instant(r.PrintedAt), HandedAt: instant(r.HandedAt), Body: r.Body,
 	}
 }
 
-// Mark implements counter.Activations.
-func (s *ActivationStore) Mark(ctx context.Context, protocol string, step counter.Step, at time.Time) (bool, error) {
+// Mark implements counter.Acts.
+func (s *ActStore) Mark(ctx context.Context, protocol string, step counter.Step, at time.Time) (bool, error) {
 	var n int64
 	var err error
 	switch step {
@@ -178,7 +178,7 @@ func (s *ActivationStore) Mark(ctx context.Context, protocol string, step counte
 		return false, fmt.Errorf("store: there is no step %d after an activation", step)
 	}
 	if err != nil {
-		return false, fmt.Errorf("store: mark activation %s: %w", protocol, err)
+		return false, fmt.Errorf("store: mark act %s: %w", protocol, err)
 	}
 	return n == 1, nil
 }

@@ -60,7 +60,7 @@ func TestDrafts(t *testing.T) {
 
 func TestActivations(t *testing.T) {
 	eachEngine(t, func(t *testing.T, db *DB) {
-		s, ctx := db.Activations(), t.Context()
+		s, ctx := db.Acts(), t.Context()
 		at := time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC)
 		act := func(f func(ctx context.Context) error) {
 			t.Helper()
@@ -68,7 +68,7 @@ func TestActivations(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		row := counter.ActivationRow{Protocol: "2026/0000001", Draft: "d1", Card: "c", Operator: "op", Office: "o", At: at, Body: []byte{9}}
+		row := counter.ActRow{Protocol: "2026/0000001", Kind: counter.KindActivation, Request: "d1", Card: "c", Operator: "op", Office: "o", At: at, Body: []byte{9}}
 		for i, want := range []bool{true, false} {
 			act(func(ctx context.Context) error {
 				ok, err := s.Add(ctx, row)
@@ -87,9 +87,9 @@ func TestActivations(t *testing.T) {
 			}
 			return err
 		})
-		second := counter.ActivationRow{Protocol: "2026/0000003", Draft: "d2", Card: "c", Operator: "op", Office: "o", At: at.Add(time.Hour), Body: []byte{8}}
+		second := counter.ActRow{Protocol: "2026/0000003", Kind: counter.KindActivation, Request: "d2", Card: "c", Operator: "op", Office: "o", At: at.Add(time.Hour), Body: []byte{8}}
 		act(func(ctx context.Context) error { _, err := s.Add(ctx, second); return err })
-		elsewhere := counter.ActivationRow{Protocol: "2026/0000004", Draft: "d3", Card: "c2", Operator: "op", Office: "o2", At: at, Body: []byte{7}}
+		elsewhere := counter.ActRow{Protocol: "2026/0000004", Kind: counter.KindActivation, Request: "d3", Card: "c2", Operator: "op", Office: "o2", At: at, Body: []byte{7}}
 		act(func(ctx context.Context) error { _, err := s.Add(ctx, elsewhere); return err })
 		open := func(office string, limit int, want ...string) {
 			t.Helper()
@@ -149,7 +149,7 @@ func TestProtocolNumbers(t *testing.T) {
 			wg.Go(func() {
 				var x int64
 				err := db.Atomically(t.Context(), func(ctx context.Context) (err error) {
-					x, err = db.Activations().NextProtocol(ctx, 2026)
+					x, err = db.Acts().NextProtocol(ctx, 2026)
 					return err
 				})
 				mu.Lock()
@@ -162,7 +162,7 @@ func TestProtocolNumbers(t *testing.T) {
 		}
 		wg.Wait()
 		err := db.Atomically(t.Context(), func(ctx context.Context) error {
-			x, err := db.Activations().NextProtocol(ctx, 2027)
+			x, err := db.Acts().NextProtocol(ctx, 2027)
 			if x != 1 {
 				t.Errorf("the new year begins with %d", x)
 			}

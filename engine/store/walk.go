@@ -32,15 +32,15 @@ func (s *PKIStore) Each(ctx context.Context, after string, limit int) ([]ca.Reco
 	return records(rows), nil
 }
 
-// Each lists up to limit activations, by protocol number, after one.
-func (s *ActivationStore) Each(ctx context.Context, after string, limit int) ([]counter.ActivationRow, error) {
-	rows, err := s.db.counter(ctx).ListActivations(ctx, counterdb.ListActivationsParams{Protocol: after, Limit: int32(min(limit, 10_000))})
+// Each lists up to limit acts at counters, by protocol number, after one.
+func (s *ActStore) Each(ctx context.Context, after string, limit int) ([]counter.ActRow, error) {
+	rows, err := s.db.counter(ctx).ListActs(ctx, counterdb.ListActsParams{Protocol: after, Limit: int32(min(limit, 10_000))})
 	if err != nil {
-		return nil, fmt.Errorf("store: list activations: %w", err)
+		return nil, fmt.Errorf("store: list acts: %w", err)
 	}
-	out := make([]counter.ActivationRow, len(rows))
+	out := make([]counter.ActRow, len(rows))
 	for i, r := range rows {
-		out[i] = activationOf(r)
+		out[i] = actOf(r)
 	}
 	return out, nil
 }

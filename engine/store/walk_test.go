@@ -46,8 +46,8 @@ func TestWalks(t *testing.T) {
 				if err := db.PKI().Reserve(ctx, certificateRecord(n)); err != nil {
 					return err
 				}
-				a := counter.ActivationRow{Protocol: id, Draft: id, Card: id, Operator: "op", Office: "o", At: time.Unix(1, 0).UTC(), Body: []byte{1}}
-				if _, err := db.Activations().Add(ctx, a); err != nil {
+				a := counter.ActRow{Protocol: id, Request: id, Card: id, Operator: "op", Office: "o", At: time.Unix(1, 0).UTC(), Body: []byte{1}}
+				if _, err := db.Acts().Add(ctx, a); err != nil {
 					return err
 				}
 			}
@@ -64,9 +64,9 @@ func TestWalks(t *testing.T) {
 		}
 		same("codes", []string{"a", "b", "c"}, walked(t, func(s string) string { return s },
 			func(after string, n int) ([]string, error) { return db.Codes().Each(ctx, after, n) }))
-		same("activations", []string{"a", "b", "c"}, walked(t, func(a counter.ActivationRow) string { return a.Protocol },
-			func(after string, n int) ([]counter.ActivationRow, error) {
-				return db.Activations().Each(ctx, after, n)
+		same("activations", []string{"a", "b", "c"}, walked(t, func(a counter.ActRow) string { return a.Protocol },
+			func(after string, n int) ([]counter.ActRow, error) {
+				return db.Acts().Each(ctx, after, n)
 			}))
 		same("certificates", []string{certificateRecord(0).Serial, certificateRecord(1).Serial, certificateRecord(2).Serial}, walked(t,
 			func(r ca.Record) string { return r.Serial },

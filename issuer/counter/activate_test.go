@@ -52,7 +52,7 @@ func TestActivation(t *testing.T) {
 
 // checkEffects: one print, one mail with the codes, one notice; the address in
 // the mails only; nothing that looks like a code anywhere.
-func (b *bench) checkEffects(t *testing.T, a counter.Activation) {
+func (b *bench) checkEffects(t *testing.T, a counter.Act) {
 	t.Helper()
 	if len(b.effects) != 3 {
 		t.Fatalf("%d effects: %v", len(b.effects), b.effects)
@@ -128,7 +128,7 @@ func TestActivationHappensOnce(t *testing.T) {
 		b.issue(t, p, number, nil)
 		d := b.fill(t, op, p)
 		var wg sync.WaitGroup
-		got := make([]counter.Activation, 6)
+		got := make([]counter.Act, 6)
 		for i := range got {
 			wg.Go(func() {
 				a, err := b.Activate(t.Context(), op, d.ID, d.Version)
@@ -148,7 +148,7 @@ func TestActivationHappensOnce(t *testing.T) {
 				t.Errorf("click %d made %s", i, a.Protocol)
 			}
 		}
-		if rows, err := db.Activations().ByCard(t.Context(), number); err != nil || len(rows) != 1 {
+		if rows, err := db.Acts().ByCard(t.Context(), number); err != nil || len(rows) != 1 {
 			t.Errorf("%d activations, %v", len(rows), err)
 		}
 		if len(b.effects) != 3 {
@@ -174,7 +174,7 @@ func TestActivationIsAllOrNothing(t *testing.T) {
 		if c := b.card(t, number); c != before {
 			t.Errorf("the card became %+v", c)
 		}
-		if rows, err := db.Activations().ByCard(t.Context(), number); err != nil || len(rows) != 0 || len(b.effects) != 0 {
+		if rows, err := db.Acts().ByCard(t.Context(), number); err != nil || len(rows) != 0 || len(b.effects) != 0 {
 			t.Errorf("%d activations, %d effects, %v", len(rows), len(b.effects), err)
 		}
 		b.broken = nil

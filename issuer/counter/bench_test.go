@@ -191,7 +191,7 @@ func newBench(t *testing.T, db *store.DB) *bench {
 	}
 	b.deps = counter.Deps{
 		Directory: directory, People: b.people, Cards: db.Cards(), Codes: b.keysets(t), Certificates: certificates{b},
-		Drafts: db.Drafts(), Activations: db.Activations(), Tries: db.Tries(), Seal: key, Clock: b.clock, Rand: rand.Reader,
+		Drafts: db.Drafts(), Acts: db.Acts(), Tries: db.Tries(), Seal: key, Clock: b.clock, Rand: rand.Reader,
 		Atomically: b.atomically, Enqueue: b.enqueue, DropPrint: b.drop, Record: b.record,
 	}
 	if b.Counter, err = counter.New(b.deps); err != nil {
@@ -363,7 +363,7 @@ func (b *bench) fill(t *testing.T, op staff.Operator, p registry.Person) counter
 	return d
 }
 
-func (b *bench) activated(t *testing.T) (staff.Operator, registry.Person, counter.Activation) {
+func (b *bench) activated(t *testing.T) (staff.Operator, registry.Person, counter.Act) {
 	t.Helper()
 	op, p := b.operator(t, "op1", "asl1"), b.mario(t)
 	b.issue(t, p, number, nil)

@@ -67,7 +67,7 @@ type Deps struct {
 	Codes        Codes
 	Certificates Certificates
 	Drafts       Drafts
-	Activations  Activations
+	Acts         Acts
 	Tries        throttle.Tries
 	Seal         AEAD
 	Clock        civil.Clock
@@ -98,7 +98,7 @@ func New(d Deps) (*Counter, error) {
 		{d.Codes == nil, "Codes"},
 		{d.Certificates == nil, "Certificates"},
 		{d.Drafts == nil, "Drafts"},
-		{d.Activations == nil, "Activations"},
+		{d.Acts == nil, "Acts"},
 		{d.Tries == nil, "Tries"},
 		{d.Seal == nil, "Seal"},
 		{d.Clock == nil, "Clock"},

@@ -30,6 +30,11 @@ func MailKey(protocol string) string { return KindMailCodes + "/" + protocol }
 // Form is what the activation form and the codes sheet say, first halves apart:
 // those are opened by the process that prints, from the card number.
 type Form struct {
+	Kind ActKind `json:"kind"`
+	// Papers are what the act prints, in order.
+	Papers []PaperKind `json:"papers"`
+	// Copy tells that they were printed before.
+	Copy     bool       `json:"-"`
 	Protocol string     `json:"protocol"`
 	At       time.Time  `json:"at"`
 	Lang     words.Lang `json:"lang"`
@@ -116,14 +121,14 @@ func firstName(names string) string {
 	return strings.ToUpper(string(r[:1])) + string(r[1:])
 }
 
-func (c *Counter) enqueueActivation(ctx context.Context, f found, e evidence) error {
+// mailActivation asks for the second halves and the notice.
+func (c *Counter) mailActivation(ctx context.Context, f found, e Evidence) error {
 	name := firstName(f.Person.Name)
 	number, lang := e.Form.Protocol, e.Contact.Lang
 	for _, x := range []struct {
 		key, kind string
 		body      any
 	}{
-		{PrintKey(number), KindPrintCodes, e.Form},
 		{MailKey(number), KindMailCodes, CodesMail{number, f.Card.ID, e.Contact.Email, name, lang}},
 		{
 			KindMailNotice + "/" + string(Activated) + "/" + number, KindMailNotice,

@@ -207,12 +207,12 @@ func (c *Counter) tell(ctx context.Context, e Event, r Receipt, lang words.Lang)
 
 // address is what the holder told at the last activation, and his language.
 func (c *Counter) address(ctx context.Context, card lifecycle.Card) (string, words.Lang, error) {
-	rows, err := c.d.Activations.ByCard(ctx, card.ID)
+	rows, err := c.d.Acts.ByCard(ctx, card.ID)
 	if err != nil || len(rows) == 0 {
 		return "", words.Italian, err
 	}
-	var e evidence
-	if err := c.open("activation", rows[0].Protocol, rows[0].Body, &e); err != nil {
+	var e Evidence
+	if err := c.open("act", rows[0].Protocol, rows[0].Body, &e); err != nil {
 		return "", words.Italian, err
 	}
 	return e.Contact.Email, e.Contact.Lang, nil

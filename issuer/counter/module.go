@@ -27,12 +27,12 @@ type Module struct {
 // ToPrint, which gives the form, did.
 func (c *Counter) Module(ctx context.Context, f Form) (Module, error) {
 	m := Module{Form: f, Informativa: Informativa}
-	r, err := c.d.Activations.Find(ctx, f.Protocol, "")
+	r, err := c.d.Acts.Find(ctx, f.Protocol, "")
 	if err != nil {
 		return m, fmt.Errorf("counter: module %s: %w", f.Protocol, err)
 	}
-	var e evidence
-	if err := c.open("activation", r.Protocol, r.Body, &e); err != nil {
+	var e Evidence
+	if err := c.open("act", r.Protocol, r.Body, &e); err != nil {
 		return m, err
 	}
 	m.Email, m.Notices = e.Contact.Email, e.Contact.Notices

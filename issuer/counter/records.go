@@ -10,7 +10,7 @@ import (
 	"cse.example/cse/ground/civil"
 )
 
-// ErrNotFound: the store has no such draft or activation.
+// ErrNotFound: the store has no such draft or act.
 var ErrNotFound = errors.New("counter: not found")
 
 // ErrStale: somebody else (another window) wrote the draft first.
@@ -36,29 +36,38 @@ type Drafts interface {
 	Prune(ctx context.Context, before time.Time) (int64, error)
 }
 
-// ActivationRow is an activation as it is kept: Body is sealed.
-type ActivationRow struct {
-	Protocol, Draft, Card, Operator, Office string
-	At, PrintedAt, HandedAt                 time.Time
-	Body                                    []byte
+// ActKind is what was done.
+type ActKind string
+
+// KindActivation is the activation of a card; other kinds stand beside their acts.
+const KindActivation ActKind = "activation"
+
+// ActRow is an act as it is kept: Body is sealed (Evidence). Request is what
+// makes pressing twice one act: the draft, or the token of the page's form.
+type ActRow struct {
+	Protocol                        string
+	Kind                            ActKind
+	Request, Card, Operator, Office string
+	At, PrintedAt, HandedAt         time.Time
+	Body                            []byte
 }
 
-// Activations keeps what was done. Writes happen inside an act.
-type Activations interface {
+// Acts keeps what was done at counters. Writes happen inside an act.
+type Acts interface {
 	// NextProtocol counts from 1 in each year.
 	NextProtocol(ctx context.Context, year int) (int64, error)
-	// Add keeps a; false when the draft has been used already.
-	Add(ctx context.Context, a ActivationRow) (bool, error)
-	// Find looks up by protocol number, or by draft when protocol is empty;
+	// Add keeps a; false when its request has been used already.
+	Add(ctx context.Context, a ActRow) (bool, error)
+	// Find looks up by protocol number, or by request when protocol is empty;
 	// ErrNotFound.
-	Find(ctx context.Context, protocol, draft string) (ActivationRow, error)
-	// ByCard lists a card's activations, newest first.
-	ByCard(ctx context.Context, card string) ([]ActivationRow, error)
+	Find(ctx context.Context, protocol, request string) (ActRow, error)
+	// ByCard lists a card's acts, newest first.
+	ByCard(ctx context.Context, card string) ([]ActRow, error)
 	// Mark sets the time of printing or of handing over; false when it is set.
 	Mark(ctx context.Context, protocol string, step Step, at time.Time) (bool, error)
 }
 
-// Step is what happens to the codes form after the activation.
+// Step is what happens to the papers after the act.
 type Step int
 
 // The steps, in order.
@@ -93,7 +102,7 @@ func (c *Counter) open(kind, id string, b []byte, v any) error {
 // protocol is the next protocol number, AAAA/NNNNNNN, in the act of ctx.
 func (c *Counter) protocol(ctx context.Context, at time.Time) (string, error) {
 	year := civil.DayOf(at).Year
-	n, err := c.d.Activations.NextProtocol(ctx, year)
+	n, err := c.d.Acts.NextProtocol(ctx, year)
 	if err != nil {
 		return "", err
 	}

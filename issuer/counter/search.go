@@ -63,8 +63,8 @@ func (c *Counter) holderOf(ctx context.Context, op staff.Operator, text string) 
 	case digits(text, 20):
 		card, err = c.d.Cards.ByTEAM(ctx, text)
 	case len(text) == 12 && text[4] == '/' && digits(text[:4]+text[5:], 11):
-		var a Activation
-		if a, err = c.Activation(ctx, op, text); err == nil {
+		var a Act
+		if a, err = c.Act(ctx, op, text); err == nil {
 			card, err = c.d.Cards.Get(ctx, a.Card)
 		}
 	case looksLikeCF(text):
@@ -128,7 +128,7 @@ func (c *Counter) Sheet(ctx context.Context, op staff.Operator, cf codicefiscale
 		return s, err
 	}
 	for _, x := range s.Cards {
-		rows, err := c.d.Activations.ByCard(ctx, x.Card.ID)
+		rows, err := c.d.Acts.ByCard(ctx, x.Card.ID)
 		if err != nil {
 			return s, err
 		}

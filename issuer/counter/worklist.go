@@ -45,10 +45,10 @@ type WorklistParts struct {
 	Directory *staff.Directory
 	Cards     lifecycle.Store
 	// Find is that of Activations.
-	Find func(ctx context.Context, protocol, draft string) (ActivationRow, error)
+	Find func(ctx context.Context, protocol, draft string) (ActRow, error)
 	// Open lists an office's activations that nobody ticked as handed over,
 	// oldest first, at most limit.
-	Open func(ctx context.Context, office string, limit int) ([]ActivationRow, error)
+	Open func(ctx context.Context, office string, limit int) ([]ActRow, error)
 	// Undelivered lists the mails that failed or whose fate is unknown, of all
 	// offices.
 	Undelivered func(ctx context.Context) ([]Undelivered, error)

@@ -21,7 +21,7 @@ import (
 func (b *bench) worklist(t *testing.T, lost *[]counter.Undelivered) *counter.Worklist {
 	t.Helper()
 	w, err := counter.NewWorklist(counter.WorklistParts{
-		Directory: b.deps.Directory, Cards: b.db.Cards(), Find: b.db.Activations().Find, Open: b.db.Activations().Open,
+		Directory: b.deps.Directory, Cards: b.db.Cards(), Find: b.db.Acts().Find, Open: b.db.Acts().Open,
 		Undelivered: func(context.Context) ([]counter.Undelivered, error) { return *lost, nil },
 	})
 	if err != nil {
@@ -85,7 +85,7 @@ func TestWorklistRefusals(t *testing.T) {
 		b := newBench(t, db)
 		broken := errors.New("no queue")
 		w, err := counter.NewWorklist(counter.WorklistParts{
-			Directory: b.deps.Directory, Cards: db.Cards(), Find: db.Activations().Find, Open: db.Activations().Open,
+			Directory: b.deps.Directory, Cards: db.Cards(), Find: db.Acts().Find, Open: db.Acts().Open,
 			Undelivered: func(context.Context) ([]counter.Undelivered, error) { return nil, broken },
 		})
 		if err != nil {

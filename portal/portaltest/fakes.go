@@ -147,7 +147,7 @@ type desk struct {
 
 	mu          sync.Mutex
 	drafts      map[string]counter.Draft
-	activations map[string]counter.Activation
+	activations map[string]counter.Act
 }
 
 func (d *desk) Search(ctx context.Context, _ staff.Operator, text string) ([]counter.Hit, error) {
@@ -248,14 +248,14 @@ func (d *desk) change(id string, version int64, f func(*counter.Draft)) (counter
 	return x, nil
 }
 
-func (d *desk) Activate(ctx context.Context, op staff.Operator, id string, _ int64) (counter.Activation, error) {
+func (d *desk) Activate(ctx context.Context, op staff.Operator, id string, _ int64) (counter.Act, error) {
 	if _, err := d.Draft(ctx, op, id); err != nil {
-		return counter.Activation{}, err
+		return counter.Act{}, err
 	}
-	return d.Activation(ctx, op, "2026/0000001")
+	return d.Act(ctx, op, "2026/0000001")
 }
 
-func (d *desk) Activation(_ context.Context, _ staff.Operator, protocol string) (counter.Activation, error) {
+func (d *desk) Act(_ context.Context, _ staff.Operator, protocol string) (counter.Act, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	a, ok := d.activations[protocol]
@@ -266,7 +266,7 @@ func (d *desk) Activation(_ context.Context, _ staff.Operator, protocol string) 
 }
 
 func (d *desk) ToPrint(ctx context.Context, op staff.Operator, protocol string) (counter.Form, error) {
-	a, err := d.Activation(ctx, op, protocol)
+	a, err := d.Act(ctx, op, protocol)
 	if err == nil && !a.PrintedAt.IsZero() {
 		err = words.Refuse("CSE-150")
 	}

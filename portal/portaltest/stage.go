@@ -256,7 +256,7 @@ func (s *Stage) desk(reg people, all cards) *desk {
 			"tre":     {ID: "tre", Version: 2, Done: 2, Card: step, Identity: identity},
 			"quattro": {ID: "quattro", Version: 3, Done: 3, Card: step, Identity: identity, Contact: contact},
 		},
-		activations: map[string]counter.Activation{
+		activations: map[string]counter.Act{
 			"2026/0000001": {Protocol: "2026/0000001", Card: p.ID, At: Now, Form: form("2026/0000001", p)},
 			"2026/0000002": {Protocol: "2026/0000002", Card: a.ID, At: Now, PrintedAt: Now, Form: form("2026/0000002", a)},
 			"2026/0000003": {Protocol: "2026/0000003", Card: a.ID, At: Now, PrintedAt: Now, HandedAt: Now, Form: form("2026/0000003", a)},

@@ -123,7 +123,7 @@ func (c *counterSite) reconcileActivations(holders []cardholder, kills int) {
 	letters := c.letters()
 	repeated := 0
 	for _, h := range holders {
-		rows, err := db.Activations().ByCard(ctx, h.card.ID)
+		rows, err := db.Acts().ByCard(ctx, h.card.ID)
 		if err != nil {
 			c.t.Fatal(err)
 		}

@@ -10,9 +10,12 @@ CREATE TABLE counter_draft (
 );
 CREATE INDEX counter_draft_by_operator ON counter_draft (operator, touched_at);
 
-CREATE TABLE counter_activation (
+-- One row per act at a counter (activation, reprint, suspension …); request is
+-- what makes pressing twice one act.
+CREATE TABLE counter_act (
   protocol  TEXT   NOT NULL PRIMARY KEY,
-  draft     TEXT   NOT NULL UNIQUE,
+  kind      TEXT   NOT NULL,
+  request   TEXT   NOT NULL UNIQUE,
   card      TEXT   NOT NULL,
   operator  TEXT   NOT NULL,
   office    TEXT   NOT NULL,
@@ -21,8 +24,8 @@ CREATE TABLE counter_activation (
   handed_at BIGINT NOT NULL,
   body      BYTEA  NOT NULL
 );
-CREATE INDEX counter_activation_by_card ON counter_activation (card, at);
-CREATE INDEX counter_activation_by_office ON counter_activation (office, at);
+CREATE INDEX counter_act_by_card ON counter_act (card, at);
+CREATE INDEX counter_act_by_office ON counter_act (office, at);
 
 CREATE TABLE counter_protocol (
   year BIGINT NOT NULL PRIMARY KEY,

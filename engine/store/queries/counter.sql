@@ -21,31 +21,31 @@ INSERT INTO counter_protocol (year, last) VALUES ($1, 1)
 ON CONFLICT (year) DO UPDATE SET last = counter_protocol.last + 1
 RETURNING last;
 
--- name: InsertActivation :execrows
-INSERT INTO counter_activation (protocol, draft, card, operator, office, at, printed_at, handed_at, body)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+-- name: InsertAct :execrows
+INSERT INTO counter_act (protocol, kind, request, card, operator, office, at, printed_at, handed_at, body)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
 ON CONFLICT DO NOTHING;
 
--- name: GetActivation :one
-SELECT * FROM counter_activation WHERE protocol = $1;
+-- name: GetAct :one
+SELECT * FROM counter_act WHERE protocol = $1;
 
--- name: GetActivationByDraft :one
-SELECT * FROM counter_activation WHERE draft = $1;
+-- name: GetActByRequest :one
+SELECT * FROM counter_act WHERE request = $1;
 
--- name: ListActivationsByCard :many
-SELECT * FROM counter_activation WHERE card = $1 ORDER BY at DESC, protocol DESC;
+-- name: ListActsByCard :many
+SELECT * FROM counter_act WHERE card = $1 ORDER BY at DESC, protocol DESC;
 
--- name: ListActivations :many
-SELECT * FROM counter_activation WHERE protocol > $1 ORDER BY protocol LIMIT $2;
+-- name: ListActs :many
+SELECT * FROM counter_act WHERE protocol > $1 ORDER BY protocol LIMIT $2;
 
--- name: ListOpenActivations :many
-SELECT * FROM counter_activation WHERE office = $1 AND handed_at = 0 ORDER BY at, protocol LIMIT $2;
+-- name: ListOpenActs :many
+SELECT * FROM counter_act WHERE office = $1 AND handed_at = 0 ORDER BY at, protocol LIMIT $2;
 
 -- name: MarkPrinted :execrows
-UPDATE counter_activation SET printed_at = $2 WHERE protocol = $1 AND printed_at = 0;
+UPDATE counter_act SET printed_at = $2 WHERE protocol = $1 AND printed_at = 0;
 
 -- name: MarkHandedOver :execrows
-UPDATE counter_activation SET handed_at = $2 WHERE protocol = $1 AND handed_at = 0;
+UPDATE counter_act SET handed_at = $2 WHERE protocol = $1 AND handed_at = 0;
 
 -- name: GetTries :one
 SELECT * FROM counter_tries WHERE subject = $1;

@@ -54,16 +54,17 @@ func (q *Queries) DeleteTries(ctx context.Context, subject string) error {
 	return err
 }
 
-const getActivation = `-- name: GetActivation :one
-SELECT protocol, draft, card, operator, office, at, printed_at, handed_at, body FROM counter_activation WHERE protocol = $1
+const getAct = `-- name: GetAct :one
+SELECT protocol, kind, request, card, operator, office, at, printed_at, handed_at, body FROM counter_act WHERE protocol = $1
 `
 
-func (q *Queries) GetActivation(ctx context.Context, protocol string) (CounterActivation, error) {
-	row := q.db.QueryRowContext(ctx, getActivation, protocol)
-	var i CounterActivation
+func (q *Queries) GetAct(ctx context.Context, protocol string) (CounterAct, error) {
+	row := q.db.QueryRowContext(ctx, getAct, protocol)
+	var i CounterAct
 	err := row.Scan(
 		&i.Protocol,
-		&i.Draft,
+		&i.Kind,
+		&i.Request,
 		&i.Card,
 		&i.Operator,
 		&i.Office,
@@ -75,16 +76,17 @@ func (q *Queries) GetActivation(ctx context.Context, protocol string) (CounterAc
 	return i, err
 }
 
-const getActivationByDraft = `-- name: GetActivationByDraft :one
-SELECT protocol, draft, card, operator, office, at, printed_at, handed_at, body FROM counter_activation WHERE draft = $1
+const getActByRequest = `-- name: GetActByRequest :one
+SELECT protocol, kind, request, card, operator, office, at, printed_at, handed_at, body FROM counter_act WHERE request = $1
 `
 
-func (q *Queries) GetActivationByDraft(ctx context.Context, draft string) (CounterActivation, error) {
-	row := q.db.QueryRowContext(ctx, getActivationByDraft, draft)
-	var i CounterActivation
+func (q *Queries) GetActByRequest(ctx context.Context, request string) (CounterAct, error) {
+	row := q.db.QueryRowContext(ctx, getActByRequest, request)
+	var i CounterAct
 	err := row.Scan(
 		&i.Protocol,
-		&i.Draft,
+		&i.Kind,
+		&i.Request,
 		&i.Card,
 		&i.Operator,
 		&i.Office,
@@ -130,15 +132,16 @@ func (q *Queries) GetTries(ctx context.Context, subject string) (CounterTry, err
 	return i, err
 }
 
-const insertActivation = `-- name: InsertActivation :execrows
-INSERT INTO counter_activation (protocol, draft, card, operator, office, at, printed_at, handed_at, body)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+const insertAct = `-- name: InsertAct :execrows
+INSERT INTO counter_act (protocol, kind, request, card, operator, office, at, printed_at, handed_at, body)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
 ON CONFLICT DO NOTHING
 `
 
-type InsertActivationParams struct {
+type InsertActParams struct {
 	Protocol  string
-	Draft     string
+	Kind      string
+	Request   string
 	Card      string
 	Operator  string
 	Office    string
@@ -148,10 +151,11 @@ type InsertActivationParams struct {
 	Body      []byte
 }
 
-func (q *Queries) InsertActivation(ctx context.Context, arg InsertActivationParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, insertActivation,
+func (q *Queries) InsertAct(ctx context.Context, arg InsertActParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, insertAct,
 		arg.Protocol,
-		arg.Draft,
+		arg.Kind,
+		arg.Request,
 		arg.Card,
 		arg.Operator,
 		arg.Office,
@@ -194,27 +198,28 @@ func (q *Queries) InsertDraft(ctx context.Context, arg InsertDraftParams) (int64
 	return result.RowsAffected()
 }
 
-const listActivations = `-- name: ListActivations :many
-SELECT protocol, draft, card, operator, office, at, printed_at, handed_at, body FROM counter_activation WHERE protocol > $1 ORDER BY protocol LIMIT $2
+const listActs = `-- name: ListActs :many
+SELECT protocol, kind, request, card, operator, office, at, printed_at, handed_at, body FROM counter_act WHERE protocol > $1 ORDER BY protocol LIMIT $2
 `
 
-type ListActivationsParams struct {
+type ListActsParams struct {
 	Protocol string
 	Limit    int32
 }
 
-func (q *Queries) ListActivations(ctx context.Context, arg ListActivationsParams) ([]CounterActivation, error) {
-	rows, err := q.db.QueryContext(ctx, listActivations, arg.Protocol, arg.Limit)
+func (q *Queries) ListActs(ctx context.Context, arg ListActsParams) ([]CounterAct, error) {
+	rows, err := q.db.QueryContext(ctx, listActs, arg.Protocol, arg.Limit)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	var items []CounterActivation
+	var items []CounterAct
 	for rows.Next() {
-		var i CounterActivation
+		var i CounterAct
 		if err := rows.Scan(
 			&i.Protocol,
-			&i.Draft,
+			&i.Kind,
+			&i.Request,
 			&i.Card,
 			&i.Operator,
 			&i.Office,
@@ -236,22 +241,23 @@ func (q *Queries) ListActivations(ctx context.Context, arg ListActivationsParams
 	return items, nil
 }
 
-const listActivationsByCard = `-- name: ListActivationsByCard :many
-SELECT protocol, draft, card, operator, office, at, printed_at, handed_at, body FROM counter_activation WHERE card = $1 ORDER BY at DESC, protocol DESC
+const listActsByCard = `-- name: ListActsByCard :many
+SELECT protocol, kind, request, card, operator, office, at, printed_at, handed_at, body FROM counter_act WHERE card = $1 ORDER BY at DESC, protocol DESC
 `
 
-func (q *Queries) ListActivationsByCard(ctx context.Context, card string) ([]CounterActivation, error) {
-	rows, err := q.db.QueryContext(ctx, listActivationsByCard, card)
+func (q *Queries) ListActsByCard(ctx context.Context, card string) ([]CounterAct, error) {
+	rows, err := q.db.QueryContext(ctx, listActsByCard, card)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	var items []CounterActivation
+	var items []CounterAct
 	for rows.Next() {
-		var i CounterActivation
+		var i CounterAct
 		if err := rows.Scan(
 			&i.Protocol,
-			&i.Draft,
+			&i.Kind,
+			&i.Request,
 			&i.Card,
 			&i.Operator,
 			&i.Office,
@@ -273,27 +279,28 @@ func (q *Queries) ListActivationsByCard(ctx context.Context, card string) ([]Cou
 	return items, nil
 }
 
-const listOpenActivations = `-- name: ListOpenActivations :many
-SELECT protocol, draft, card, operator, office, at, printed_at, handed_at, body FROM counter_activation WHERE office = $1 AND handed_at = 0 ORDER BY at, protocol LIMIT $2
+const listOpenActs = `-- name: ListOpenActs :many
+SELECT protocol, kind, request, card, operator, office, at, printed_at, handed_at, body FROM counter_act WHERE office = $1 AND handed_at = 0 ORDER BY at, protocol LIMIT $2
 `
 
-type ListOpenActivationsParams struct {
+type ListOpenActsParams struct {
 	Office string
 	Limit  int32
 }
 
-func (q *Queries) ListOpenActivations(ctx context.Context, arg ListOpenActivationsParams) ([]CounterActivation, error) {
-	rows, err := q.db.QueryContext(ctx, listOpenActivations, arg.Office, arg.Limit)
+func (q *Queries) ListOpenActs(ctx context.Context, arg ListOpenActsParams) ([]CounterAct, error) {
+	rows, err := q.db.QueryContext(ctx, listOpenActs, arg.Office, arg.Limit)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	var items []CounterActivation
+	var items []CounterAct
 	for rows.Next() {
-		var i CounterActivation
+		var i CounterAct
 		if err := rows.Scan(
 			&i.Protocol,
-			&i.Draft,
+			&i.Kind,
+			&i.Request,
 			&i.Card,
 			&i.Operator,
 			&i.Office,
@@ -316,7 +323,7 @@ func (q *Queries) ListOpenActivations(ctx context.Context, arg ListOpenActivatio
 }
 
 const markHandedOver = `-- name: MarkHandedOver :execrows
-UPDATE counter_activation SET handed_at = $2 WHERE protocol = $1 AND handed_at = 0
+UPDATE counter_act SET handed_at = $2 WHERE protocol = $1 AND handed_at = 0
 `
 
 type MarkHandedOverParams struct {
@@ -333,7 +340,7 @@ func (q *Queries) MarkHandedOver(ctx context.Context, arg MarkHandedOverParams) 
 }
 
 const markPrinted = `-- name: MarkPrinted :execrows
-UPDATE counter_activation SET printed_at = $2 WHERE protocol = $1 AND printed_at = 0
+UPDATE counter_act SET printed_at = $2 WHERE protocol = $1 AND printed_at = 0
 `
 
 type MarkPrintedParams struct {

@@ -4,9 +4,10 @@
 
 package counterdb
 
-type CounterActivation struct {
+type CounterAct struct {
 	Protocol  string
-	Draft     string
+	Kind      string
+	Request   string
 	Card      string
 	Operator  string
 	Office    string
