@@ -19,7 +19,7 @@ func TestPrintInTwoWindows(t *testing.T) {
 		return o.queue.Enqueue(ctx, effect.Effect{Key: key, Kind: counter.KindPrintCodes, Body: []byte("{}")})
 	}))
 	err := o.queue.Do(t.Context(), key, func(ctx context.Context, _ effect.Effect, _ int) error {
-		pdf, err := o.print(ctx, counter.Form{Protocol: "2026/0000001"})
+		pdf, err := o.print(ctx, counter.Form{Protocol: "2026/0000001", Papers: []counter.PaperKind{counter.PaperCodes}})
 		if !errors.Is(err, words.Refuse("CSE-150")) || len(pdf) != 0 {
 			t.Errorf("while the first window prints: %d bytes, %v", len(pdf), err)
 		}
