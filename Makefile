@@ -33,10 +33,13 @@ bench: build ## side by side with peers; writes bin/bench.json
 fuzz: ## every fuzz target, one minute each (FUZZTIME=…)
 	@exec scripts/fuzz.sh
 
+rules: ## every rule of the catalogue with the tests that prove it
+	@exec go run ./test/rules/prove
+
 crash: build ## kill -9 of production and of activation at random points (KILLS=…)
 	@exec scripts/crash.sh
 
 generate: ## query code (sqlc), after a change to engine/store/queries or migrations
 	engine/store/generate.sh
 
-.PHONY: help demo build assets test lint bench fuzz crash generate
+.PHONY: help demo build assets test lint bench fuzz rules crash generate
