@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -244,15 +245,7 @@ func (c *call) date(name string, faults *[]*words.Fault) civil.Date {
 }
 
 func (c *call) identify(id string, version int64) (string, []*words.Fault, error) {
-	var faults []*words.Fault
-	if c.value("presente") == "" {
-		faults = append(faults, words.Refuse("CSE-361").At("presente"))
-	}
-	faults = append(faults, c.empty("documento_tipo", "documento_numero", "documento_ente", "documento_rilascio", "documento_scadenza")...)
-	s := counter.IdentityStep{Present: counter.Present(c.value("presente")), Document: counter.Document{
-		Kind: counter.DocumentKind(c.value("documento_tipo")), Number: strings.ToUpper(c.value("documento_numero")), Issuer: c.value("documento_ente"),
-		Issued: c.date("documento_rilascio", &faults), Expires: c.date("documento_scadenza", &faults),
-	}}
+	s, faults := c.identity()
 	if len(faults) > 0 {
 		return "", faults, nil
 	}
@@ -290,6 +283,9 @@ func (c *call) filePage(faults ...*words.Fault) error {
 	if err != nil {
 		return err
 	}
+	if a.Kind != counter.KindActivation {
+		return c.deskFile(a, p, faults...)
+	}
 	title, step := "portal.activation.donetitle", 3
 	if !a.HandedAt.IsZero() {
 		title, step = "portal.activation.closedtitle", 4
@@ -306,6 +302,23 @@ func (c *call) filePage(faults ...*words.Fault) error {
 		page.Fault, status = faults[0], http.StatusUnprocessableEntity
 	}
 	return c.show(status, "file", page)
+}
+
+// deskFile is the page after an act of one form.
+func (c *call) deskFile(a counter.Act, p panel, faults ...*words.Fault) error {
+	page := c.page("sportello", "portal.desk.donetitle", c.say("portal.desk.act."+string(a.Kind)))
+	c.crumbs(page, "look.menu.counter", "/sportello")
+	page.Form = c.newForm(c.r.PostForm, faults...)
+	page.Data = struct {
+		Panel                  panel
+		Protocol, Path         string
+		Codes, Printed, Handed bool
+	}{p, a.Protocol, FilePath(a.Protocol), slices.Contains(a.Form.Papers, counter.PaperCodes), !a.PrintedAt.IsZero(), !a.HandedAt.IsZero()}
+	status := http.StatusOK
+	if len(faults) > 0 {
+		page.Fault, status = faults[0], http.StatusUnprocessableEntity
+	}
+	return c.show(status, "deskfile", page)
 }
 
 // printForm sends the PDF with the first halves, once. It is a POST, so that
@@ -331,7 +344,7 @@ func (c *call) printForm() error {
 	h := c.w.Header()
 	look.SecureHeaders(h)
 	h.Set("Content-Type", "application/pdf")
-	h.Set("Content-Disposition", `attachment; filename="modulo-attivazione.pdf"`)
+	h.Set("Content-Disposition", `attachment; filename="pratica.pdf"`)
 	h.Set("Content-Length", strconv.Itoa(len(pdf)))
 	_, _ = c.w.Write(pdf) // sent or not, the form is spent: the reprint is an act of its own
 	return nil

@@ -20,6 +20,7 @@ type call struct {
 	tongue  tongue
 	session *Session        // nil: nobody has entered
 	op      *staff.Operator // nil: not at the counter
+	asl     string          // the health unit of the holder whose sheet is shown
 }
 
 // page begins a page: title and section by catalogue key.

@@ -33,6 +33,8 @@ type cardView struct {
 	Views            []functionView
 	Current          bool
 	Activable        bool
+	// Offers are the counter's acts.
+	Offers []offerView
 	// Faces are the drawings of front and back, for the counter.
 	Faces []template.HTML
 }

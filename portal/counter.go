@@ -143,10 +143,12 @@ func (c *call) sheet(cf codicefiscale.Code) error {
 		Person: x, Place: place(x), History: history, Assistance: c.assistance(x),
 		Minor: x.MinorOn(c.p.today()), Guarded: x.UnderGuardianship,
 	}
+	c.asl = x.ASL
 	for i, l := range w.Cards {
 		v := c.view(Card{Card: l.Card, Functions: l.Functions}, i == 0)
 		v.Activable = l.CanActivate && w.May(staff.ActivateAdult)
 		v.Faces = c.faces(x, l.Card)
+		v.Offers = c.offers(Card{Card: l.Card})
 		data.Views = append(data.Views, v)
 	}
 	for _, protocol := range w.Protocols {

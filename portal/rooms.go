@@ -58,6 +58,13 @@ type Papers interface {
 	HandOver(ctx context.Context, op staff.Operator, protocol string) error
 }
 
+// Acts are the acts of one form; a *counter.Counter is one.
+type Acts interface {
+	NewRequest() (string, error)
+	Do(ctx context.Context, op staff.Operator, kind counter.ActKind, o counter.Order) (counter.Act, error)
+	Offers(op staff.Operator, card lifecycle.Card, asl string) []counter.Offer
+}
+
 // Print makes the PDF of a form with the first halves of its card's codes. It
 // is called between ToPrint and Printed and keeps no copy.
 type Print func(ctx context.Context, f counter.Form) ([]byte, error)

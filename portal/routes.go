@@ -56,6 +56,7 @@ func (p *Portal) routes() http.Handler {
 	at("GET /sportello/pratica/{anno}/{numero}", atCounter((*call).file))
 	at("POST /sportello/pratica/{anno}/{numero}/modulo", atCounter((*call).printForm))
 	at("POST /sportello/pratica/{anno}/{numero}/consegna", atCounter((*call).handOver))
+	p.deskRoutes(at)
 	at("GET /sportello/aiuto", atCounter((*call).deskHelp))
 
 	at("/", func(*call) error { return words.Refuse("CSE-002") })

@@ -23,6 +23,7 @@ import (
 	"cse.example/cse/issuer/codes"
 	"cse.example/cse/issuer/counter"
 	"cse.example/cse/issuer/lifecycle"
+	"cse.example/cse/issuer/production"
 	"cse.example/cse/login"
 	"cse.example/cse/login/door"
 	"cse.example/cse/login/identity"
@@ -47,10 +48,26 @@ func (c certificates) Activate(ctx context.Context, serial string) error {
 	return c.p.authority.Activate(ctx, serial)
 }
 
+func (c certificates) Release(ctx context.Context, serial string) error {
+	return c.p.authority.Release(ctx, serial)
+}
+
+func (c certificates) Hold(ctx context.Context, serial string) error {
+	if err := c.p.authority.Hold(ctx, serial); err != nil {
+		return err
+	}
+	return c.endSessions(ctx, serial)
+}
+
 func (c certificates) Revoke(ctx context.Context, serial string, reason int) error {
 	if err := c.p.authority.Revoke(ctx, serial, reason); err != nil {
 		return err
 	}
+	return c.endSessions(ctx, serial)
+}
+
+// endSessions ends what the card opened (R5).
+func (c certificates) endSessions(ctx context.Context, serial string) error {
 	if c.p.login == nil {
 		return nil // no sessions without listeners; tokens ask the card at each use anyway
 	}
@@ -430,4 +447,11 @@ func (c *Config) facts(m *ca.Material) []portal.Fact {
 func parent(host string) string {
 	_, p, _ := strings.Cut(host, ".")
 	return p
+}
+
+// clerk writes orders for the counter's acts.
+func (p *Platform) clerk() *production.Clerk {
+	return &production.Clerk{
+		Config: p.Config.productionConfig(), Cards: p.db.Cards(), People: p.db.People(), Orders: p.db.Orders(), Record: p.trail.Record, Clock: p.Clock,
+	}
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 
 	"golang.org/x/image/font/gofont/gobold"
@@ -82,7 +81,7 @@ func (p *Platform) paperOf(ctx context.Context, k counter.PaperKind, f counter.F
 		m, err := p.counter.Module(ctx, f)
 		return moduleOf(m), err
 	}
-	return nil, fmt.Errorf("there is no paper %q", k)
+	return p.receiptOf(ctx, k, f)
 }
 
 // codesForm opens the first halves: the only place that does.

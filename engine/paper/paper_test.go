@@ -69,12 +69,12 @@ func documents(t *testing.T, lang words.Lang) map[string][]byte {
 	add("activation-parent", pdf, err)
 	pdf, err = p.Papers(lang, form(), activation())
 	add("papers", pdf, err)
-	pdf, err = p.RevocationReceipt(lang, Revocation{
-		Protocol: "2026/0000124", At: at, Office: "Azienda USL Toscana centro", Operator: "m.rossi", Holder: holder, CardID: "6030010000001234", Reason: "Furto",
-		ReportAuthority: "Carabinieri di Firenze", ReportNumber: "AB/77", ReportDay: day, PublishedBy: at.Add(time.Hour), Duplicate: true,
+	pdf, err = p.Papers(lang, Receipt{
+		Protocol: "2026/0000124", At: at, Title: "Ricevuta di revoca e richiesta di duplicato", Copy: true, Office: "Azienda USL Toscana centro", Operator: "m.rossi",
+		Holder: holder, CardID: "6030010000001234", Facts: []string{"Denuncia", "Carabinieri di Firenze, AB/77"}, Effects: []string{"La revoca è definitiva."}, Signed: true,
 	})
-	add("revocation", pdf, err)
-	pdf, err = p.ReferralSlip(lang, Referral{Protocol: "2026/0000125", Day: day, Office: "Comune di Prato", Holder: holder, Datum: "Data di nascita", To: "Agenzia delle Entrate", Address: "via Santa Caterina d'Alessandria, Firenze"})
+	add("receipt", pdf, err)
+	pdf, err = p.Papers(lang, Referral{Protocol: "2026/0000125", Day: day, Office: "Comune di Prato", Holder: holder, Datum: "Data di nascita", To: "Agenzia delle Entrate", Address: "via Santa Caterina d'Alessandria, Firenze"})
 	add("referral", pdf, err)
 	return out
 }
@@ -148,7 +148,7 @@ func TestCodesForm(t *testing.T) {
 			if strings.Contains(text, "⟦") || strings.Contains(text, "?") || strings.Contains(text, "%!") {
 				t.Errorf("%s, %s: a text is missing or cannot be printed:\n%s", name, lang, text)
 			}
-			if name != "codes" && name != "papers" && (word.MatchString(strings.ReplaceAll(text, "PINI", "")) && name != "revocation") {
+			if name != "codes" && name != "papers" && (word.MatchString(strings.ReplaceAll(text, "PINI", "")) && name != "receipt") {
 				t.Errorf("%s speaks of codes", name)
 			}
 			pages := map[string]int{"activation": 2, "activation-parent": 2, "papers": 3}
@@ -226,10 +226,10 @@ func TestRefusals(t *testing.T) {
 	if _, err := p.ActivationModule(words.Italian, Activation{}); err == nil {
 		t.Error("an empty activation was printed")
 	}
-	if _, err := p.RevocationReceipt(words.Italian, Revocation{}); err == nil {
+	if _, err := p.Papers(words.Italian, Receipt{}); err == nil {
 		t.Error("an empty receipt was printed")
 	}
-	if _, err := p.ReferralSlip(words.Italian, Referral{}); err == nil {
+	if _, err := p.Papers(words.Italian, Referral{}); err == nil {
 		t.Error("an empty referral was printed")
 	}
 	if _, err := New(Options{}); err == nil {

@@ -25,6 +25,7 @@ import (
 	"cse.example/cse/issuer/codes"
 	"cse.example/cse/issuer/counter"
 	"cse.example/cse/issuer/lifecycle"
+	"cse.example/cse/issuer/production"
 	"cse.example/cse/person/codicefiscale"
 	"cse.example/cse/person/registry"
 )
@@ -77,6 +78,20 @@ func (p people) Search(_ context.Context, q registry.Query) ([]registry.Person, 
 type certificates struct{ b *bench }
 
 func (c certificates) Activate(_ context.Context, serial string) error {
+	c.b.mu.Lock()
+	defer c.b.mu.Unlock()
+	c.b.certs[serial] = "active"
+	return nil
+}
+
+func (c certificates) Hold(_ context.Context, serial string) error {
+	c.b.mu.Lock()
+	defer c.b.mu.Unlock()
+	c.b.certs[serial] = "held"
+	return nil
+}
+
+func (c certificates) Release(_ context.Context, serial string) error {
 	c.b.mu.Lock()
 	defer c.b.mu.Unlock()
 	c.b.certs[serial] = "active"
@@ -192,7 +207,7 @@ func newBench(t *testing.T, db *store.DB) *bench {
 	b.deps = counter.Deps{
 		Directory: directory, People: b.people, Cards: db.Cards(), Codes: b.keysets(t), Certificates: certificates{b},
 		Drafts: db.Drafts(), Acts: db.Acts(), Tries: db.Tries(), Seal: key, Clock: b.clock, Rand: rand.Reader,
-		Atomically: b.atomically, Enqueue: b.enqueue, DropPrint: b.drop, Record: b.record,
+		Atomically: b.atomically, Enqueue: b.enqueue, DropPrint: b.drop, Record: b.record, Reissue: b.reissue,
 	}
 	if b.Counter, err = counter.New(b.deps); err != nil {
 		t.Fatal(err)
@@ -247,6 +262,14 @@ func (b *bench) enqueue(_ context.Context, e effect.Effect) error {
 		b.effects[e.Key] = e
 	}
 	return nil
+}
+
+// reissue orders the next card as production does.
+func (b *bench) reissue(ctx context.Context, old lifecycle.Card) (lifecycle.Card, error) {
+	k := &production.Clerk{
+		Config: production.DefaultConfig(), Cards: b.db.Cards(), People: b.people, Orders: b.db.Orders(), Record: b.record, Clock: b.clock,
+	}
+	return k.Reissue(ctx, old)
 }
 
 func (b *bench) drop(_ context.Context, key string) error {
@@ -389,3 +412,5 @@ func refused(t *testing.T, what string, err error, code string) {
 		}
 	}
 }
+
+func secretOf(s string) secret.Text { return secret.FromString(s) }

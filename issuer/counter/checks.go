@@ -175,3 +175,38 @@ func (c *Counter) checkIdentity(f found, s IdentityStep) error {
 	}
 	return s.Document.check(today)
 }
+
+// checkRepresentative is a parent or guardian who stands there for a minor or a
+// ward: he has the title today (registry, or a link made at a counter), shows a
+// document of his own, and does not work at this counter's other side.
+func (c *Counter) checkRepresentative(ctx context.Context, op staff.Operator, f found, s IdentityStep) error {
+	today := civil.Today(c.d.Clock)
+	if !f.Person.MinorOn(today) && !f.Person.UnderGuardianship {
+		return words.Refuse("CSE-437").At("presente") // an adult speaks for himself
+	}
+	r := s.Representative
+	if r == nil || r.CF == "" {
+		return words.Refuse("CSE-446").At("rappresentante_cf")
+	}
+	if op.CF.Base() == r.CF.Base() {
+		return words.Refuse("CSE-140")
+	}
+	ok, err := c.represents(ctx, f, r.CF, today)
+	if err != nil {
+		return err
+	}
+	if !ok {
+		return words.Refuse("CSE-447").At("rappresentante_cf")
+	}
+	return s.Document.check(today)
+}
+
+// represents tells whether rep has the title for the holder on day today.
+func (c *Counter) represents(_ context.Context, f found, rep codicefiscale.Code, today civil.Date) (bool, error) {
+	for _, g := range f.Person.GuardiansOn(today) {
+		if g.CF.Base() == rep.Base() {
+			return true, nil
+		}
+	}
+	return false, nil
+}

@@ -50,6 +50,8 @@ type Codes interface {
 // in the act that ctx carries. reason is a CRLReason of RFC 5280.
 type Certificates interface {
 	Activate(ctx context.Context, serial string) error
+	Hold(ctx context.Context, serial string) error
+	Release(ctx context.Context, serial string) error
 	Revoke(ctx context.Context, serial string, reason int) error
 }
 
@@ -78,6 +80,16 @@ type Deps struct {
 	// whatever its handler spooled. It is called with the effect's key.
 	DropPrint effect.Drop
 	Record    journal.Recorder
+	// Reissue orders the card that takes another's place.
+	Reissue Reissue
+	// Diagnosis is the call centre's; nil: none is asked.
+	Diagnosis Diagnosis
+	// Approved spends the approval of a second person; nil: what needs one is
+	// refused.
+	Approved Approved
+	// Address stops an address that must not be used (an operator's own, on too
+	// many adults' cards); nil: none is stopped.
+	Address func(ctx context.Context, holder registry.Person, address string) error
 }
 
 // Counter does the acts. Make one with New; it is safe for concurrent use.
@@ -107,6 +119,7 @@ func New(d Deps) (*Counter, error) {
 		{d.Enqueue == nil, "Enqueue"},
 		{d.DropPrint == nil, "DropPrint"},
 		{d.Record == nil, "Record"},
+		{d.Reissue == nil, "Reissue"},
 	} {
 		if x.missing {
 			return nil, errors.New("counter: " + x.name + " is missing")

@@ -41,6 +41,16 @@ const (
 type IdentityStep struct {
 	Present  Present  `json:"present"`
 	Document Document `json:"document"`
+	// Representative is the parent, guardian or delegate when it is one.
+	Representative *Representative `json:"representative,omitempty"`
+}
+
+// Representative is who stands at the counter for somebody else; the document
+// of the step is his.
+type Representative struct {
+	CF      codicefiscale.Code `json:"cf"`
+	Surname string             `json:"surname"`
+	Name    string             `json:"name"`
 }
 
 // ContactStep is step 3.

@@ -50,13 +50,22 @@ type Form struct {
 	EmailMasked  string `json:"email_masked"`
 	OfficeName   string `json:"office_name"`
 	OperatorName string `json:"operator_name"`
+	// Next is the card that takes this one's place; Reissue tells that one was
+	// asked for, even when none can be made yet.
+	Next    string `json:"next,omitempty"`
+	Reissue bool   `json:"reissue,omitempty"`
+	// Representative asked for the holder; nil when the holder did.
+	Representative *Representative `json:"representative,omitempty"`
+	Report         Report          `json:"report,omitzero"`
+	Text           string          `json:"text,omitempty"`
 }
 
 func form(number string, at time.Time, op staff.Operator, f found, s IdentityStep, k ContactStep) Form {
 	return Form{
 		Protocol: number, At: at, Lang: k.Lang, Card: f.Card.ID, TEAM: f.Card.TEAM, CF: string(f.Person.CF),
 		Surname: f.Person.Surname, Name: f.Person.Name, Born: f.Person.Born, Document: s.Document, Present: s.Present,
-		EmailMasked: maskEmail(k.Email), OfficeName: op.Office.Name, OperatorName: op.Name,
+		Representative: s.Representative,
+		EmailMasked:    maskEmail(k.Email), OfficeName: op.Office.Name, OperatorName: op.Name,
 	}
 }
 
@@ -75,8 +84,15 @@ type Event string
 
 // The notices.
 const (
-	Activated Event = "activated"
-	Revoked   Event = "revoked"
+	Activated   Event = "activated"
+	Revoked     Event = "revoked"
+	Suspended   Event = "suspended"
+	Reactivated Event = "reactivated"
+	Lost        Event = "lost"    // ended after a report, a duplicate is coming
+	Ordered     Event = "ordered" // a new card is coming
+	Reprinted   Event = "reprinted"
+	Readdressed Event = "readdressed"
+	WrongCIP    Event = "wrong-cip"
 )
 
 // Notice is a mail without any code.

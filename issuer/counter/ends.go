@@ -7,16 +7,16 @@ import (
 
 	"cse.example/cse/ground/civil"
 	"cse.example/cse/ground/journal"
-	"cse.example/cse/ground/words"
 	"cse.example/cse/issuer/lifecycle"
-	"cse.example/cse/issuer/staff"
 	"cse.example/cse/person/codicefiscale"
 )
 
 // CRLReasons of RFC 5280, 5.3.1.
 const (
-	supersession = 4
-	cessation    = 5
+	unspecified   = 0
+	keyCompromise = 1
+	supersession  = 4
+	cessation     = 5
 )
 
 // ending is how a card ends.
@@ -56,41 +56,6 @@ func (c *Counter) end(ctx context.Context, card lifecycle.Card, e ending) (Recei
 		Act: e.act, Actor: e.actor, Office: e.office, Card: card.ID, Person: string(card.CF),
 		Detail: map[string]string{"protocol": number, "reason": string(e.why)},
 	})
-}
-
-// RevokeInPerson is the holder's own word at a counter: identified by document,
-// final. Loss and theft, which need a report, are another act.
-func (c *Counter) RevokeInPerson(ctx context.Context, op staff.Operator, id string, doc Document) (Receipt, error) {
-	var out Receipt
-	err := c.d.Atomically(ctx, func(ctx context.Context) error {
-		f, err := c.searched(ctx, CardStep{Card: id})
-		if err != nil {
-			return err
-		}
-		if op.CF.Base() == f.Person.CF.Base() {
-			return words.Refuse("CSE-140")
-		}
-		if err := c.d.Directory.Allowed(op, staff.RevokeInPerson, f.Person.ASL); err != nil {
-			return err
-		}
-		if err := c.checkIdentity(f, IdentityStep{Present: PresentHolder, Document: doc}); err != nil {
-			return err
-		}
-		if f.Card.State.Final() || !f.Card.HasChip() {
-			return nothingToRevoke(f.Card)
-		}
-		out, err = c.end(ctx, f.Card, ending{
-			event: lifecycle.Revoke, why: lifecycle.ByHolder, crl: cessation, actor: op.Account, office: op.Office.ID, act: "card.revoked",
-		})
-		if err != nil {
-			return err
-		}
-		return c.tell(ctx, Revoked, out, "")
-	})
-	if errors.Is(err, lifecycle.ErrStale) {
-		return Receipt{}, words.Refuse("CSE-149").Because(err)
-	}
-	return out, err
 }
 
 // CloseFor ends every living card of somebody who died or lost the assistance

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"cse.example/cse/ground/civil"
+	"cse.example/cse/ground/journal"
 	"cse.example/cse/ground/secret"
 	"cse.example/cse/ground/words"
 	"cse.example/cse/issuer/lifecycle"
@@ -29,6 +30,59 @@ type Receipt struct {
 // without chip (CSE-403), never activated (CSE-404) or already revoked
 // (CSE-405) has nothing to revoke, and its own message.
 func (c *Counter) RevokeWithCIP(ctx context.Context, which string, cip secret.Text, source string, lang words.Lang) (Receipt, error) {
+	return c.withCIP(ctx, which, cip, source, func(ctx context.Context, card lifecycle.Card) (Receipt, error) {
+		return c.revokeByHolder(ctx, card, lang)
+	})
+}
+
+// SuspendWithCIP is the holder's own, reversible suspension, without login, as
+// RevokeWithCIP; a card already on hold is CSE-444.
+func (c *Counter) SuspendWithCIP(ctx context.Context, which string, cip secret.Text, source string, lang words.Lang) (Receipt, error) {
+	return c.withCIP(ctx, which, cip, source, func(ctx context.Context, card lifecycle.Card) (Receipt, error) {
+		card, err := c.suspend(ctx, card, lifecycle.ByHolder)
+		if err != nil {
+			return Receipt{}, err
+		}
+		return c.byHolder(ctx, card, "card.suspended", Suspended, lang)
+	})
+}
+
+// ReactivateWithCIP takes the hold away: the CIP, and a signature that the card
+// itself made a moment ago (card is its number, proved by the door). Never once
+// a loss is on file (CSE-432).
+func (c *Counter) ReactivateWithCIP(ctx context.Context, signed string, cip secret.Text, source string, lang words.Lang) (Receipt, error) {
+	return c.withCIP(ctx, signed, cip, source, func(ctx context.Context, card lifecycle.Card) (Receipt, error) {
+		if card.ID != signed {
+			return Receipt{}, words.Refuse("CSE-111")
+		}
+		card, err := c.reactivate(ctx, card)
+		if err != nil {
+			return Receipt{}, err
+		}
+		return c.byHolder(ctx, card, "card.reactivated", Reactivated, lang)
+	})
+}
+
+// byHolder writes down what the holder did with his CIP, and tells him.
+func (c *Counter) byHolder(ctx context.Context, card lifecycle.Card, act string, e Event, lang words.Lang) (Receipt, error) {
+	now := c.d.Clock.Now()
+	number, err := c.protocol(ctx, now)
+	if err != nil {
+		return Receipt{}, err
+	}
+	r := Receipt{Protocol: number, Card: card.ID, At: now}
+	err = c.d.Record(ctx, journal.Entry{Act: act, Actor: "holder", Card: card.ID, Person: string(card.CF), Detail: map[string]string{"protocol": number}})
+	if err != nil {
+		return r, err
+	}
+	return r, c.tell(ctx, e, r, lang)
+}
+
+// withCIP does an act of the holder if the CIP is right; wrong ones are counted
+// and told to him, at most once a day.
+func (c *Counter) withCIP(ctx context.Context, which string, cip secret.Text, source string,
+	act func(ctx context.Context, card lifecycle.Card) (Receipt, error),
+) (Receipt, error) {
 	candidates, why, err := c.candidates(ctx, which)
 	if err != nil {
 		return Receipt{}, err
@@ -55,9 +109,12 @@ func (c *Counter) RevokeWithCIP(ctx context.Context, which string, cip secret.Te
 			if refusal = why; refusal == nil {
 				refusal = throttle.Refuse("CSE-401", wait).At("cip")
 			}
-			return err
+			if err != nil {
+				return err
+			}
+			return c.warn(ctx, candidates)
 		}
-		if out, err = c.revokeByHolder(ctx, card, lang); err != nil {
+		if out, err = act(ctx, card); err != nil {
 			return err
 		}
 		return c.brake.Clear(ctx, throttle.Subject("cip.card", card.ID))
@@ -71,6 +128,19 @@ func (c *Counter) RevokeWithCIP(ctx context.Context, which string, cip secret.Te
 		return Receipt{}, refusal
 	}
 	return out, nil
+}
+
+// warn tells the holders of cards that somebody tried a wrong CIP on, once a day
+// for each card: the key of the letter is the card and the day.
+func (c *Counter) warn(ctx context.Context, cards []lifecycle.Card) error {
+	now := c.d.Clock.Now()
+	for _, x := range cards {
+		r := Receipt{Protocol: x.ID + "/" + civil.DayOf(now).String(), Card: x.ID, At: now}
+		if err := c.tell(ctx, WrongCIP, r, ""); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // triers are who a wrong CIP is counted against: the cards it may have meant,
@@ -205,15 +275,20 @@ func (c *Counter) tell(ctx context.Context, e Event, r Receipt, lang words.Lang)
 	})
 }
 
-// address is what the holder told at the last activation, and his language.
+// address is what the holder told at the last act that took an address, and his language.
 func (c *Counter) address(ctx context.Context, card lifecycle.Card) (string, words.Lang, error) {
 	rows, err := c.d.Acts.ByCard(ctx, card.ID)
-	if err != nil || len(rows) == 0 {
+	if err != nil {
 		return "", words.Italian, err
 	}
-	var e Evidence
-	if err := c.open("act", rows[0].Protocol, rows[0].Body, &e); err != nil {
-		return "", words.Italian, err
+	for _, r := range rows {
+		e, err := c.evidence(r)
+		if err != nil {
+			return "", words.Italian, err
+		}
+		if e.Contact.Email != "" {
+			return e.Contact.Email, e.Contact.Lang, nil
+		}
 	}
-	return e.Contact.Email, e.Contact.Lang, nil
+	return "", words.Italian, nil
 }

@@ -243,29 +243,6 @@ func TestTheCIPChoosesTheCard(t *testing.T) {
 	}
 }
 
-func TestRevokeInPerson(t *testing.T) {
-	b := newBench(t, storetest.SQLite(t))
-	op, _, _ := b.activated(t)
-	doc := goodIdentity(t).Document
-	expired := doc
-	expired.Expires = day(t, "2026-11-22")
-	_, err := b.RevokeInPerson(t.Context(), op, number, expired)
-	refused(t, "an expired document", err, "CSE-110")
-	_, err = b.RevokeInPerson(t.Context(), b.operator(t, "op1", "far"), number, doc)
-	refused(t, "a pharmacy", err, "CSE-126")
-	b.issue(t, b.people[op.CF], "6090000000000016", func(c *lifecycle.Card) { c.State = lifecycle.Active })
-	_, err = b.RevokeInPerson(t.Context(), op, "6090000000000016", doc)
-	refused(t, "his own card", err, "CSE-140")
-	if _, err := b.RevokeInPerson(t.Context(), b.operator(t, "op1", "ade"), number, doc); err != nil {
-		t.Fatal(err)
-	}
-	if c := b.card(t, number); c.State != lifecycle.Revoked || b.certs["ab"+number] != "revoked 5" {
-		t.Errorf("the card is %s, the certificate %s", c.State, b.certs["ab"+number])
-	}
-	_, err = b.RevokeInPerson(t.Context(), op, number, doc)
-	refused(t, "twice", err, "CSE-405")
-}
-
 func TestCloseFor(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		b := newBench(t, db)

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"strconv"
 
-	"cse.example/cse/card/cns"
 	"cse.example/cse/ground/civil"
 	"cse.example/cse/issuer/lifecycle"
 	"cse.example/cse/person/codicefiscale"
@@ -66,7 +65,8 @@ func (p *Plant) orderSome(ctx context.Context, people []registry.Person, today c
 		if !who.AssistedOn(today) || p.served(who, cards) {
 			continue
 		}
-		c, err := p.order(ctx, who, cards, today)
+		last, _ := lifecycle.Current(cards)
+		c, err := p.clerk().order(ctx, who, cards, last, today)
 		if err != nil {
 			return err
 		}
@@ -92,64 +92,6 @@ func (p *Plant) served(who registry.Person, cards []lifecycle.Card) bool {
 		}
 	}
 	return false
-}
-
-// order writes one order, or the exception; then the card is empty.
-func (p *Plant) order(ctx context.Context, who registry.Person, cards []lifecycle.Card, today civil.Date) (lifecycle.Card, error) {
-	expires, why, err := lifecycle.ExpiryFor(lifecycle.ApplicantOf(who, cards), today, p.Config.Terms)
-	var none *lifecycle.NoExpiryError
-	if errors.As(err, &none) {
-		return lifecycle.Card{}, p.except(ctx, who.CF, none.Key, "")
-	}
-	if err != nil {
-		return lifecycle.Card{}, err
-	}
-	serial, err := p.Orders.Serials(ctx, cardSeries, 1)
-	if err != nil {
-		return lifecycle.Card{}, err
-	}
-	id, err := cns.NewCardID(p.Config.Issuer, serial, 0)
-	if err != nil {
-		return lifecycle.Card{}, fmt.Errorf("production: the series of card numbers is spent: %w", err)
-	}
-	c := lifecycle.Card{
-		ID: string(id), TEAM: id.TEAM(), CF: who.CF, Model: p.model(who.CF, serial, today), State: lifecycle.Ordered,
-		Issued: today, Expires: expires, ExpiryReason: why, OrderedAt: p.Clock.Now().UTC(),
-	}
-	if err := p.follow(ctx, &c, cards); err != nil {
-		return c, err
-	}
-	if c, err = p.Cards.Put(ctx, c); err != nil {
-		return c, err
-	}
-	if err := p.Orders.DropException(ctx, who.CF); err != nil {
-		return c, err
-	}
-	return c, p.record(ctx, "card.ordered", c, map[string]string{"model": string(c.Model), "expiry": why})
-}
-
-// follow ties the new card to the person's last one.
-func (p *Plant) follow(ctx context.Context, c *lifecycle.Card, cards []lifecycle.Card) error {
-	old, ok := lifecycle.Current(cards)
-	if !ok || old.ReplacedBy != "" {
-		return nil
-	}
-	c.Replaces, old.ReplacedBy = old.ID, c.ID
-	_, err := p.Cards.Put(ctx, old)
-	return err
-}
-
-func (p *Plant) model(cf codicefiscale.Code, serial uint64, today civil.Date) lifecycle.Model {
-	every := p.Config.ChiplessEvery
-	chipless := p.Config.ChiplessFor[cf] || every > 0 && serial%every == 0
-	if chipless && !today.Before(chiplessFrom) {
-		return lifecycle.TS
-	}
-	return lifecycle.TSCNS
-}
-
-func (p *Plant) except(ctx context.Context, cf codicefiscale.Code, reason, field string) error {
-	return p.Orders.PutException(ctx, Exception{CF: cf, Reason: reason, Field: field, Since: p.Clock.Now().UTC()})
 }
 
 // sweepExceptions counts the exceptions and lets go of people who are no longer

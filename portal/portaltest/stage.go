@@ -199,7 +199,7 @@ func (s *Stage) deps(assets fs.FS) (portal.Deps, error) {
 		},
 		Assets: assets, Clock: s.Clock, Rand: rand.Reader, Client: s.addr.Client, Sessions: s.Sessions, Seal: s.seal,
 		Atomically: func(ctx context.Context, act func(context.Context) error) error { return act(ctx) },
-		People:     reg, Cards: all, Operators: dir, Desk: d, Drafts: d, Papers: d,
+		People:     reg, Cards: all, Operators: dir, Desk: d, Drafts: d, Papers: d, Acts: d,
 		Print:  func(context.Context, counter.Form) ([]byte, error) { return []byte("%PDF-1.4 invented\n"), nil },
 		Revoke: s.revoke, CardStatus: s.cardStatus, Offices: Offices, BlankForm: blankForm,
 		CardAlive: func(_ context.Context, card string) *words.Fault {
@@ -257,9 +257,11 @@ func (s *Stage) desk(reg people, all cards) *desk {
 			"quattro": {ID: "quattro", Version: 3, Done: 3, Card: step, Identity: identity, Contact: contact},
 		},
 		activations: map[string]counter.Act{
-			"2026/0000001": {Protocol: "2026/0000001", Card: p.ID, At: Now, Form: form("2026/0000001", p)},
-			"2026/0000002": {Protocol: "2026/0000002", Card: a.ID, At: Now, PrintedAt: Now, Form: form("2026/0000002", a)},
-			"2026/0000003": {Protocol: "2026/0000003", Card: a.ID, At: Now, PrintedAt: Now, HandedAt: Now, Form: form("2026/0000003", a)},
+			"2026/0000001": {Protocol: "2026/0000001", Kind: counter.KindActivation, Card: p.ID, At: Now, Form: form("2026/0000001", p)},
+			"2026/0000002": {Protocol: "2026/0000002", Kind: counter.KindActivation, Card: a.ID, At: Now, PrintedAt: Now, Form: form("2026/0000002", a)},
+			"2026/0000003": {Protocol: "2026/0000003", Kind: counter.KindActivation, Card: a.ID, At: Now, PrintedAt: Now, HandedAt: Now, Form: form("2026/0000003", a)},
+			"2026/0000004": {Protocol: "2026/0000004", Kind: counter.KindSuspend, Card: a.ID, At: Now, Form: form("2026/0000004", a)},
+			"2026/0000005": {Protocol: "2026/0000005", Kind: counter.KindLoss, Card: a.ID, At: Now, PrintedAt: Now, HandedAt: Now, Form: form("2026/0000005", a)},
 		},
 	}
 }

@@ -45,6 +45,7 @@ func (s *Stage) States() []State {
 	out := publicStates()
 	out = append(out, s.publicSiteStates()...)
 	out = append(out, citizenStates()...)
+	out = append(out, s.deskStates()...)
 	return append(out, s.counterStates()...)
 }
 

@@ -1,0 +1,279 @@
+package counter
+
+import (
+	"context"
+	"time"
+
+	"cse.example/cse/ground/civil"
+	"cse.example/cse/ground/words"
+	"cse.example/cse/issuer/lifecycle"
+	"cse.example/cse/issuer/staff"
+)
+
+// The acts on codes that are already there.
+const (
+	// KindReprint prints the first halves again and mails the second ones: the
+	// same codes (R51-R53, R82).
+	KindReprint ActKind = "reprint"
+	// KindEmail corrects the address and mails the second halves again; no form
+	// is printed, so it is no reprint.
+	KindEmail ActKind = "correct-email"
+)
+
+// KindApproval of a third reprint, for issuer/approval.
+const ApprovalThirdReprint = "reprint.third"
+
+// Reprints without a second person: so many in so many days.
+const (
+	freeReprints  = 2
+	reprintWindow = 30 * 24 * time.Hour
+)
+
+// Approved spends an approval that a second person gave to exactly this content
+// (issuer/approval), in the act of ctx: nil, or the fault that says what to do.
+type Approved func(ctx context.Context, kind, subject string, content []byte) error
+
+// Reprint is the codes again, for whoever lost them or never used them: the
+// holder or who represents him, with document and card (R51, R52); never a
+// delegate. The halves are those of the first time: a PIN that the holder
+// changed is not the printed one, and the sheet says so. Codes that a
+// representative or a delegate has had are not reprinted to a holder who speaks
+// for himself (CSE-453): he needs new ones. The third reprint in thirty days
+// needs a supervisor (CSE-452).
+func (c *Counter) Reprint(ctx context.Context, op staff.Operator, o Order) (Act, error) {
+	var out Act
+	err := c.d.Atomically(ctx, func(ctx context.Context) error {
+		a, err := c.once(ctx, op, KindReprint, staff.ReprintCodes, o, func(ctx context.Context, f found, e *Evidence) (outcome, error) {
+			if err := c.present(ctx, op, f, o.Identity); err != nil {
+				return outcome{}, err
+			}
+			if err := c.coded(ctx, f.Card); err != nil {
+				return outcome{}, err
+			}
+			if err := shown(f, o.Shown, o.NoReader); err != nil {
+				return outcome{}, err
+			}
+			if err := c.direct(ctx, f, o.Identity); err != nil {
+				return outcome{}, err
+			}
+			if err := c.fewReprints(ctx, f.Card); err != nil {
+				return outcome{}, err
+			}
+			detail := map[string]string{"shown": "reader"}
+			if o.Shown.ReadID == "" {
+				detail["shown"] = "typed" // the reason is in the sealed evidence
+			}
+			e.Form.Papers = []PaperKind{PaperCodes}
+			return outcome{card: f.Card, detail: detail}, c.newAddress(ctx, f, o, e)
+		})
+		if err != nil {
+			return err
+		}
+		out = a
+		return c.sendAgain(ctx, a, o)
+	})
+	return out, err
+}
+
+// CorrectEmail takes another address and sends the second halves there; the
+// previous one is told (R75).
+func (c *Counter) CorrectEmail(ctx context.Context, op staff.Operator, o Order) (Act, error) {
+	var out Act
+	err := c.d.Atomically(ctx, func(ctx context.Context) error {
+		a, err := c.once(ctx, op, KindEmail, staff.CorrectEmail, o, func(ctx context.Context, f found, e *Evidence) (outcome, error) {
+			if err := c.present(ctx, op, f, o.Identity); err != nil {
+				return outcome{}, err
+			}
+			if err := c.coded(ctx, f.Card); err != nil {
+				return outcome{}, err
+			}
+			return outcome{card: f.Card}, c.newAddress(ctx, f, o, e)
+		})
+		if err != nil {
+			return err
+		}
+		out = a
+		return c.sendAgain(ctx, a, o)
+	})
+	return out, err
+}
+
+// coded refuses a card whose codes cannot be given again: not activated yet
+// (CSE-454: activate it instead), ended, or with codes that were never ours
+// (CSE-620).
+func (c *Counter) coded(ctx context.Context, card lifecycle.Card) error {
+	switch {
+	case card.State.Final() || !card.HasChip():
+		return nothingToRevoke(card)
+	case card.State != lifecycle.Active && card.State != lifecycle.Suspended:
+		return words.Refuse("CSE-454")
+	}
+	has, err := c.d.Codes.Has(ctx, card.ID)
+	if err == nil && !has {
+		err = words.Refuse("CSE-620")
+	}
+	return err
+}
+
+// shown proves that the card lies there: read in the reader, or its last five
+// digits typed with a reason why it could not be read (R52).
+func shown(f found, s CardStep, why string) error {
+	switch {
+	case s.ReadCF != "" && s.ReadCF != f.Person.CF:
+		return words.Refuse("CSE-111")
+	case s.ReadID != "" && s.ReadID != f.Card.ID:
+		return words.Refuse("CSE-112", f.Card.Issued.Italian())
+	case s.ReadID != "":
+		return nil
+	case s.LastFive == "":
+		return words.Refuse("CSE-133").At("tessera_ultime_cinque")
+	case len(s.LastFive) != 5 || f.Card.ID[len(f.Card.ID)-5:] != s.LastFive:
+		return words.Refuse("CSE-132").At("tessera_ultime_cinque")
+	case !plain(why, 5, 200):
+		return words.Refuse("CSE-441").At("motivo")
+	}
+	return nil
+}
+
+// direct refuses to print again for the holder what somebody else has had: codes
+// that were handed to a representative or a delegate.
+func (c *Counter) direct(ctx context.Context, f found, s IdentityStep) error {
+	rows, err := c.d.Acts.ByCard(ctx, f.Card.ID)
+	if err != nil {
+		return err
+	}
+	for _, r := range rows {
+		if r.Kind != KindActivation && r.Kind != KindReprint {
+			continue
+		}
+		e, err := c.evidence(r)
+		if err != nil {
+			return err
+		}
+		if by := e.Identity.Present; by != "" && by != PresentHolder && by != s.Present {
+			return words.Refuse("CSE-453")
+		}
+	}
+	return nil
+}
+
+// fewReprints counts those of the last thirty days; from the third on somebody
+// else's approval is spent.
+func (c *Counter) fewReprints(ctx context.Context, card lifecycle.Card) error {
+	rows, err := c.d.Acts.ByCard(ctx, card.ID)
+	if err != nil {
+		return err
+	}
+	n, since := 0, c.d.Clock.Now().Add(-reprintWindow)
+	for _, r := range rows {
+		if r.Kind == KindReprint && r.At.After(since) {
+			n++
+		}
+	}
+	if n < freeReprints {
+		return nil
+	}
+	if c.d.Approved == nil {
+		return words.Refuse("CSE-452")
+	}
+	return c.d.Approved(ctx, ApprovalThirdReprint, card.ID, reprintContent(card, n+1))
+}
+
+// reprintContent is what a supervisor approves: this card, this reprint.
+func reprintContent(card lifecycle.Card, n int) []byte {
+	return []byte("cse.reprint/1|" + card.ID + "|" + string(rune('0'+min(n, 9))))
+}
+
+// ReprintToApprove is what has to be approved before the next reprint of a card;
+// nil when none is needed.
+func (c *Counter) ReprintToApprove(ctx context.Context, card string) ([]byte, error) {
+	x, err := c.d.Cards.Get(ctx, card)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := c.d.Acts.ByCard(ctx, card)
+	if err != nil {
+		return nil, err
+	}
+	n, since := 0, c.d.Clock.Now().Add(-reprintWindow)
+	for _, r := range rows {
+		if r.Kind == KindReprint && r.At.After(since) {
+			n++
+		}
+	}
+	if n < freeReprints {
+		return nil, nil
+	}
+	return reprintContent(x, n+1), nil
+}
+
+// newAddress takes the address typed twice into the evidence.
+func (c *Counter) newAddress(ctx context.Context, f found, o Order, e *Evidence) error {
+	address, err := checkEmail(o.Email, o.EmailAgain)
+	if err != nil {
+		return err
+	}
+	if c.d.Address != nil {
+		if err := c.d.Address(ctx, f.Person, address); err != nil {
+			return err
+		}
+	}
+	e.Contact = ContactStep{Email: address, EmailAgain: address, Lang: o.Lang, Consent: true}
+	e.Form.EmailMasked = maskEmail(address)
+	return nil
+}
+
+// sendAgain asks for the letter with the second halves, and tells the holder:
+// at the new address, and at the previous one when that was another.
+func (c *Counter) sendAgain(ctx context.Context, a Act, o Order) error {
+	rows, err := c.d.Acts.ByCard(ctx, a.Card)
+	if err != nil {
+		return err
+	}
+	card, err := c.d.Cards.Get(ctx, a.Card)
+	if err != nil {
+		return err
+	}
+	p, err := c.person(ctx, card.CF)
+	if err != nil {
+		return err
+	}
+	var e Evidence
+	before := ""
+	for _, r := range rows { // newest first: this act, then the one before
+		x, err := c.evidence(r)
+		if err != nil {
+			return err
+		}
+		switch {
+		case r.Protocol == a.Protocol:
+			e = x
+		case before == "" && x.Contact.Email != "":
+			before = x.Contact.Email
+		}
+	}
+	name, lang := firstName(p.Name), e.Form.Lang
+	event := Reprinted
+	if a.Kind == KindEmail {
+		event = Readdressed
+	}
+	if err := c.enqueue(ctx, MailKey(a.Protocol), KindMailCodes, a.Card, CodesMail{a.Protocol, a.Card, e.Contact.Email, name, lang}); err != nil {
+		return err
+	}
+	for n, to := range []string{e.Contact.Email, before} {
+		if to == "" || n == 1 && to == e.Contact.Email {
+			continue
+		}
+		key := KindMailNotice + "/" + string(event) + "/" + a.Protocol
+		if n == 1 {
+			key += "/before"
+		}
+		if err := c.enqueue(ctx, key, KindMailNotice, a.Card, Notice{event, a.Protocol, a.Card, to, name, a.At, lang}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// today is the day in Rome.
+func (c *Counter) today() civil.Date { return civil.Today(c.d.Clock) }

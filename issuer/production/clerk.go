@@ -1,0 +1,145 @@
+package production
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"cse.example/cse/card/cns"
+	"cse.example/cse/ground/civil"
+	"cse.example/cse/ground/journal"
+	"cse.example/cse/issuer/lifecycle"
+	"cse.example/cse/person/codicefiscale"
+	"cse.example/cse/person/registry"
+)
+
+// Clerk writes orders: of a first card, of a successor, of a card that takes
+// another's place. It needs no bureau and no key, so that a counter's act can
+// order inside its own transaction; the Plant makes what is ordered. All fields
+// are needed.
+type Clerk struct {
+	Config Config
+	Cards  lifecycle.Store
+	People People
+	Orders Orders
+	Record journal.Recorder
+	Clock  civil.Clock
+}
+
+func (p *Plant) clerk() *Clerk {
+	return &Clerk{Config: p.Config, Cards: p.Cards, People: p.People, Orders: p.Orders, Record: p.Record, Clock: p.Clock}
+}
+
+// Reissue orders the card that takes the place of old, which has ended or is
+// ending, in the act of ctx (R26, R30, R33, R36). Exactly one card follows
+// another: when a living one does already, that one is answered and nothing is
+// ordered. A person for whom no card can be made goes to the exceptions; then
+// the card answered is empty.
+func (k *Clerk) Reissue(ctx context.Context, old lifecycle.Card) (lifecycle.Card, error) {
+	cards, err := k.Cards.ByPerson(ctx, old.CF)
+	if err != nil {
+		return lifecycle.Card{}, err
+	}
+	for _, x := range cards { // the last of the chain stands for the person
+		if x.ID != old.ID && !x.State.Final() && follows(cards, x, old) {
+			return x, nil
+		}
+	}
+	who, err := k.People.Get(ctx, old.CF)
+	if err != nil {
+		return lifecycle.Card{}, fmt.Errorf("production: reissue: %w", err)
+	}
+	today := civil.Today(k.Clock)
+	if !who.AssistedOn(today) {
+		return lifecycle.Card{}, nil
+	}
+	for _, x := range cards {
+		if x.ID == old.ID {
+			old = x // as it is now
+		}
+	}
+	return k.order(ctx, who, cards, old, today)
+}
+
+// follows tells whether x came after old, however many cards lie between.
+func follows(cards []lifecycle.Card, x, old lifecycle.Card) bool {
+	for range cards {
+		if x.Replaces == old.ID {
+			return true
+		}
+		before := x.Replaces
+		if before == "" {
+			return false
+		}
+		for _, c := range cards {
+			if c.ID == before {
+				x = c
+			}
+		}
+	}
+	return false
+}
+
+// order writes one order, which follows old (zero: nothing), or the exception;
+// then the card is empty.
+func (k *Clerk) order(ctx context.Context, who registry.Person, cards []lifecycle.Card, old lifecycle.Card, today civil.Date) (lifecycle.Card, error) {
+	expires, why, err := lifecycle.ExpiryFor(lifecycle.ApplicantOf(who, cards), today, k.Config.Terms)
+	var none *lifecycle.NoExpiryError
+	if errors.As(err, &none) {
+		return lifecycle.Card{}, k.except(ctx, who.CF, none.Key, "")
+	}
+	if err != nil {
+		return lifecycle.Card{}, err
+	}
+	serial, err := k.Orders.Serials(ctx, cardSeries, 1)
+	if err != nil {
+		return lifecycle.Card{}, err
+	}
+	id, err := cns.NewCardID(k.Config.Issuer, serial, 0)
+	if err != nil {
+		return lifecycle.Card{}, fmt.Errorf("production: the series of card numbers is spent: %w", err)
+	}
+	c := lifecycle.Card{
+		ID: string(id), TEAM: id.TEAM(), CF: who.CF, Model: k.model(who.CF, serial, today), State: lifecycle.Ordered,
+		Issued: today, Expires: expires, ExpiryReason: why, OrderedAt: k.Clock.Now().UTC(),
+	}
+	if err := k.follow(ctx, &c, old); err != nil {
+		return c, err
+	}
+	if c, err = k.Cards.Put(ctx, c); err != nil {
+		return c, err
+	}
+	if err := k.Orders.DropException(ctx, who.CF); err != nil {
+		return c, err
+	}
+	return c, k.note(ctx, c, why)
+}
+
+// follow ties the new card to old, if nothing followed that yet.
+func (k *Clerk) follow(ctx context.Context, c *lifecycle.Card, old lifecycle.Card) error {
+	if old.ID == "" || old.ReplacedBy != "" {
+		return nil
+	}
+	c.Replaces, old.ReplacedBy = old.ID, c.ID
+	_, err := k.Cards.Put(ctx, old)
+	return err
+}
+
+func (k *Clerk) model(cf codicefiscale.Code, serial uint64, today civil.Date) lifecycle.Model {
+	every := k.Config.ChiplessEvery
+	chipless := k.Config.ChiplessFor[cf] || every > 0 && serial%every == 0
+	if chipless && !today.Before(chiplessFrom) {
+		return lifecycle.TS
+	}
+	return lifecycle.TSCNS
+}
+
+func (k *Clerk) except(ctx context.Context, cf codicefiscale.Code, reason, field string) error {
+	return k.Orders.PutException(ctx, Exception{CF: cf, Reason: reason, Field: field, Since: k.Clock.Now().UTC()})
+}
+
+func (k *Clerk) note(ctx context.Context, c lifecycle.Card, why string) error {
+	return k.Record(ctx, journal.Entry{
+		Act: "card.ordered", Actor: actor, Card: c.ID, Person: string(c.CF), Detail: map[string]string{"model": string(c.Model), "expiry": why},
+	})
+}

@@ -1,0 +1,72 @@
+package portaltest
+
+import (
+	"context"
+	"net/http"
+
+	"cse.example/cse/ground/words"
+	"cse.example/cse/issuer/counter"
+	"cse.example/cse/issuer/lifecycle"
+	"cse.example/cse/issuer/staff"
+)
+
+// token is what every form of the stage carries.
+const token = "00112233445566778899aabbccddeeff"
+
+func (d *desk) NewRequest() (string, error) { return token, nil }
+
+// Do refuses what the form shows best; everything else is done.
+func (d *desk) Do(ctx context.Context, op staff.Operator, kind counter.ActKind, o counter.Order) (counter.Act, error) {
+	switch {
+	case kind == counter.KindLoss && o.Report.Authority == "":
+		return counter.Act{}, words.Refuse("CSE-430").At("denuncia_autorita")
+	case kind == counter.KindChipFault && o.Lights == nil:
+		return counter.Act{}, words.Refuse("CSE-436")
+	case kind == counter.KindCorrection:
+		return counter.Act{}, words.Refuse("CSE-125")
+	}
+	return d.Act(ctx, op, "2026/0000004")
+}
+
+// Offers shows some acts that may be done here and one that may not.
+func (d *desk) Offers(_ staff.Operator, card lifecycle.Card, _ string) []counter.Offer {
+	if card.State.Final() {
+		return []counter.Offer{{Kind: counter.KindWithdrawal}, {Kind: counter.KindReferral}}
+	}
+	return []counter.Offer{
+		{Kind: counter.KindReprint},
+		{Kind: counter.KindEmail},
+		{Kind: counter.KindSuspend},
+		{Kind: counter.KindRevoke},
+		{Kind: counter.KindLoss},
+		{Kind: counter.KindNotReceived, Refusal: words.Refuse("CSE-124")},
+		{Kind: counter.KindReferral},
+	}
+}
+
+// deskStates are the acts of one form: empty, with errors, done.
+func (s *Stage) deskStates() []State {
+	card := "/sportello/tessera/" + s.Cards["active"].ID
+	doc := []string{
+		"richiesta", token, "presente", "titolare", "documento_tipo", "CI", "documento_numero", "AX1234567", "documento_ente", "Comune",
+		"documento_rilascio", "05/03/2022", "documento_scadenza", "05/03/2032", "lingua", "it",
+	}
+	var out []State
+	for word := range map[string]bool{
+		"ristampa": true, "email": true, "sospendi": true, "riattiva": true, "revoca": true, "smarrimento": true, "non-ricevuta": true,
+		"chip-guasto": true, "correzione": true, "dove-andare": true, "ritiro": true,
+	} {
+		out = append(out, State{Name: "atto-" + word, Host: "portal", Path: card + "/" + word, Who: "password", Status: http.StatusOK})
+	}
+	return append(
+		out,
+		State{Name: "atto-sospendi-vuoto", Host: "portal", Path: card + "/sospendi", Who: "password", Form: form("richiesta", token), Status: 422, Fault: "CSE-361"},
+		State{Name: "atto-smarrimento-senza-denuncia", Host: "portal", Path: card + "/smarrimento", Who: "password", Form: form(doc...), Status: 422, Fault: "CSE-430"},
+		State{Name: "atto-chip-senza-diagnosi", Host: "portal", Path: card + "/chip-guasto", Who: "password", Form: form(doc...), Status: 422, Fault: "CSE-436"},
+		State{Name: "atto-correzione-altrove", Host: "portal", Path: card + "/correzione", Who: "password", Form: form(doc...), Status: 422, Fault: "CSE-125"},
+		State{Name: "atto-sospendi-fatto", Host: "portal", Path: card + "/sospendi", Who: "password", Form: form(doc...), Status: 200, Follow: true},
+		State{Name: "atto-pratica", Host: "portal", Path: "/sportello/pratica/2026/0000004", Who: "password", Status: 200},
+		State{Name: "atto-pratica-chiusa", Host: "portal", Path: "/sportello/pratica/2026/0000005", Who: "password", Status: 200},
+		State{Name: "atto-ignoto", Host: "portal", Path: card + "/volare", Who: "password", Status: 404, Fault: "CSE-002"},
+	)
+}
