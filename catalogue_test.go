@@ -20,7 +20,6 @@ import (
 
 // notYet are codes that wait for the act that will give them.
 var notYet = map[string]string{
-	"CSE-121": "activation by delegate comes with the counters' further acts",
 	"CSE-305": "only the holder's workstation can compare the clocks; its diagnosis comes later",
 }
 

@@ -168,6 +168,18 @@ func typed(d counter.Draft) url.Values {
 		"documento_ente": {doc.Issuer}, "documento_rilascio": {doc.Issued.Italian()}, "documento_scadenza": {doc.Expires.Italian()},
 		"email": {d.Contact.Email}, "email_ripetuta": {d.Contact.EmailAgain}, "lingua": {string(d.Contact.Lang)},
 	}
+	if r := d.Identity.Representative; r != nil {
+		for name, text := range map[string]string{
+			"rappresentante_cognome": r.Surname, "rappresentante_nome": r.Name, "rappresentante_cf": string(r.CF), "rappresentante_tessera": r.Card, "senza_tessera": r.NoCard,
+		} {
+			v.Set(name, text)
+		}
+		for name, on := range map[string]bool{"autocertificazione": r.Declared, "salute": r.Health, "delega": r.Delegation, "copia": r.Copy} {
+			if on {
+				v.Set(name, "si")
+			}
+		}
+	}
 	if d.Identity.Present == "" {
 		v.Set("presente", string(counter.PresentHolder))
 	}
@@ -246,6 +258,7 @@ func (c *call) date(name string, faults *[]*words.Fault) civil.Date {
 
 func (c *call) identify(id string, version int64) (string, []*words.Fault, error) {
 	s, faults := c.identity()
+	s.Representative, faults = c.representative(s.Present, faults)
 	if len(faults) > 0 {
 		return "", faults, nil
 	}

@@ -173,18 +173,24 @@ func (c *call) identity() (counter.IdentityStep, []*words.Fault) {
 	}}, faults
 }
 
-// representative reads the parent or guardian when it is one who stands there.
+// representative reads who stands there for the holder, when somebody does.
 func (c *call) representative(who counter.Present, faults []*words.Fault) (*counter.Representative, []*words.Fault) {
-	if who != counter.PresentParent && who != counter.PresentGuardian {
+	if who == counter.PresentHolder || who == "" {
 		return nil, faults
+	}
+	r := &counter.Representative{
+		Surname: strings.ToUpper(c.value("rappresentante_cognome")), Name: strings.ToUpper(c.value("rappresentante_nome")),
+		Card: compact(c.value("rappresentante_tessera")), NoCard: c.value("senza_tessera"), Declared: c.value("autocertificazione") != "",
+		Health: c.value("salute") != "", Delegation: c.value("delega") != "", Copy: c.value("copia") != "",
 	}
 	text := strings.ToUpper(compact(c.value("rappresentante_cf")))
 	if text == "" {
-		return nil, faults // the room says which field is missing
+		return r, faults // the room says which field is missing
 	}
 	cf, err := codicefiscale.Parse(text)
 	if f := words.FaultOf(err); f != nil {
-		return nil, append(faults, at(f, "rappresentante_cf"))
+		return r, append(faults, at(f, "rappresentante_cf"))
 	}
-	return &counter.Representative{CF: cf}, faults
+	r.CF = cf
+	return r, faults
 }

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"cse.example/cse/issuer/counter"
 	"cse.example/cse/issuer/staff"
 
 	"go.yaml.in/yaml/v3"
@@ -49,9 +50,19 @@ type Config struct {
 	Web      Web      `yaml:"web"`
 	Maintain Maintain `yaml:"maintenance"`
 
+	Minors    Minors          `yaml:"minors"`
 	Counters  []staff.Office  `yaml:"counters"`
 	Operators []staff.Account `yaml:"operators"`
-	Services  []Service       `yaml:"services"`
+	// PharmacyAlso are the acts that pharmacies taking part may do besides: activate-represented,
+	// reprint, correct-email.
+	PharmacyAlso []staff.Action `yaml:"pharmacy_also"`
+	Services     []Service      `yaml:"services"`
+}
+
+// Minors is what happens when the holder of a card comes of age.
+type Minors struct {
+	// At18 is notify (both are told) or hold (the CNS waits for new codes, too).
+	At18 string `yaml:"at18"`
 }
 
 // Public addresses, without a final slash.
@@ -164,9 +175,10 @@ func defaults() Config {
 			CA: "secrets/ca.passphrase", Queue: "secrets/queue.passphrase", Web: "secrets/web.passphrase",
 			First: "secrets/first-half.passphrase", Second: "secrets/second-half.passphrase",
 		},
-		Mail:  Mail{Server: "127.0.0.1:2525", From: "tessera@cse.localhost", ResendSeconds: 60},
-		Login: Login{ACR: "https://www.spid.gov.it/SpidL3"},
-		Issue: Issue{PermitRenewalMonths: 6, CRLHours: 6, ATR: "neutral", BureauFile: "bureau.json", Exchange: "exchange", PolicyText: policyText, Codes: codes.DefaultPolicy()},
+		Mail:   Mail{Server: "127.0.0.1:2525", From: "tessera@cse.localhost", ResendSeconds: 60},
+		Minors: Minors{At18: string(counter.MajorityNotify)},
+		Login:  Login{ACR: "https://www.spid.gov.it/SpidL3"},
+		Issue:  Issue{PermitRenewalMonths: 6, CRLHours: 6, ATR: "neutral", BureauFile: "bureau.json", Exchange: "exchange", PolicyText: policyText, Codes: codes.DefaultPolicy()},
 	}
 }
 
@@ -192,7 +204,7 @@ func LoadConfig(file string, env []string) (Config, error) {
 	if err := c.check(); err != nil {
 		return c, err
 	}
-	if _, err := staff.NewDirectory(staff.Config{Offices: c.Counters, Operators: c.Operators}); err != nil {
+	if _, err := staff.NewDirectory(staff.Config{Offices: c.Counters, Operators: c.Operators, PharmacyAlso: c.PharmacyAlso}); err != nil {
 		return c, words.Refuse("CSE-381", file, err.Error())
 	}
 	return c, nil
@@ -316,6 +328,9 @@ func (c *Config) check() error {
 	}
 	if host, _, err := net.SplitHostPort(c.Mail.Server); err == nil && !c.Mail.StartTLS && !thisMachine(host) {
 		bad("mail.starttls", "true", c.Mail.StartTLS)
+	}
+	if c.Minors.At18 != string(counter.MajorityNotify) && c.Minors.At18 != string(counter.MajorityHold) {
+		bad("minors.at18", "notify | hold", c.Minors.At18)
 	}
 	if c.Mail.ResendSeconds < 1 || c.Mail.ResendSeconds > 86400 {
 		bad("mail.resend_seconds", "1…86400", c.Mail.ResendSeconds)

@@ -79,7 +79,15 @@ func (p *Platform) paperOf(ctx context.Context, k counter.PaperKind, f counter.F
 		return p.codesForm(ctx, f)
 	case counter.PaperRequest:
 		m, err := p.counter.Module(ctx, f)
-		return moduleOf(m), err
+		if err != nil {
+			return nil, err
+		}
+		a := moduleOf(m)
+		if f.Representative != nil {
+			a.Quality = words.Say(f.Lang, "counter.present."+string(f.Present))
+			a.Declarant, err = p.declarant(ctx, *f.Representative)
+		}
+		return a, err
 	}
 	return p.receiptOf(ctx, k, f)
 }

@@ -28,6 +28,14 @@ func (p *Platform) receiptOf(ctx context.Context, k counter.PaperKind, f counter
 		return paper.Referral{
 			Protocol: f.Protocol, Day: civil.DayOf(f.At), Office: f.OfficeName, Holder: holder, To: say("paper.receipt.ade"),
 		}, nil
+	case counter.PaperDeclaration:
+		r := paper.Receipt{
+			Protocol: f.Protocol, At: f.At, Title: say("paper.declaration.title"), Copy: f.Copy, Office: f.OfficeName, Operator: f.OperatorName,
+			Holder: holder, CardID: f.Card, Shown: shownOf(f), Signed: true, Quality: say("counter.present." + string(f.Present)),
+			Effects: []string{say("paper.declaration.1"), say("paper.declaration.2"), say("paper.declaration.3")},
+		}
+		r.Declarant, err = p.declarant(ctx, *f.Representative)
+		return r, err
 	case counter.PaperReceipt:
 		r := paper.Receipt{
 			Protocol: f.Protocol, At: f.At, Title: say("paper.receipt.title." + string(f.Kind)), Copy: f.Copy,
@@ -35,12 +43,7 @@ func (p *Platform) receiptOf(ctx context.Context, k counter.PaperKind, f counter
 			Facts: []string{
 				say("paper.receipt.report"), reportText(f.Report), say("paper.receipt.asked"), f.Text,
 			},
-			Effects: p.effects(f),
-		}
-		if f.Document.Number != "" {
-			r.Shown = paper.Document{
-				Kind: say("counter.document." + string(f.Document.Kind)), Number: f.Document.Number, Issuer: f.Document.Issuer, Expires: f.Document.Expires,
-			}
+			Effects: p.effects(f), Shown: shownOf(f),
 		}
 		if f.Representative != nil {
 			if r.Declarant, err = p.declarant(ctx, *f.Representative); err != nil {
@@ -69,6 +72,16 @@ func (p *Platform) effects(f counter.Form) []string {
 		out = append(out, say("paper.receipt.nonext"))
 	}
 	return out
+}
+
+// shownOf is the document that was shown, empty for none.
+func shownOf(f counter.Form) paper.Document {
+	if f.Document.Number == "" {
+		return paper.Document{}
+	}
+	return paper.Document{
+		Kind: words.Say(f.Lang, "counter.document."+string(f.Document.Kind)), Number: f.Document.Number, Issuer: f.Document.Issuer, Expires: f.Document.Expires,
+	}
 }
 
 func reportText(r counter.Report) string {

@@ -11,6 +11,7 @@ import (
 	"cse.example/cse/ground/civil"
 	"cse.example/cse/ground/journal"
 	"cse.example/cse/ground/words"
+	"cse.example/cse/issuer/counter"
 	"cse.example/cse/issuer/production"
 )
 
@@ -40,6 +41,9 @@ func (p *Platform) night(ctx context.Context) (Night, error) {
 	swept, err := p.counter.Sweep(ctx)
 	n.Ended += swept
 	if err != nil {
+		return n, err
+	}
+	if _, err := p.counter.ComeOfAge(ctx, counter.AtMajority(p.Config.Minors.At18)); err != nil {
 		return n, err
 	}
 	if _, err := os.Stat(p.Config.under(p.Config.Issue.BureauFile)); errors.Is(err, fs.ErrNotExist) {

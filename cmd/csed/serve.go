@@ -290,7 +290,7 @@ func (p *Platform) openIssuer(context.Context, Options) error {
 	if p.cips, err = codes.LoadCIPs(p.Config.under("keys"), wrap, p.db.Codes()); err != nil {
 		return err
 	}
-	p.directory, err = staff.NewDirectory(staff.Config{Offices: p.Config.Counters, Operators: p.Config.Operators})
+	p.directory, err = staff.NewDirectory(staff.Config{Offices: p.Config.Counters, Operators: p.Config.Operators, PharmacyAlso: p.Config.PharmacyAlso})
 	if err != nil {
 		return errors.Join(errUsage, err)
 	}
@@ -303,7 +303,7 @@ func (p *Platform) openIssuer(context.Context, Options) error {
 	}
 	p.counter, err = counter.New(counter.Deps{
 		Directory: p.directory, People: p.db.People(), Cards: p.db.Cards(), Codes: p.cips, Certificates: certificates{p},
-		Drafts: p.db.Drafts(), Acts: p.db.Acts(), Tries: p.db.Tries(), Seal: desk, Clock: p.Clock, Rand: rand.Reader,
+		Drafts: p.db.Drafts(), Acts: p.db.Acts(), Links: p.db.Links(), Tries: p.db.Tries(), Seal: desk, Clock: p.Clock, Rand: rand.Reader,
 		Atomically: p.db.Atomically, Enqueue: p.queue.Enqueue, DropPrint: p.dropPrint, Record: p.trail.Record,
 		Reissue: p.clerk().Reissue,
 	})

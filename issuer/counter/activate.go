@@ -45,12 +45,20 @@ func (c *Counter) activate(ctx context.Context, op staff.Operator, d Draft) (Act
 	if err != nil {
 		return Act{}, err
 	}
-	if err := c.checkIdentity(f, d.Identity); err != nil {
+	if err := c.who(ctx, op, f, d.Identity); err != nil {
 		return Act{}, err
 	}
 	contact, err := checkContact(d.Contact)
 	if err != nil {
 		return Act{}, err
+	}
+	if err := c.notTheDelegates(ctx, d.Identity, contact.Email); err != nil {
+		return Act{}, err
+	}
+	if c.d.Address != nil {
+		if err := c.d.Address(ctx, f.Person, contact.Email); err != nil {
+			return Act{}, err
+		}
 	}
 	now := c.d.Clock.Now()
 	card, err := lifecycle.Move(f.Card, lifecycle.Activate, "", now)
@@ -70,14 +78,33 @@ func (c *Counter) activate(ctx context.Context, op staff.Operator, d Draft) (Act
 	f.Card = card
 	e := Evidence{Identity: d.Identity, Contact: contact, Form: form(number, now, op, f, d.Identity, contact)}
 	e.Form.Kind, e.Form.Papers = KindActivation, []PaperKind{PaperCodes, PaperRequest}
+	if p := d.Identity.Present; p == PresentParent || p == PresentGuardian {
+		e.Form.Papers = append(e.Form.Papers, PaperDeclaration)
+	}
 	a, err := c.keep(ctx, op, d.ID, f, e, journal.Entry{
-		Act: "card.activated", Detail: map[string]string{"document": string(d.Identity.Document.Kind), "present": string(d.Identity.Present)},
+		Act: "card.activated", Detail: activationDetail(d.Identity),
 	})
 	if err != nil {
+		return a, err
+	}
+	if err := c.link(ctx, f, e); err != nil {
 		return a, err
 	}
 	if err := c.mailActivation(ctx, f, e); err != nil {
 		return a, err
 	}
 	return a, c.d.Drafts.Delete(ctx, d.ID)
+}
+
+// activationDetail is what the journal keeps of who stood there. The holder is
+// identified in person only when it was he (R96).
+func activationDetail(s IdentityStep) map[string]string {
+	d := map[string]string{"document": string(s.Document.Kind), "present": string(s.Present), "holder_identified": "no"}
+	if s.Present == PresentHolder {
+		d["holder_identified"] = "yes"
+	}
+	if r := s.Representative; r != nil && r.Card == "" && r.NoCard != "" {
+		d["without_card"] = "yes" // the reason is in the sealed evidence
+	}
+	return d
 }

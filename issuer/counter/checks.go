@@ -29,8 +29,17 @@ func (c *Counter) checkCard(ctx context.Context, op staff.Operator, s CardStep) 
 	if op.CF.Base() == f.Person.CF.Base() {
 		return f, words.Refuse("CSE-140")
 	}
-	if err := c.d.Directory.Allowed(op, staff.ActivateAdult, f.Person.ASL); err != nil {
+	action := staff.ActivateAdult
+	if needsSomebody(f.Person, civil.Today(c.d.Clock)) {
+		action = staff.ActivateRepresented
+	}
+	if err := c.d.Directory.Allowed(op, action, f.Person.ASL); err != nil {
 		return f, err
+	}
+	for _, g := range f.Person.Guardians {
+		if g.CF.Base() == op.CF.Base() {
+			return f, words.Refuse("CSE-140")
+		}
 	}
 	today := civil.Today(c.d.Clock)
 	if err := activatable(f, today); err != nil {
@@ -156,14 +165,12 @@ func superseded(f found) (civil.Date, bool) {
 	return civil.Date{}, false
 }
 
-// checkIdentity is step 2: for now the holder alone, adult and not under
-// guardianship; parents, guardians and delegates are the next piece of work.
+// checkIdentity is the holder himself: adult, not under guardianship, with a
+// document that is good today.
 func (c *Counter) checkIdentity(f found, s IdentityStep) error {
 	today := civil.Today(c.d.Clock)
 	switch s.Present {
 	case PresentHolder:
-	case PresentParent, PresentGuardian, PresentDelegate:
-		return words.Refuse("CSE-129").At("presente")
 	default:
 		return words.Refuse("CSE-148").At("presente")
 	}
@@ -199,14 +206,4 @@ func (c *Counter) checkRepresentative(ctx context.Context, op staff.Operator, f 
 		return words.Refuse("CSE-447").At("rappresentante_cf")
 	}
 	return s.Document.check(today)
-}
-
-// represents tells whether rep has the title for the holder on day today.
-func (c *Counter) represents(_ context.Context, f found, rep codicefiscale.Code, today civil.Date) (bool, error) {
-	for _, g := range f.Person.GuardiansOn(today) {
-		if g.CF.Base() == rep.Base() {
-			return true, nil
-		}
-	}
-	return false, nil
 }

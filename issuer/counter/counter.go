@@ -6,8 +6,11 @@
 // each request. An activation (R59, R61, R73-R75) is filled in four steps kept
 // as a sealed draft on the server and becomes one act: card active, certificate
 // active, codes form and codes mail asked for, journal written, all or nothing,
-// and once only however often the button is pressed. A holder may revoke with
-// the CIP alone (R84): wrong tries slow down by card and by source.
+// and once only however often the button is pressed. A minor or ward is
+// activated for by a parent or guardian, an ill adult by a delegate
+// (represent.go). Other acts are one form each (deskacts.go, reprint.go). A
+// holder may suspend and revoke with the CIP alone (R84): wrong tries slow down
+// by card and by source.
 //
 // It refuses, each with its own CSE code: a counter or operator that may not;
 // an expired or unfit document, the TS as a document (R40); a card of somebody
@@ -70,6 +73,7 @@ type Deps struct {
 	Certificates Certificates
 	Drafts       Drafts
 	Acts         Acts
+	Links        Links
 	Tries        throttle.Tries
 	Seal         AEAD
 	Clock        civil.Clock
@@ -111,6 +115,7 @@ func New(d Deps) (*Counter, error) {
 		{d.Certificates == nil, "Certificates"},
 		{d.Drafts == nil, "Drafts"},
 		{d.Acts == nil, "Acts"},
+		{d.Links == nil, "Links"},
 		{d.Tries == nil, "Tries"},
 		{d.Seal == nil, "Seal"},
 		{d.Clock == nil, "Clock"},

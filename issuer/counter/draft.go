@@ -29,7 +29,7 @@ type CardStep struct {
 // Present is who stands at the counter.
 type Present string
 
-// Who may stand there. Only the holder can be served for now.
+// Who may stand there.
 const (
 	PresentHolder   Present = "titolare"
 	PresentParent   Present = "genitore"
@@ -43,14 +43,6 @@ type IdentityStep struct {
 	Document Document `json:"document"`
 	// Representative is the parent, guardian or delegate when it is one.
 	Representative *Representative `json:"representative,omitempty"`
-}
-
-// Representative is who stands at the counter for somebody else; the document
-// of the step is his.
-type Representative struct {
-	CF      codicefiscale.Code `json:"cf"`
-	Surname string             `json:"surname"`
-	Name    string             `json:"name"`
 }
 
 // ContactStep is step 3.
@@ -119,7 +111,7 @@ func (c *Counter) Identify(ctx context.Context, op staff.Operator, id string, ve
 	if err != nil {
 		return d, err
 	}
-	if err := c.checkIdentity(p, s); err != nil {
+	if err := c.who(ctx, op, p, s); err != nil {
 		return d, err
 	}
 	d.Identity, d.Done = s, max(d.Done, 2)
@@ -136,6 +128,9 @@ func (c *Counter) Contacts(ctx context.Context, op staff.Operator, id string, ve
 		return d, words.Refuse("CSE-148")
 	}
 	if s, err = checkContact(s); err != nil {
+		return d, err
+	}
+	if err := c.notTheDelegates(ctx, d.Identity, s.Email); err != nil {
 		return d, err
 	}
 	d.Contact, d.Done = s, 3

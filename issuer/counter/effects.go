@@ -93,6 +93,9 @@ const (
 	Reprinted   Event = "reprinted"
 	Readdressed Event = "readdressed"
 	WrongCIP    Event = "wrong-cip"
+	RightsEnded Event = "rights-ended" // to whoever stood for the holder
+	OfAge       Event = "of-age"       // to the holder: choose your own codes
+	ByDelegate  Event = "by-delegate"  // to the contacts known before
 )
 
 // Notice is a mail without any code.
@@ -137,9 +140,34 @@ func firstName(names string) string {
 	return strings.ToUpper(string(r[:1])) + string(r[1:])
 }
 
+// tellKnown tells the holder's known address that a delegate activated his card
+// (R98), when that is another than the one on the delegation.
+func (c *Counter) tellKnown(ctx context.Context, f found, e Evidence) error {
+	to := f.Person.Email
+	if e.Identity.Present != PresentDelegate || !validEmail(to) || sameAddress(to, e.Contact.Email) {
+		return nil
+	}
+	number := e.Form.Protocol
+	return c.enqueue(ctx, KindMailNotice+"/"+string(ByDelegate)+"/"+number, KindMailNotice, f.Card.ID, Notice{
+		Event: ByDelegate, Protocol: number, Card: f.Card.ID, To: to, FirstName: firstName(f.Person.Name), At: e.Form.At, Lang: e.Contact.Lang,
+	})
+}
+
+// sameAddress compares as mail servers do, and a little more widely: case never
+// tells two people apart.
+func sameAddress(a, b string) bool {
+	return strings.EqualFold(strings.TrimSpace(a), strings.TrimSpace(b))
+}
+
 // mailActivation asks for the second halves and the notice.
 func (c *Counter) mailActivation(ctx context.Context, f found, e Evidence) error {
 	name := firstName(f.Person.Name)
+	if err := c.tellKnown(ctx, f, e); err != nil {
+		return err
+	}
+	if e.Identity.Present == PresentParent || e.Identity.Present == PresentGuardian {
+		name = firstName(e.Identity.Representative.Name)
+	}
 	number, lang := e.Form.Protocol, e.Contact.Lang
 	for _, x := range []struct {
 		key, kind string

@@ -277,18 +277,18 @@ func (c *Counter) tell(ctx context.Context, e Event, r Receipt, lang words.Lang)
 
 // address is what the holder told at the last act that took an address, and his language.
 func (c *Counter) address(ctx context.Context, card lifecycle.Card) (string, words.Lang, error) {
-	rows, err := c.d.Acts.ByCard(ctx, card.ID)
-	if err != nil {
+	e, ok, err := c.given(ctx, card.ID)
+	if err != nil || !ok {
 		return "", words.Italian, err
 	}
-	for _, r := range rows {
-		e, err := c.evidence(r)
-		if err != nil {
+	if p := e.Identity.Present; p == PresentParent || p == PresentGuardian {
+		who, err := c.d.People.Get(ctx, card.CF)
+		if err != nil && !errors.Is(err, registry.ErrUnknown) {
 			return "", words.Italian, err
 		}
-		if e.Contact.Email != "" {
-			return e.Contact.Email, e.Contact.Lang, nil
+		if err == nil && !needsSomebody(who, c.today()) {
+			return "", e.Contact.Lang, nil // of age: the representative is told nothing any more
 		}
 	}
-	return "", words.Italian, nil
+	return e.Contact.Email, e.Contact.Lang, nil
 }

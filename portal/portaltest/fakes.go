@@ -211,8 +211,11 @@ func (d *desk) Draft(_ context.Context, _ staff.Operator, id string) (counter.Dr
 }
 
 func (d *desk) Identify(_ context.Context, _ staff.Operator, id string, version int64, s counter.IdentityStep) (counter.Draft, error) {
-	if s.Present != counter.PresentHolder {
-		return counter.Draft{}, words.Refuse("CSE-129").At("presente")
+	switch s.Present {
+	case counter.PresentParent, counter.PresentGuardian:
+		return counter.Draft{}, words.Refuse("CSE-410").At("rappresentante_tessera")
+	case counter.PresentDelegate:
+		return counter.Draft{}, words.Refuse("CSE-121").At("salute")
 	}
 	if s.Document.Expires.Year < 2026 {
 		return counter.Draft{}, words.Refuse("CSE-110", s.Document.Expires.Italian()).At("documento_scadenza")

@@ -63,3 +63,20 @@ ON CONFLICT (account) DO UPDATE SET step = excluded.step WHERE counter_totp.step
 
 -- name: DeleteOldTries :execrows
 DELETE FROM counter_tries WHERE last_at < $1;
+
+-- name: AddLink :exec
+INSERT INTO counter_link (holder, representative, kind, since, protocol, ended_at) VALUES ($1, $2, $3, $4, $5, 0)
+ON CONFLICT (holder, representative, kind) DO UPDATE SET since = excluded.since, protocol = excluded.protocol, ended_at = 0
+WHERE counter_link.ended_at > 0;
+
+-- name: ListLinks :many
+SELECT * FROM counter_link WHERE holder = $1 ORDER BY since, representative;
+
+-- name: ListWards :many
+SELECT * FROM counter_link WHERE representative = $1 ORDER BY since, holder;
+
+-- name: ListOpenLinks :many
+SELECT * FROM counter_link WHERE ended_at = 0 AND holder > $1 ORDER BY holder, representative LIMIT $2;
+
+-- name: EndLink :exec
+UPDATE counter_link SET ended_at = $4 WHERE holder = $1 AND representative = $2 AND kind = $3 AND ended_at = 0;

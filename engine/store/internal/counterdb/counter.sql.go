@@ -9,6 +9,31 @@ import (
 	"context"
 )
 
+const addLink = `-- name: AddLink :exec
+INSERT INTO counter_link (holder, representative, kind, since, protocol, ended_at) VALUES ($1, $2, $3, $4, $5, 0)
+ON CONFLICT (holder, representative, kind) DO UPDATE SET since = excluded.since, protocol = excluded.protocol, ended_at = 0
+WHERE counter_link.ended_at > 0
+`
+
+type AddLinkParams struct {
+	Holder         string
+	Representative string
+	Kind           string
+	Since          int64
+	Protocol       string
+}
+
+func (q *Queries) AddLink(ctx context.Context, arg AddLinkParams) error {
+	_, err := q.db.ExecContext(ctx, addLink,
+		arg.Holder,
+		arg.Representative,
+		arg.Kind,
+		arg.Since,
+		arg.Protocol,
+	)
+	return err
+}
+
 const deleteDraft = `-- name: DeleteDraft :execrows
 DELETE FROM counter_draft WHERE id = $1
 `
@@ -51,6 +76,27 @@ DELETE FROM counter_tries WHERE subject = $1
 
 func (q *Queries) DeleteTries(ctx context.Context, subject string) error {
 	_, err := q.db.ExecContext(ctx, deleteTries, subject)
+	return err
+}
+
+const endLink = `-- name: EndLink :exec
+UPDATE counter_link SET ended_at = $4 WHERE holder = $1 AND representative = $2 AND kind = $3 AND ended_at = 0
+`
+
+type EndLinkParams struct {
+	Holder         string
+	Representative string
+	Kind           string
+	EndedAt        int64
+}
+
+func (q *Queries) EndLink(ctx context.Context, arg EndLinkParams) error {
+	_, err := q.db.ExecContext(ctx, endLink,
+		arg.Holder,
+		arg.Representative,
+		arg.Kind,
+		arg.EndedAt,
+	)
 	return err
 }
 
@@ -279,6 +325,40 @@ func (q *Queries) ListActsByCard(ctx context.Context, card string) ([]CounterAct
 	return items, nil
 }
 
+const listLinks = `-- name: ListLinks :many
+SELECT holder, representative, kind, since, protocol, ended_at FROM counter_link WHERE holder = $1 ORDER BY since, representative
+`
+
+func (q *Queries) ListLinks(ctx context.Context, holder string) ([]CounterLink, error) {
+	rows, err := q.db.QueryContext(ctx, listLinks, holder)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []CounterLink
+	for rows.Next() {
+		var i CounterLink
+		if err := rows.Scan(
+			&i.Holder,
+			&i.Representative,
+			&i.Kind,
+			&i.Since,
+			&i.Protocol,
+			&i.EndedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const listOpenActs = `-- name: ListOpenActs :many
 SELECT protocol, kind, request, card, operator, office, at, printed_at, handed_at, body FROM counter_act WHERE office = $1 AND handed_at = 0 ORDER BY at, protocol LIMIT $2
 `
@@ -308,6 +388,79 @@ func (q *Queries) ListOpenActs(ctx context.Context, arg ListOpenActsParams) ([]C
 			&i.PrintedAt,
 			&i.HandedAt,
 			&i.Body,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const listOpenLinks = `-- name: ListOpenLinks :many
+SELECT holder, representative, kind, since, protocol, ended_at FROM counter_link WHERE ended_at = 0 AND holder > $1 ORDER BY holder, representative LIMIT $2
+`
+
+type ListOpenLinksParams struct {
+	Holder string
+	Limit  int32
+}
+
+func (q *Queries) ListOpenLinks(ctx context.Context, arg ListOpenLinksParams) ([]CounterLink, error) {
+	rows, err := q.db.QueryContext(ctx, listOpenLinks, arg.Holder, arg.Limit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []CounterLink
+	for rows.Next() {
+		var i CounterLink
+		if err := rows.Scan(
+			&i.Holder,
+			&i.Representative,
+			&i.Kind,
+			&i.Since,
+			&i.Protocol,
+			&i.EndedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const listWards = `-- name: ListWards :many
+SELECT holder, representative, kind, since, protocol, ended_at FROM counter_link WHERE representative = $1 ORDER BY since, holder
+`
+
+func (q *Queries) ListWards(ctx context.Context, representative string) ([]CounterLink, error) {
+	rows, err := q.db.QueryContext(ctx, listWards, representative)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []CounterLink
+	for rows.Next() {
+		var i CounterLink
+		if err := rows.Scan(
+			&i.Holder,
+			&i.Representative,
+			&i.Kind,
+			&i.Since,
+			&i.Protocol,
+			&i.EndedAt,
 		); err != nil {
 			return nil, err
 		}

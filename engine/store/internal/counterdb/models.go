@@ -26,6 +26,15 @@ type CounterDraft struct {
 	TouchedAt int64
 }
 
+type CounterLink struct {
+	Holder         string
+	Representative string
+	Kind           string
+	Since          int64
+	Protocol       string
+	EndedAt        int64
+}
+
 type CounterTry struct {
 	Subject  string
 	Failures int64

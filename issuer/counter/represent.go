@@ -1,0 +1,318 @@
+package counter
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"cse.example/cse/ground/civil"
+	"cse.example/cse/ground/words"
+	"cse.example/cse/issuer/lifecycle"
+	"cse.example/cse/issuer/staff"
+	"cse.example/cse/person/codicefiscale"
+	"cse.example/cse/person/registry"
+)
+
+// PaperDeclaration is the self-declaration of a parent or guardian, filled in,
+// to be signed (art. 46-47 DPR 445/2000).
+const PaperDeclaration PaperKind = "self-declaration"
+
+// Representative is who stands at the counter for somebody else; the document
+// of the step is his.
+type Representative struct {
+	CF      codicefiscale.Code `json:"cf"`
+	Surname string             `json:"surname"`
+	Name    string             `json:"name"`
+	// Card is his own card's number, or NoCard why he has none (a foreign parent
+	// without TS); for a parent or guardian.
+	Card   string `json:"card,omitempty"`
+	NoCard string `json:"no_card,omitempty"`
+	// Declared: he signed the self-declaration (R69).
+	Declared bool `json:"declared,omitempty"`
+	// Of a delegate (R95-R100): the impediment is of health (a tick, never which),
+	// the delegation is signed and stays here, the copy of the holder's document.
+	Health     bool `json:"health,omitempty"`
+	Delegation bool `json:"delegation,omitempty"`
+	Copy       bool `json:"copy,omitempty"`
+}
+
+// Link is a title that was declared at a counter: from then on its owner stands
+// for the holder, for as long as the holder needs it.
+type Link struct {
+	Holder, Representative codicefiscale.Code
+	Kind                   Present
+	Since                  time.Time
+	Protocol               string
+	// EndedAt is when its end was told to both; the right ended before, by date.
+	EndedAt time.Time
+}
+
+// Links keeps titles. Writes happen inside an act.
+type Links interface {
+	// AddLink keeps a title; the same one again changes nothing.
+	AddLink(ctx context.Context, l Link) error
+	LinksOf(ctx context.Context, holder codicefiscale.Code) ([]Link, error)
+	// WardsOf lists those for whom somebody stands.
+	WardsOf(ctx context.Context, representative codicefiscale.Code) ([]Link, error)
+	// OpenLinks lists titles whose end was not told yet, by holder, after one.
+	OpenLinks(ctx context.Context, after codicefiscale.Code, limit int) ([]Link, error)
+	EndLink(ctx context.Context, l Link, at time.Time) error
+}
+
+// needsSomebody tells whether a person cannot consent alone on that day: under
+// eighteen, the day counted in Rome, or under guardianship.
+func needsSomebody(p registry.Person, today civil.Date) bool {
+	return p.MinorOn(today) || p.UnderGuardianship
+}
+
+// who is step 2 of an activation: the holder, who represents him, or a delegate.
+// An act for somebody else is a right of its own in the matrix.
+func (c *Counter) who(ctx context.Context, op staff.Operator, f found, s IdentityStep) error {
+	switch s.Present {
+	case PresentParent, PresentGuardian:
+		return c.activatesForWard(ctx, op, f, s)
+	case PresentDelegate:
+		return c.activatesByDelegate(ctx, op, f, s)
+	}
+	return c.checkIdentity(f, s)
+}
+
+// standsIn is what both have in common: somebody else than the holder and the
+// operator, at a counter that may, with a document of his own.
+func (c *Counter) standsIn(op staff.Operator, f found, s IdentityStep) error {
+	r := s.Representative
+	switch {
+	case r == nil || r.CF == "":
+		return words.Refuse("CSE-446").At("rappresentante_cf")
+	case r.CF.Base() == f.Person.CF.Base():
+		return words.Refuse("CSE-414").At("rappresentante_cf")
+	case r.CF.Base() == op.CF.Base():
+		return words.Refuse("CSE-140")
+	case !plain(r.Surname, 1, 60) || !plain(r.Name, 1, 60):
+		return words.Refuse("CSE-415").At("rappresentante_cognome")
+	}
+	if err := c.d.Directory.Allowed(op, staff.ActivateRepresented, f.Person.ASL); err != nil {
+		return err
+	}
+	return s.Document.check(c.today())
+}
+
+// activatesForWard is a parent or guardian (R64-R69): for a minor or a ward
+// only, with his own card and document; the signed self-declaration is enough.
+func (c *Counter) activatesForWard(ctx context.Context, op staff.Operator, f found, s IdentityStep) error {
+	today := c.today()
+	switch {
+	case !needsSomebody(f.Person, today):
+		return words.Refuse("CSE-413").At("presente")
+	case s.Present == PresentParent && !f.Person.MinorOn(today):
+		return words.Refuse("CSE-416").At("presente") // a ward of age has a guardian
+	}
+	if err := c.standsIn(op, f, s); err != nil {
+		return err
+	}
+	if err := c.ownCard(ctx, *s.Representative); err != nil {
+		return err
+	}
+	if !s.Representative.Declared {
+		return words.Refuse("CSE-412").At("autocertificazione")
+	}
+	return nil
+}
+
+// ownCard asks for the representative's own card (R66), or the recorded reason
+// why somebody without a TS has none.
+func (c *Counter) ownCard(ctx context.Context, r Representative) error {
+	if r.Card == "" {
+		if plain(r.NoCard, 5, 200) {
+			return nil
+		}
+		return words.Refuse("CSE-410").At("rappresentante_tessera")
+	}
+	card, err := c.d.Cards.Get(ctx, r.Card)
+	if errors.Is(err, lifecycle.ErrUnknown) {
+		card, err = c.d.Cards.ByTEAM(ctx, r.Card)
+	}
+	if errors.Is(err, lifecycle.ErrUnknown) || err == nil && card.CF.Base() != r.CF.Base() {
+		return words.Refuse("CSE-411").At("rappresentante_tessera")
+	}
+	return err
+}
+
+// activatesByDelegate is somebody sent by an adult whom his health keeps at home
+// (R95-R100): identified himself, with the four papers.
+func (c *Counter) activatesByDelegate(_ context.Context, op staff.Operator, f found, s IdentityStep) error {
+	if needsSomebody(f.Person, c.today()) {
+		return words.Refuse("CSE-120").At("presente")
+	}
+	if s.Representative == nil || !s.Representative.Health {
+		return words.Refuse("CSE-121").At("salute")
+	}
+	if err := c.standsIn(op, f, s); err != nil {
+		return err
+	}
+	switch r := s.Representative; {
+	case !r.Delegation:
+		return words.Refuse("CSE-417").At("delega")
+	case !r.Copy:
+		return words.Refuse("CSE-418").At("copia")
+	}
+	return nil
+}
+
+// notTheDelegates refuses an address that the registry or an earlier act knows
+// as the delegate's: the holder's own stands on the delegation.
+func (c *Counter) notTheDelegates(ctx context.Context, s IdentityStep, address string) error {
+	if s.Present != PresentDelegate || s.Representative == nil {
+		return nil
+	}
+	cf := s.Representative.CF
+	p, err := c.d.People.Get(ctx, cf)
+	if err != nil && !errors.Is(err, registry.ErrUnknown) {
+		return err
+	}
+	known := []string{p.Email}
+	cards, err := c.d.Cards.ByPerson(ctx, cf)
+	if err != nil {
+		return err
+	}
+	for _, x := range cards {
+		to, _, err := c.address(ctx, x)
+		if err != nil {
+			return err
+		}
+		known = append(known, to)
+	}
+	for _, k := range known {
+		if k != "" && sameAddress(k, address) {
+			return words.Refuse("CSE-419").At("email")
+		}
+	}
+	return nil
+}
+
+// link keeps the title that an activation declared.
+func (c *Counter) link(ctx context.Context, f found, e Evidence) error {
+	s := e.Identity
+	if s.Present != PresentParent && s.Present != PresentGuardian {
+		return nil
+	}
+	return c.d.Links.AddLink(ctx, Link{
+		Holder: f.Person.CF, Representative: s.Representative.CF, Kind: s.Present, Since: e.Form.At, Protocol: e.Form.Protocol,
+	})
+}
+
+// represents tells whether rep stands for the holder on day today: by the
+// registry, or by a title declared at a counter; never for an adult who is under
+// no guardianship, from the midnight of his birthday on.
+func (c *Counter) represents(ctx context.Context, f found, rep codicefiscale.Code, today civil.Date) (bool, error) {
+	if !needsSomebody(f.Person, today) {
+		return false, nil
+	}
+	for _, g := range f.Person.GuardiansOn(today) {
+		if g.CF.Base() == rep.Base() {
+			return true, nil
+		}
+	}
+	links, err := c.d.Links.LinksOf(ctx, f.Person.CF)
+	if err != nil {
+		return false, err
+	}
+	for _, l := range links {
+		if l.Representative.Base() == rep.Base() && lasts(l, f.Person, today) {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// lasts tells whether a declared title holds on a day: a parent's until the
+// child comes of age, a guardian's while the guardianship lasts.
+func lasts(l Link, holder registry.Person, today civil.Date) bool {
+	if l.Kind == PresentParent {
+		return holder.MinorOn(today)
+	}
+	return needsSomebody(holder, today)
+}
+
+// Ward is somebody for whom a person stands.
+type Ward struct {
+	Person registry.Person
+	Kind   Present
+}
+
+// Wards lists those for whom a person stands today, by the titles declared at
+// counters.
+func (c *Counter) Wards(ctx context.Context, cf codicefiscale.Code) ([]Ward, error) {
+	links, err := c.d.Links.WardsOf(ctx, cf)
+	if err != nil {
+		return nil, err
+	}
+	var out []Ward
+	today := c.today()
+	for _, l := range links {
+		p, err := c.d.People.Get(ctx, l.Holder)
+		if errors.Is(err, registry.ErrUnknown) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		if lasts(l, p, today) {
+			out = append(out, Ward{p, l.Kind})
+		}
+	}
+	return out, nil
+}
+
+// AtMajority is what happens to a card when its holder comes of age or his
+// guardianship ends.
+type AtMajority string
+
+// The choices of the configuration (minors.at18). The rights of whoever stood
+// for him end in either case, by date.
+const (
+	MajorityNotify AtMajority = "notify" // both are told, and new codes are offered
+	MajorityHold   AtMajority = "hold"   // and the CNS is on hold until the holder has them
+)
+
+// ComeOfAge is the nightly look at titles that have ended: both are told once,
+// new codes are offered, and with MajorityHold the card is suspended. Each title
+// is an act of its own; it answers how many ended.
+func (c *Counter) ComeOfAge(ctx context.Context, how AtMajority) (int, error) {
+	n := 0
+	for after := codicefiscale.Code(""); ; {
+		links, err := c.d.Links.OpenLinks(ctx, after, 500)
+		if err != nil || len(links) == 0 {
+			return n, err
+		}
+		for _, l := range links {
+			after = l.Holder
+			ended, err := c.comeOfAge(ctx, l, how)
+			if err != nil {
+				return n, err
+			}
+			if ended {
+				n++
+			}
+		}
+	}
+}
+
+func (c *Counter) comeOfAge(ctx context.Context, l Link, how AtMajority) (ended bool, err error) {
+	err = c.d.Atomically(ctx, func(ctx context.Context) error {
+		ended = false
+		p, err := c.d.People.Get(ctx, l.Holder)
+		if errors.Is(err, registry.ErrUnknown) {
+			return nil
+		}
+		if err != nil || lasts(l, p, c.today()) {
+			return err
+		}
+		ended = true
+		if err := c.d.Links.EndLink(ctx, l, c.d.Clock.Now()); err != nil {
+			return err
+		}
+		return c.freed(ctx, l, p, how)
+	})
+	return ended && err == nil, err
+}
