@@ -51,12 +51,19 @@ type Config struct {
 	Maintain Maintain `yaml:"maintenance"`
 
 	Minors    Minors          `yaml:"minors"`
+	Renewal   Renewal         `yaml:"renewal"`
 	Counters  []staff.Office  `yaml:"counters"`
 	Operators []staff.Account `yaml:"operators"`
 	// PharmacyAlso are the acts that pharmacies taking part may do besides: activate-represented,
 	// reprint, correct-email.
 	PharmacyAlso []staff.Action `yaml:"pharmacy_also"`
 	Services     []Service      `yaml:"services"`
+}
+
+// Renewal is when the next card is made (R23).
+type Renewal struct {
+	// Days before the printed date.
+	Days int `yaml:"days"`
 }
 
 // Minors is what happens when the holder of a card comes of age.
@@ -175,10 +182,11 @@ func defaults() Config {
 			CA: "secrets/ca.passphrase", Queue: "secrets/queue.passphrase", Web: "secrets/web.passphrase",
 			First: "secrets/first-half.passphrase", Second: "secrets/second-half.passphrase",
 		},
-		Mail:   Mail{Server: "127.0.0.1:2525", From: "tessera@cse.localhost", ResendSeconds: 60},
-		Minors: Minors{At18: string(counter.MajorityNotify)},
-		Login:  Login{ACR: "https://www.spid.gov.it/SpidL3"},
-		Issue:  Issue{PermitRenewalMonths: 6, CRLHours: 6, ATR: "neutral", BureauFile: "bureau.json", Exchange: "exchange", PolicyText: policyText, Codes: codes.DefaultPolicy()},
+		Mail:    Mail{Server: "127.0.0.1:2525", From: "tessera@cse.localhost", ResendSeconds: 60},
+		Renewal: Renewal{Days: 90},
+		Minors:  Minors{At18: string(counter.MajorityNotify)},
+		Login:   Login{ACR: "https://www.spid.gov.it/SpidL3"},
+		Issue:   Issue{PermitRenewalMonths: 6, CRLHours: 6, ATR: "neutral", BureauFile: "bureau.json", Exchange: "exchange", PolicyText: policyText, Codes: codes.DefaultPolicy()},
 	}
 }
 
@@ -328,6 +336,9 @@ func (c *Config) check() error {
 	}
 	if host, _, err := net.SplitHostPort(c.Mail.Server); err == nil && !c.Mail.StartTLS && !thisMachine(host) {
 		bad("mail.starttls", "true", c.Mail.StartTLS)
+	}
+	if c.Renewal.Days < 1 || c.Renewal.Days > 366 {
+		bad("renewal.days", "1…366", c.Renewal.Days)
 	}
 	if c.Minors.At18 != string(counter.MajorityNotify) && c.Minors.At18 != string(counter.MajorityHold) {
 		bad("minors.at18", "notify | hold", c.Minors.At18)

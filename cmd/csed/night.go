@@ -23,6 +23,8 @@ type Night struct {
 	// Plant tells whether there is a bureau to work with; the rest is its.
 	Plant   bool
 	Ordered production.Ordering
+	// Renewed are the successors of cards about to expire (R23).
+	Renewed production.Renewal
 	// Open batches, as they stand now.
 	Open []production.Batch
 }
@@ -54,6 +56,9 @@ func (p *Platform) night(ctx context.Context) (Night, error) {
 		return n, err
 	}
 	n.Plant = true
+	if n.Renewed, err = plant.Renew(ctx, p.Config.Renewal.Days); err != nil {
+		return n, err
+	}
 	if n.Ordered, err = plant.OrderMissing(ctx); err != nil {
 		return n, err
 	}
@@ -109,7 +114,7 @@ func (w *watchman) turn(ctx context.Context) error {
 			return err
 		}
 		return w.p.trail.Record(ctx, journal.Entry{Act: "night.done", Actor: "system:night", Detail: map[string]string{
-			"day": today, "ended": strconv.Itoa(n.Ended), "ordered": strconv.Itoa(n.Ordered.Ordered),
+			"day": today, "ended": strconv.Itoa(n.Ended), "ordered": strconv.Itoa(n.Ordered.Ordered), "renewed": strconv.Itoa(n.Renewed.Ordered),
 			"exceptions": strconv.Itoa(n.Ordered.Exceptions), "open": strconv.Itoa(len(n.Open)),
 		}})
 	})

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"io"
 
 	"cse.example/cse/ground/civil"
@@ -32,14 +33,28 @@ type closing struct {
 
 // Put implements registry.Store.
 func (c closing) Put(ctx context.Context, who registry.Person) (bool, error) {
+	before, err := c.Get(ctx, who.CF)
+	if err != nil && !errors.Is(err, registry.ErrUnknown) {
+		return false, err
+	}
+	known := err == nil
 	changed, err := c.Store.Put(ctx, who)
 	if err != nil || !changed {
 		return changed, err
 	}
 	if why := lapsed(who, civil.Today(c.p.Clock)); why != "" {
 		_, err = c.p.counter.CloseFor(ctx, who.CF, why)
+	} else if known && printedDiffers(before, who) {
+		_, err = c.p.counter.Corrected(ctx, who.CF)
 	}
 	return true, err
+}
+
+// printedDiffers tells whether a card printed from a would be wrong for b: the
+// data of the tax registry, which nobody but the Revenue Agency corrects (R27).
+func printedDiffers(a, b registry.Person) bool {
+	return a.Surname != b.Surname || a.Name != b.Name || a.Born != b.Born || a.Sex != b.Sex || a.BirthPlace != b.BirthPlace ||
+		a.BirthProvince != b.BirthProvince
 }
 
 // lapsed is why a person's cards end today, empty for who keeps them. Assistance

@@ -3,20 +3,21 @@ package counter
 import (
 	"context"
 	"errors"
-	"time"
 
 	"cse.example/cse/ground/civil"
 	"cse.example/cse/ground/journal"
 	"cse.example/cse/issuer/lifecycle"
 	"cse.example/cse/person/codicefiscale"
+	"cse.example/cse/person/registry"
 )
 
 // CRLReasons of RFC 5280, 5.3.1.
 const (
-	unspecified   = 0
-	keyCompromise = 1
-	supersession  = 4
-	cessation     = 5
+	unspecified        = 0
+	keyCompromise      = 1
+	affiliationChanged = 3
+	supersession       = 4
+	cessation          = 5
 )
 
 // ending is how a card ends.
@@ -153,23 +154,57 @@ func (c *Counter) due(ctx context.Context, id string) (*ending, error) {
 	if card.ReplacedBy == "" || !card.HasChip() {
 		return nil, nil
 	}
-	next, err := c.d.Cards.Get(ctx, card.ReplacedBy)
+	why, crl := lifecycle.Renewal, supersession
+	if !card.CorrectedAt.IsZero() {
+		why, crl = lifecycle.WrongData, affiliationChanged
+	}
+	if _, err := lifecycle.Move(card, lifecycle.Replace, why, now); err != nil {
+		return nil, nil
+	}
+	cards, err := c.d.Cards.ByPerson(ctx, card.CF)
 	if err != nil {
 		return nil, err
 	}
-	if !overtaken(card, next, now) {
+	if !lifecycle.Overtaken(card, lifecycle.FactsOf(registry.Person{}, card, cards), civil.DayOf(now)) {
 		return nil, nil
 	}
-	return &ending{event: lifecycle.Replace, why: lifecycle.Renewal, crl: supersession, actor: "system:sweep", act: "card.replaced"}, nil
+	return &ending{event: lifecycle.Replace, why: why, crl: crl, actor: "system:sweep", act: "card.replaced"}, nil
 }
 
-// overtaken asks lifecycle whether the successor has ended the old card's CNS.
-func overtaken(card, next lifecycle.Card, now time.Time) bool {
-	if !next.HasChip() || next.ActivatedAt.IsZero() {
-		return false
-	}
-	if _, err := lifecycle.Move(card, lifecycle.Replace, lifecycle.Renewal, now); err != nil {
-		return false
-	}
-	return civil.DayOf(now).After(civil.DayOf(next.ActivatedAt).AddDays(lifecycle.SuccessorGrace))
+// Corrected is what a correction in the registry leads to (R30): every card that
+// is out is marked, and a new one is ordered in the same act. It answers how
+// many cards it orders.
+func (c *Counter) Corrected(ctx context.Context, cf codicefiscale.Code) (int, error) {
+	n := 0
+	err := c.d.Atomically(ctx, func(ctx context.Context) error {
+		n = 0
+		cards, err := c.d.Cards.ByPerson(ctx, cf)
+		if err != nil {
+			return err
+		}
+		for _, x := range cards {
+			if x.State.Final() || !x.State.Posted() && x.State != lifecycle.Returned {
+				continue // what is not printed yet is printed right
+			}
+			x.CorrectedAt = c.d.Clock.Now().UTC()
+			if x, err = c.d.Cards.Put(ctx, x); err != nil {
+				return err
+			}
+			next, err := c.d.Reissue(ctx, x)
+			if err != nil {
+				return err
+			}
+			if next.ID != "" {
+				n++
+			}
+			err = c.d.Record(ctx, journal.Entry{
+				Act: "card.corrected", Actor: "system:registry", Card: x.ID, Person: string(cf), Detail: map[string]string{"next": next.ID, "owner": "MEF"},
+			})
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return n, err
 }

@@ -95,6 +95,9 @@ type Card struct {
 	SuspendedAt, RevokedAt time.Time
 	// EndedAt is when a final state was reached.
 	EndedAt time.Time
+	// CorrectedAt is when the registry corrected what is printed on it (R30): a
+	// new card is made, and this one ends with it.
+	CorrectedAt time.Time
 	// Reason is why the card was suspended or ended.
 	Reason Reason
 	// Version counts the writes; Store.Put compares it.

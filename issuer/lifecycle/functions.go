@@ -1,6 +1,7 @@
 package lifecycle
 
 import (
+	"slices"
 	"time"
 
 	"cse.example/cse/ground/civil"
@@ -48,8 +49,8 @@ type Function struct {
 
 // Successor are the facts about the card that follows, if any.
 type Successor struct {
-	Model                    Model
-	DeliveredAt, ActivatedAt time.Time
+	Model                               Model
+	ShippedAt, DeliveredAt, ActivatedAt time.Time
 }
 
 // Facts are what the functions depend on besides the card.
@@ -69,12 +70,38 @@ func FactsOf(p registry.Person, c Card, cards []Card) Facts {
 	f := Facts{
 		Died: p.Died, AssistedFrom: p.AssistedFrom, AssistedUntil: p.AssistedUntil, AbroadRight: p.AbroadRight,
 	}
-	for _, x := range cards {
-		if x.ID != "" && x.ID == c.ReplacedBy {
-			f.Successor = &Successor{Model: x.Model, DeliveredAt: x.DeliveredAt, ActivatedAt: x.ActivatedAt}
-		}
+	if x, ok := SuccessorOf(c, cards); ok {
+		f.Successor = &Successor{Model: x.Model, ShippedAt: x.ShippedAt, DeliveredAt: x.DeliveredAt, ActivatedAt: x.ActivatedAt}
 	}
 	return f
+}
+
+// SuccessorOf is the card that follows c. One that ended before it was ever used
+// (lost on its way, say) counts for nothing: the next one does.
+func SuccessorOf(c Card, cards []Card) (Card, bool) {
+	var last Card
+	for range cards {
+		i := slices.IndexFunc(cards, func(x Card) bool { return x.ID != "" && x.ID == c.ReplacedBy })
+		if i < 0 {
+			break
+		}
+		last, c = cards[i], cards[i]
+		if !c.State.Final() || !c.ActivatedAt.IsZero() || c.ReplacedBy == "" {
+			break
+		}
+	}
+	return last, last.ID != ""
+}
+
+// CorrectionGrace is how long the old CNS lasts after the posting of a card with
+// corrected data that nobody activates, days (R30; ours).
+const CorrectionGrace = 60
+
+// Overtaken tells that the CNS of a living card has ended because of its
+// successor: table D.11.
+func Overtaken(c Card, f Facts, today civil.Date) bool {
+	last, byGrace := cnsLast(c, f)
+	return byGrace && today.After(last)
 }
 
 // SuccessorGrace is how long the old CNS lasts after its successor's activation, days
@@ -154,6 +181,9 @@ func printedOver(c Card, f Facts, today civil.Date) (Function, bool) {
 
 // reported are the ends of a card that end what is printed on it, too.
 func reported(c Card, f Facts) (key string, since civil.Date, over bool) {
+	if !c.CorrectedAt.IsZero() && f.Successor != nil && !f.Successor.DeliveredAt.IsZero() {
+		return "replaced", civil.DayOf(f.Successor.DeliveredAt), true
+	}
 	if !c.State.Final() && c.State != Suspended {
 		return "", civil.Date{}, false
 	}
@@ -226,15 +256,27 @@ func cnsLiving(c Card, fn Function, last civil.Date) Function {
 
 // cnsLast is the last day of the CNS: the certificate's, or the end of the
 // grace after a chip successor's activation, whichever comes first. A successor
-// without a chip changes nothing (R107).
+// without a chip changes nothing (R107). After a correction the old CNS ends
+// with the new card's activation, and at the latest some time after its posting
+// (R30).
 func cnsLast(c Card, f Facts) (last civil.Date, byGrace bool) {
 	last = c.CertUntil()
 	s := f.Successor
-	if s == nil || s.Model != TSCNS || s.ActivatedAt.IsZero() {
+	if s == nil {
 		return last, false
 	}
-	if g := civil.DayOf(s.ActivatedAt).AddDays(SuccessorGrace); g.Before(last) {
-		return g, true
+	sooner := func(d civil.Date) {
+		if d.Before(last) {
+			last, byGrace = d, true
+		}
 	}
-	return last, false
+	switch corrected := !c.CorrectedAt.IsZero(); {
+	case corrected && !s.ActivatedAt.IsZero():
+		sooner(civil.DayOf(s.ActivatedAt).AddDays(-1))
+	case corrected && !s.ShippedAt.IsZero():
+		sooner(civil.DayOf(s.ShippedAt).AddDays(CorrectionGrace))
+	case s.Model == TSCNS && !s.ActivatedAt.IsZero():
+		sooner(civil.DayOf(s.ActivatedAt).AddDays(SuccessorGrace))
+	}
+	return last, byGrace
 }

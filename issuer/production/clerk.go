@@ -36,29 +36,52 @@ func (p *Plant) clerk() *Clerk {
 // ordered. A person for whom no card can be made goes to the exceptions; then
 // the card answered is empty.
 func (k *Clerk) Reissue(ctx context.Context, old lifecycle.Card) (lifecycle.Card, error) {
+	c, _, err := k.next(ctx, old)
+	return c, err
+}
+
+// next is the card that follows old, and whether it was ordered now.
+func (k *Clerk) next(ctx context.Context, old lifecycle.Card) (c lifecycle.Card, ordered bool, err error) {
 	cards, err := k.Cards.ByPerson(ctx, old.CF)
 	if err != nil {
-		return lifecycle.Card{}, err
+		return lifecycle.Card{}, false, err
 	}
-	for _, x := range cards { // the last of the chain stands for the person
+	for _, x := range cards {
 		if x.ID != old.ID && !x.State.Final() && follows(cards, x, old) {
-			return x, nil
+			return x, false, nil
 		}
 	}
 	who, err := k.People.Get(ctx, old.CF)
 	if err != nil {
-		return lifecycle.Card{}, fmt.Errorf("production: reissue: %w", err)
+		return lifecycle.Card{}, false, fmt.Errorf("production: next card: %w", err)
 	}
 	today := civil.Today(k.Clock)
 	if !who.AssistedOn(today) {
-		return lifecycle.Card{}, nil
+		return lifecycle.Card{}, false, nil
 	}
-	for _, x := range cards {
-		if x.ID == old.ID {
-			old = x // as it is now
+	c, err = k.order(ctx, who, cards, end(cards, old), today)
+	return c, c.ID != "", err
+}
+
+// end is the last card of the chain that begins with old, as it is now.
+func end(cards []lifecycle.Card, old lifecycle.Card) lifecycle.Card {
+	at := func(id string) (lifecycle.Card, bool) {
+		for _, x := range cards {
+			if x.ID == id && id != "" {
+				return x, true
+			}
 		}
+		return lifecycle.Card{}, false
 	}
-	return k.order(ctx, who, cards, old, today)
+	last, _ := at(old.ID)
+	for range cards {
+		x, ok := at(last.ReplacedBy)
+		if !ok {
+			break
+		}
+		last = x
+	}
+	return last
 }
 
 // follows tells whether x came after old, however many cards lie between.

@@ -22,7 +22,8 @@ CREATE TABLE card (
   revoked_at    BIGINT NOT NULL,
   ended_at      BIGINT NOT NULL,
   reason        TEXT   NOT NULL,
-  version       BIGINT NOT NULL
+  version       BIGINT NOT NULL,
+  corrected_at  BIGINT NOT NULL
 );
 CREATE INDEX card_by_person ON card (cf);
 CREATE INDEX card_by_state ON card (state, id);

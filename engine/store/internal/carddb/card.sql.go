@@ -66,7 +66,7 @@ func (q *Queries) DestroyCodes(ctx context.Context, card string) (int64, error) 
 }
 
 const getCard = `-- name: GetCard :one
-SELECT id, team, cf, model, state, issued, expires, expiry_reason, batch, cert_serial, cert_expires, replaces, replaced_by, ordered_at, shipped_at, delivered_at, activated_at, suspended_at, revoked_at, ended_at, reason, version FROM card WHERE id = $1
+SELECT id, team, cf, model, state, issued, expires, expiry_reason, batch, cert_serial, cert_expires, replaces, replaced_by, ordered_at, shipped_at, delivered_at, activated_at, suspended_at, revoked_at, ended_at, reason, version, corrected_at FROM card WHERE id = $1
 `
 
 func (q *Queries) GetCard(ctx context.Context, id string) (Card, error) {
@@ -95,12 +95,13 @@ func (q *Queries) GetCard(ctx context.Context, id string) (Card, error) {
 		&i.EndedAt,
 		&i.Reason,
 		&i.Version,
+		&i.CorrectedAt,
 	)
 	return i, err
 }
 
 const getCardByCertificate = `-- name: GetCardByCertificate :one
-SELECT id, team, cf, model, state, issued, expires, expiry_reason, batch, cert_serial, cert_expires, replaces, replaced_by, ordered_at, shipped_at, delivered_at, activated_at, suspended_at, revoked_at, ended_at, reason, version FROM card WHERE cert_serial = $1
+SELECT id, team, cf, model, state, issued, expires, expiry_reason, batch, cert_serial, cert_expires, replaces, replaced_by, ordered_at, shipped_at, delivered_at, activated_at, suspended_at, revoked_at, ended_at, reason, version, corrected_at FROM card WHERE cert_serial = $1
 `
 
 func (q *Queries) GetCardByCertificate(ctx context.Context, certSerial string) (Card, error) {
@@ -129,12 +130,13 @@ func (q *Queries) GetCardByCertificate(ctx context.Context, certSerial string) (
 		&i.EndedAt,
 		&i.Reason,
 		&i.Version,
+		&i.CorrectedAt,
 	)
 	return i, err
 }
 
 const getCardByTEAM = `-- name: GetCardByTEAM :one
-SELECT id, team, cf, model, state, issued, expires, expiry_reason, batch, cert_serial, cert_expires, replaces, replaced_by, ordered_at, shipped_at, delivered_at, activated_at, suspended_at, revoked_at, ended_at, reason, version FROM card WHERE team = $1
+SELECT id, team, cf, model, state, issued, expires, expiry_reason, batch, cert_serial, cert_expires, replaces, replaced_by, ordered_at, shipped_at, delivered_at, activated_at, suspended_at, revoked_at, ended_at, reason, version, corrected_at FROM card WHERE team = $1
 `
 
 func (q *Queries) GetCardByTEAM(ctx context.Context, team string) (Card, error) {
@@ -163,6 +165,7 @@ func (q *Queries) GetCardByTEAM(ctx context.Context, team string) (Card, error) 
 		&i.EndedAt,
 		&i.Reason,
 		&i.Version,
+		&i.CorrectedAt,
 	)
 	return i, err
 }
@@ -201,8 +204,8 @@ func (q *Queries) GetCodesByCIP(ctx context.Context, cipMac []byte) (string, err
 
 const insertCard = `-- name: InsertCard :execrows
 INSERT INTO card (id, team, cf, model, state, issued, expires, expiry_reason, batch, cert_serial, cert_expires,
-  replaces, replaced_by, ordered_at, shipped_at, delivered_at, activated_at, suspended_at, revoked_at, ended_at, reason, version)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, 1)
+  replaces, replaced_by, ordered_at, shipped_at, delivered_at, activated_at, suspended_at, revoked_at, ended_at, reason, version, corrected_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, 1, $22)
 ON CONFLICT DO NOTHING
 `
 
@@ -228,6 +231,7 @@ type InsertCardParams struct {
 	RevokedAt    int64
 	EndedAt      int64
 	Reason       string
+	CorrectedAt  int64
 }
 
 func (q *Queries) InsertCard(ctx context.Context, arg InsertCardParams) (int64, error) {
@@ -253,6 +257,7 @@ func (q *Queries) InsertCard(ctx context.Context, arg InsertCardParams) (int64, 
 		arg.RevokedAt,
 		arg.EndedAt,
 		arg.Reason,
+		arg.CorrectedAt,
 	)
 	if err != nil {
 		return 0, err
@@ -297,7 +302,7 @@ func (q *Queries) InsertCodes(ctx context.Context, arg InsertCodesParams) (int64
 }
 
 const listCards = `-- name: ListCards :many
-SELECT id, team, cf, model, state, issued, expires, expiry_reason, batch, cert_serial, cert_expires, replaces, replaced_by, ordered_at, shipped_at, delivered_at, activated_at, suspended_at, revoked_at, ended_at, reason, version FROM card WHERE id > $1 ORDER BY id LIMIT $2
+SELECT id, team, cf, model, state, issued, expires, expiry_reason, batch, cert_serial, cert_expires, replaces, replaced_by, ordered_at, shipped_at, delivered_at, activated_at, suspended_at, revoked_at, ended_at, reason, version, corrected_at FROM card WHERE id > $1 ORDER BY id LIMIT $2
 `
 
 type ListCardsParams struct {
@@ -337,6 +342,7 @@ func (q *Queries) ListCards(ctx context.Context, arg ListCardsParams) ([]Card, e
 			&i.EndedAt,
 			&i.Reason,
 			&i.Version,
+			&i.CorrectedAt,
 		); err != nil {
 			return nil, err
 		}
@@ -352,7 +358,7 @@ func (q *Queries) ListCards(ctx context.Context, arg ListCardsParams) ([]Card, e
 }
 
 const listCardsByBatch = `-- name: ListCardsByBatch :many
-SELECT id, team, cf, model, state, issued, expires, expiry_reason, batch, cert_serial, cert_expires, replaces, replaced_by, ordered_at, shipped_at, delivered_at, activated_at, suspended_at, revoked_at, ended_at, reason, version FROM card WHERE batch = $1 AND id > $2 ORDER BY id LIMIT $3
+SELECT id, team, cf, model, state, issued, expires, expiry_reason, batch, cert_serial, cert_expires, replaces, replaced_by, ordered_at, shipped_at, delivered_at, activated_at, suspended_at, revoked_at, ended_at, reason, version, corrected_at FROM card WHERE batch = $1 AND id > $2 ORDER BY id LIMIT $3
 `
 
 type ListCardsByBatchParams struct {
@@ -393,6 +399,7 @@ func (q *Queries) ListCardsByBatch(ctx context.Context, arg ListCardsByBatchPara
 			&i.EndedAt,
 			&i.Reason,
 			&i.Version,
+			&i.CorrectedAt,
 		); err != nil {
 			return nil, err
 		}
@@ -408,7 +415,7 @@ func (q *Queries) ListCardsByBatch(ctx context.Context, arg ListCardsByBatchPara
 }
 
 const listCardsByPerson = `-- name: ListCardsByPerson :many
-SELECT id, team, cf, model, state, issued, expires, expiry_reason, batch, cert_serial, cert_expires, replaces, replaced_by, ordered_at, shipped_at, delivered_at, activated_at, suspended_at, revoked_at, ended_at, reason, version FROM card WHERE cf = $1 ORDER BY ordered_at DESC, id DESC
+SELECT id, team, cf, model, state, issued, expires, expiry_reason, batch, cert_serial, cert_expires, replaces, replaced_by, ordered_at, shipped_at, delivered_at, activated_at, suspended_at, revoked_at, ended_at, reason, version, corrected_at FROM card WHERE cf = $1 ORDER BY ordered_at DESC, id DESC
 `
 
 func (q *Queries) ListCardsByPerson(ctx context.Context, cf string) ([]Card, error) {
@@ -443,6 +450,7 @@ func (q *Queries) ListCardsByPerson(ctx context.Context, cf string) ([]Card, err
 			&i.EndedAt,
 			&i.Reason,
 			&i.Version,
+			&i.CorrectedAt,
 		); err != nil {
 			return nil, err
 		}
@@ -458,7 +466,7 @@ func (q *Queries) ListCardsByPerson(ctx context.Context, cf string) ([]Card, err
 }
 
 const listCardsByState = `-- name: ListCardsByState :many
-SELECT id, team, cf, model, state, issued, expires, expiry_reason, batch, cert_serial, cert_expires, replaces, replaced_by, ordered_at, shipped_at, delivered_at, activated_at, suspended_at, revoked_at, ended_at, reason, version FROM card WHERE state = $1 AND id > $2 ORDER BY id LIMIT $3
+SELECT id, team, cf, model, state, issued, expires, expiry_reason, batch, cert_serial, cert_expires, replaces, replaced_by, ordered_at, shipped_at, delivered_at, activated_at, suspended_at, revoked_at, ended_at, reason, version, corrected_at FROM card WHERE state = $1 AND id > $2 ORDER BY id LIMIT $3
 `
 
 type ListCardsByStateParams struct {
@@ -499,6 +507,7 @@ func (q *Queries) ListCardsByState(ctx context.Context, arg ListCardsByStatePara
 			&i.EndedAt,
 			&i.Reason,
 			&i.Version,
+			&i.CorrectedAt,
 		); err != nil {
 			return nil, err
 		}
@@ -549,8 +558,8 @@ const updateCard = `-- name: UpdateCard :execrows
 UPDATE card SET team = $2, cf = $3, model = $4, state = $5, issued = $6, expires = $7, expiry_reason = $8, batch = $9,
   cert_serial = $10, cert_expires = $11, replaces = $12, replaced_by = $13, ordered_at = $14, shipped_at = $15,
   delivered_at = $16, activated_at = $17, suspended_at = $18, revoked_at = $19, ended_at = $20, reason = $21,
-  version = version + 1
-WHERE id = $1 AND version = $22
+  corrected_at = $22, version = version + 1
+WHERE id = $1 AND version = $23
 `
 
 type UpdateCardParams struct {
@@ -575,6 +584,7 @@ type UpdateCardParams struct {
 	RevokedAt    int64
 	EndedAt      int64
 	Reason       string
+	CorrectedAt  int64
 	Version      int64
 }
 
@@ -601,6 +611,7 @@ func (q *Queries) UpdateCard(ctx context.Context, arg UpdateCardParams) (int64, 
 		arg.RevokedAt,
 		arg.EndedAt,
 		arg.Reason,
+		arg.CorrectedAt,
 		arg.Version,
 	)
 	if err != nil {

@@ -27,6 +27,7 @@ type Card struct {
 	EndedAt      int64
 	Reason       string
 	Version      int64
+	CorrectedAt  int64
 }
 
 type CardCode struct {

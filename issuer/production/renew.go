@@ -1,0 +1,72 @@
+package production
+
+import (
+	"context"
+
+	"cse.example/cse/ground/civil"
+	"cse.example/cse/issuer/lifecycle"
+)
+
+// Renewal is the outcome of Renew.
+type Renewal struct {
+	// Due are the cards about to expire whose holder is still assisted, Ordered
+	// those that got their successor now.
+	Due, Ordered int
+}
+
+// Renew is the nightly renewal (R23): every card that is out and expires within
+// days gets exactly one successor, linked to it, if its holder is still
+// assisted; by the rules that give any card its last day. Who cannot have one
+// goes to the exceptions with the reason. Run twice it orders nothing more. The
+// old card keeps its printed functions to its printed date. A card whose holder
+// revoked the CNS alone is still his health card, and is renewed too.
+func (p *Plant) Renew(ctx context.Context, days int) (Renewal, error) {
+	var out Renewal
+	for _, s := range []lifecycle.State{lifecycle.Shipped, lifecycle.Delivered, lifecycle.Active, lifecycle.Suspended, lifecycle.Revoked} {
+		for after := ""; ; {
+			cards, err := p.Cards.ByState(ctx, s, after, actSize)
+			if err != nil {
+				return out, err
+			}
+			if len(cards) == 0 {
+				break
+			}
+			var some Renewal
+			err = p.Atomically(ctx, func(ctx context.Context) error {
+				some = Renewal{} // the act may be run again
+				return p.renewSome(ctx, cards, days, &some)
+			})
+			if err != nil {
+				return out, err
+			}
+			out.Due += some.Due
+			out.Ordered += some.Ordered
+			after = cards[len(cards)-1].ID
+		}
+	}
+	p.progress("renew", out.Ordered, out.Ordered)
+	return out, nil
+}
+
+func (p *Plant) renewSome(ctx context.Context, cards []lifecycle.Card, days int, out *Renewal) error {
+	today := civil.Today(p.Clock)
+	for _, c := range cards {
+		if c.State == lifecycle.Revoked && c.Reason != lifecycle.ByHolder {
+			continue
+		}
+		if c.Expires.Before(today) || c.Expires.After(today.AddDays(days)) {
+			continue
+		}
+		next, ordered, err := p.clerk().next(ctx, c)
+		if err != nil {
+			return err
+		}
+		if ordered {
+			out.Ordered++
+		}
+		if next.ID != "" {
+			out.Due++
+		}
+	}
+	return nil
+}
