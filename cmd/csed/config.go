@@ -49,6 +49,7 @@ type Config struct {
 	Issue    Issue    `yaml:"issue"`
 	Web      Web      `yaml:"web"`
 	Maintain Maintain `yaml:"maintenance"`
+	Citizen  Citizen  `yaml:"citizen"`
 
 	Minors    Minors          `yaml:"minors"`
 	Renewal   Renewal         `yaml:"renewal"`
@@ -280,6 +281,7 @@ func set(f reflect.Value, val string) error {
 
 // settle fills what follows from other keys.
 func (c *Config) settle() {
+	c.Citizen = c.Citizen.settled()
 	_, port, err := net.SplitHostPort(c.Listen)
 	_, plain, err2 := net.SplitHostPort(c.ListenPlain)
 	if err != nil || err2 != nil {
@@ -342,6 +344,14 @@ func (c *Config) check() error {
 	}
 	if c.Minors.At18 != string(counter.MajorityNotify) && c.Minors.At18 != string(counter.MajorityHold) {
 		bad("minors.at18", "notify | hold", c.Minors.At18)
+	}
+	for key, x := range map[string][3]int{
+		"citizen.code_minutes": {c.Citizen.CodeMinutes, 5, 1440}, "citizen.wait_hours": {c.Citizen.WaitHours, 1, 720},
+		"citizen.certificate_days": {c.Citizen.CertificateDays, 1, 366},
+	} {
+		if x[0] < x[1] || x[0] > x[2] {
+			bad(key, fmt.Sprintf("%d…%d", x[1], x[2]), x[0])
+		}
 	}
 	if c.Mail.ResendSeconds < 1 || c.Mail.ResendSeconds > 86400 {
 		bad("mail.resend_seconds", "1…86400", c.Mail.ResendSeconds)

@@ -48,6 +48,9 @@ func (p *Platform) night(ctx context.Context) (Night, error) {
 	if _, err := p.counter.ComeOfAge(ctx, counter.AtMajority(p.Config.Minors.At18)); err != nil {
 		return n, err
 	}
+	if err := p.tellAtNight(ctx); err != nil {
+		return n, err
+	}
 	if _, err := os.Stat(p.Config.under(p.Config.Issue.BureauFile)); errors.Is(err, fs.ErrNotExist) {
 		return n, nil
 	}

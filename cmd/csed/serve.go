@@ -29,6 +29,7 @@ import (
 	"cse.example/cse/ground/secret"
 	"cse.example/cse/ground/words"
 	"cse.example/cse/issuer/codes"
+	"cse.example/cse/issuer/contacts"
 	"cse.example/cse/issuer/counter"
 	"cse.example/cse/login"
 	"cse.example/cse/login/page"
@@ -81,6 +82,7 @@ type Platform struct {
 	site      *status.Site
 	directory *staff.Directory
 	counter   *counter.Counter
+	book      *contacts.Book
 	proofs    *staff.Authenticator
 	cips      *codes.CIPs
 	first     *codes.FirstOpener
@@ -218,7 +220,7 @@ func (p *Platform) openEngine(ctx context.Context, _ Options) error {
 func policies(m Mail) map[string]queue.Policy {
 	letter := queue.Policy{Lease: 2 * time.Minute, Lost: queue.Uncertain, Resend: time.Duration(m.ResendSeconds) * time.Second}
 	return map[string]queue.Policy{
-		counter.KindMailCodes: letter, counter.KindMailNotice: letter,
+		counter.KindMailCodes: letter, counter.KindMailNotice: letter, contacts.KindMail: letter,
 		counter.KindPrintCodes: {Lease: time.Minute, Lost: queue.Pending, Held: true},
 	}
 }
@@ -301,7 +303,11 @@ func (p *Platform) openIssuer(context.Context, Options) error {
 	if err != nil {
 		return err
 	}
+	if err := p.openBook(); err != nil {
+		return err
+	}
 	p.counter, err = counter.New(counter.Deps{
+		Book:      deskBook{p.book},
 		Directory: p.directory, People: p.db.People(), Cards: p.db.Cards(), Codes: p.cips, Certificates: certificates{p},
 		Drafts: p.db.Drafts(), Acts: p.db.Acts(), Links: p.db.Links(), Tries: p.db.Tries(), Seal: desk, Clock: p.Clock, Rand: rand.Reader,
 		Atomically: p.db.Atomically, Enqueue: p.queue.Enqueue, DropPrint: p.dropPrint, Record: p.trail.Record,
@@ -347,6 +353,7 @@ func (p *Platform) openWorkers(_ context.Context, o Options) error {
 	}
 	p.handlers[counter.KindMailCodes] = p.mailCodes
 	p.handlers[counter.KindMailNotice] = p.mailNotice
+	p.handlers[contacts.KindMail] = p.mailContact
 	return nil
 }
 

@@ -89,6 +89,9 @@ func (c *Counter) keep(ctx context.Context, op staff.Operator, request string, f
 	if err := c.d.Record(ctx, entry); err != nil {
 		return Act{}, err
 	}
+	if err := c.note(ctx, f, e); err != nil {
+		return Act{}, err
+	}
 	return c.actOf(op, row)
 }
 

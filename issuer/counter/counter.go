@@ -94,6 +94,8 @@ type Deps struct {
 	// Address stops an address that must not be used (an operator's own, on too
 	// many adults' cards); nil: none is stopped.
 	Address func(ctx context.Context, holder registry.Person, address string) error
+	// Book keeps addresses; nil: the acts alone know them.
+	Book Book
 }
 
 // Counter does the acts. Make one with New; it is safe for concurrent use.

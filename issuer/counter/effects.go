@@ -12,6 +12,7 @@ import (
 	"cse.example/cse/ground/words"
 	"cse.example/cse/issuer/codes"
 	"cse.example/cse/issuer/staff"
+	"cse.example/cse/person/registry"
 )
 
 // The kinds of effect that a counter asks for.
@@ -130,15 +131,8 @@ func cardEnd(card string) string { return card[max(0, len(card)-4):] }
 
 func moment(t time.Time) string { return t.In(civil.Rome).Format("02/01/2006 15:04") }
 
-// firstName is the first of the given names, in the case of a sentence.
-func firstName(names string) string {
-	first, _, _ := strings.Cut(strings.TrimSpace(names), " ")
-	r := []rune(strings.ToLower(first))
-	if len(r) == 0 {
-		return ""
-	}
-	return strings.ToUpper(string(r[:1])) + string(r[1:])
-}
+// firstName is how letters address somebody.
+func firstName(names string) string { return registry.FirstName(names) }
 
 // tellKnown tells the holder's known address that a delegate activated his card
 // (R98), when that is another than the one on the delegation.

@@ -275,8 +275,18 @@ func (c *Counter) tell(ctx context.Context, e Event, r Receipt, lang words.Lang)
 	})
 }
 
-// address is what the holder told at the last act that took an address, and his language.
+// address is the book's, or what the holder told at the last act that took an
+// address, and his language.
 func (c *Counter) address(ctx context.Context, card lifecycle.Card) (string, words.Lang, error) {
+	if c.d.Book == nil {
+		return c.toldAtActs(ctx, card)
+	}
+	email, _, lang, err := c.d.Book.Of(ctx, card.CF)
+	return email, lang, err
+}
+
+// toldAtActs is what the holder told at the last act that took an address.
+func (c *Counter) toldAtActs(ctx context.Context, card lifecycle.Card) (string, words.Lang, error) {
 	e, ok, err := c.given(ctx, card.ID)
 	if err != nil || !ok {
 		return "", words.Italian, err

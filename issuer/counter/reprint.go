@@ -252,6 +252,11 @@ func (c *Counter) sendAgain(ctx context.Context, a Act, o Order) error {
 			before = x.Contact.Email
 		}
 	}
+	if c.d.Book != nil {
+		if _, before, _, err = c.d.Book.Of(ctx, card.CF); err != nil {
+			return err
+		}
+	}
 	name, lang := firstName(p.Name), e.Form.Lang
 	event := Reprinted
 	if a.Kind == KindEmail {

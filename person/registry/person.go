@@ -16,6 +16,7 @@ package registry
 import (
 	"context"
 	"errors"
+	"strings"
 
 	"cse.example/cse/ground/civil"
 	"cse.example/cse/person/codicefiscale"
@@ -177,4 +178,14 @@ func searchKey(s string) string {
 		}
 	}
 	return string(out)
+}
+
+// FirstName is the first of some given names, in the case of a sentence.
+func FirstName(names string) string {
+	first, _, _ := strings.Cut(strings.TrimSpace(names), " ")
+	r := []rune(strings.ToLower(first))
+	if len(r) == 0 {
+		return ""
+	}
+	return strings.ToUpper(string(r[:1])) + string(r[1:])
 }
