@@ -64,6 +64,8 @@ var rules = []rule{
 	{"issuer/staff", own("issuer"), own("issuer/throttle", "issuer/staff"), "issuer downwards"},
 	{"issuer/production", own("issuer/counter"), nil, "issuer downwards"},
 	{"issuer/contacts", own("issuer"), own("issuer/throttle", "issuer/lifecycle", "issuer/contacts"), "issuer downwards"},
+	{"issuer/eligibility", own("issuer"), own("issuer/lifecycle", "issuer/eligibility"), "issuer downwards"},
+	{"issuer/privacy", own("issuer"), own("issuer/privacy"), "issuer downwards"},
 	{"login", all(own(""), databases, html), own("ground", "person", "card", "pki", "login"), "login knows no issuer, portal or engine"},
 	{"portal", all(own("engine", "demo", "cmd"), databases), nil, "portal and engine do not know each other"},
 	{"portal/content", own(""), own("ground", "portal/content"), "texts know words and days, nothing else of ours"},

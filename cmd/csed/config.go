@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"cse.example/cse/issuer/counter"
+	"cse.example/cse/issuer/eligibility"
 	"cse.example/cse/issuer/staff"
 
 	"go.yaml.in/yaml/v3"
@@ -58,7 +59,9 @@ type Config struct {
 	// PharmacyAlso are the acts that pharmacies taking part may do besides: activate-represented,
 	// reprint, correct-email.
 	PharmacyAlso []staff.Action `yaml:"pharmacy_also"`
-	Services     []Service      `yaml:"services"`
+	// Providers are the machines that may ask whether somebody is assisted.
+	Providers []eligibility.Client `yaml:"providers"`
+	Services  []Service            `yaml:"services"`
 }
 
 // Renewal is when the next card is made (R23).
@@ -79,6 +82,8 @@ type Public struct {
 	Login  string `yaml:"login"`
 	CNS    string `yaml:"cns"`
 	PKI    string `yaml:"pki"`
+	// API is the providers' interface, by mutual TLS.
+	API string `yaml:"api"`
 }
 
 // Region is who issues the cards.
@@ -295,6 +300,7 @@ func (c *Config) settle() {
 	fill(&c.Public.Portal, "https://portal.cse.localhost:"+port)
 	fill(&c.Public.Login, "https://login.cse.localhost:"+port)
 	fill(&c.Public.CNS, "https://cns.cse.localhost:"+port)
+	fill(&c.Public.API, "https://api.cse.localhost:"+port)
 	fill(&c.Public.PKI, "http://pki.cse.localhost:"+plain)
 }
 
@@ -308,7 +314,7 @@ func (c *Config) check() error {
 			bad(x[0], "127.0.0.1:8443", x[1])
 		}
 	}
-	for _, x := range [][2]string{{"public.portal", c.Public.Portal}, {"public.login", c.Public.Login}, {"public.cns", c.Public.CNS}} {
+	for _, x := range [][2]string{{"public.portal", c.Public.Portal}, {"public.login", c.Public.Login}, {"public.cns", c.Public.CNS}, {"public.api", c.Public.API}} {
 		if u, err := url.Parse(x[1]); err != nil || u.Scheme != "https" || u.Host == "" || u.Path != "" {
 			bad(x[0], "https://portal.example.it", x[1])
 		}
@@ -358,6 +364,9 @@ func (c *Config) check() error {
 	}
 	if err := c.Issue.Codes.Check(); err != nil {
 		bad("issue.codes", "pin: {first: 2, second: 3}", err)
+	}
+	if _, err := eligibility.NewClients(c.Providers); err != nil {
+		bad("providers", "{id: asl-roma, name: …, key_sha256: …, daily: 1000, purposes: [care]}", err)
 	}
 	if _, err := c.readTrustList(); err != nil {
 		errs = append(errs, err)

@@ -387,7 +387,7 @@ func (p *Platform) serverCertificate() (func(*tls.ClientHelloInfo) (*tls.Certifi
 	if err != nil {
 		return nil, words.Refuse("CSE-383", "web.certificate", c.Web.Certificate, "server.pem").Because(err)
 	}
-	for _, u := range []string{c.Public.Portal, c.Public.Login, c.Public.CNS} {
+	for _, u := range []string{c.Public.Portal, c.Public.Login, c.Public.CNS, c.Public.API} {
 		if err := pair.Leaf.VerifyHostname(hostname(u)); err != nil {
 			return nil, words.Refuse("CSE-383", "web.certificate", c.Web.Certificate, hostname(u)).Because(err)
 		}
@@ -414,6 +414,9 @@ func (p *Platform) activities(ctx context.Context, cf codicefiscale.Code) ([]por
 		a := portal.Activity{At: r.At, Act: r.Act}
 		if o, ok := p.directory.Office(r.Office); ok {
 			a.Office = o.Name
+		}
+		if name := p.provider(r.Actor); name != "" {
+			a.Office = name
 		}
 		out = append(out, a)
 	}

@@ -477,6 +477,11 @@ func (p *Platform) openServer(_ context.Context, o Options) error {
 			ClientCAs: poolOf(append(p.neighbour.certificates(), p.material.Issuing)...),
 		},
 	}
+	providers, err := p.providers()
+	if err != nil {
+		return err
+	}
+	hosts = append(hosts, listen.Host{Name: hostname(p.Config.Public.API), Handler: providers, Machines: true})
 	for name, h := range o.Hosts {
 		hosts = append(hosts, listen.Host{Name: name, Handler: h})
 	}

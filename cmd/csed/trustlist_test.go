@@ -177,8 +177,8 @@ func TestServerCertificate(t *testing.T) {
 		names []string
 		good  bool
 	}{
-		{[]string{"portal.cse.localhost", "login.cse.localhost", "cns.cse.localhost"}, true},
-		{[]string{"portal.cse.localhost", "login.cse.localhost"}, false},
+		{[]string{"portal.cse.localhost", "login.cse.localhost", "cns.cse.localhost", "api.cse.localhost"}, true},
+		{[]string{"portal.cse.localhost", "login.cse.localhost", "cns.cse.localhost"}, false},
 	} {
 		pair := web.Web(t, time.Now(), tt.names...)
 		key, err := x509.MarshalPKCS8PrivateKey(pair.PrivateKey)

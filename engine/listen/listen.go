@@ -13,6 +13,8 @@
 //     old identity without a signature by the card), speaks HTTP/1.1 only and
 //     closes after each answer. Its handshake may last minutes: the holder is
 //     choosing a certificate and typing the PIN.
+//   - A machines' host asks for a certificate likewise, and is otherwise like any
+//     other.
 //   - Other hosts never ask for a certificate and speak HTTP/2 and HTTP/1.1.
 //   - TLS 1.2 (ECDHE with AEAD only) and 1.3.
 //   - Run stops when its context ends: no new connections, requests under way
@@ -45,6 +47,9 @@ type Host struct {
 	Certificate func(*tls.ClientHelloInfo) (*tls.Certificate, error)
 	// Card makes this a card host, see the package comment.
 	Card bool
+	// Machines makes this a host for programs with a client certificate: asked
+	// for and not checked here, tickets off, HTTP/2 as usual.
+	Machines bool
 	// ClientCAs are the issuers whose names the card host sends, so that the
 	// browser offers matching certificates only. They decide nothing else.
 	ClientCAs *x509.CertPool

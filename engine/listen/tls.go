@@ -23,6 +23,9 @@ func tlsConfig(h Host) *tls.Config {
 		CipherSuites:   suites,
 		NextProtos:     []string{"h2", "http/1.1"},
 	}
+	if h.Machines {
+		c.ClientAuth, c.SessionTicketsDisabled = tls.RequestClientCert, true
+	}
 	if h.Card {
 		c.ClientAuth = tls.RequestClientCert
 		c.ClientCAs = h.ClientCAs

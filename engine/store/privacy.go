@@ -181,3 +181,17 @@ func purged(n int64, err error) (int64, error) {
 	}
 	return n, nil
 }
+
+// CountQuestion adds one to a machine client's questions of a day.
+func (s *PrivacyStore) CountQuestion(ctx context.Context, client, day string) (int, error) {
+	n, err := s.q(ctx).CountQuestion(ctx, privacydb.CountQuestionParams{Client: client, Day: day})
+	if err != nil {
+		return 0, fmt.Errorf("store: count question: %w", err)
+	}
+	return int(n), nil
+}
+
+// PurgeQuestions forgets the counts of days before.
+func (s *PrivacyStore) PurgeQuestions(ctx context.Context, before time.Time) (int64, error) {
+	return purged(s.q(ctx).PurgeQuestions(ctx, civil.DayOf(before).String()))
+}

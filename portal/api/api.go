@@ -8,8 +8,9 @@
 // version, a description in OpenAPI at openapi.json (3.1) and openapi-3.0.json.
 // The tests hold the description against those checks.
 //
-// It tells nothing about anybody: no operation of this version names a person
-// or asks who is calling. It refuses an unknown address or method with a
+// It tells nothing about anybody: no operation under /api/v1 names a person or
+// asks who is calling. The providers' interface (NewEligibility) is on a host of
+// its own, by mutual TLS. It refuses an unknown address or method with a
 // problem, never with a page.
 package api
 
@@ -95,7 +96,9 @@ func (d Deps) config() huma.Config {
 
 // describe serves the description, made once. huma's own errors are taken out
 // of it: nothing answers with them.
-func describe(mux *http.ServeMux, o *huma.OpenAPI) error {
+func describe(mux *http.ServeMux, o *huma.OpenAPI) error { return describeAt(mux, Prefix, o) }
+
+func describeAt(mux *http.ServeMux, prefix string, o *huma.OpenAPI) error {
 	for _, name := range []string{"ErrorModel", "ErrorDetail"} {
 		delete(o.Components.Schemas.Map(), name)
 	}
@@ -108,7 +111,7 @@ func describe(mux *http.ServeMux, o *huma.OpenAPI) error {
 		return fmt.Errorf("portal/api: %w", err)
 	}
 	for name, body := range map[string][]byte{"/openapi.json": newest, "/openapi-3.0.json": older} {
-		mux.HandleFunc("GET "+Prefix+name, func(w http.ResponseWriter, _ *http.Request) {
+		mux.HandleFunc("GET "+prefix+name, func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "application/json")
 			w.Header().Set("Cache-Control", "public, max-age=300")
 			_, _ = w.Write(body) // the asker may be gone

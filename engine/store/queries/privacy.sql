@@ -46,3 +46,11 @@ ON CONFLICT (day) DO UPDATE SET report = excluded.report;
 
 -- name: ListRetention :many
 SELECT * FROM privacy_retention ORDER BY day DESC LIMIT $1;
+
+-- name: CountQuestion :one
+INSERT INTO eligibility_count (client, day, n) VALUES ($1, $2, 1)
+ON CONFLICT (client, day) DO UPDATE SET n = eligibility_count.n + 1
+RETURNING n;
+
+-- name: PurgeQuestions :execrows
+DELETE FROM eligibility_count WHERE day < $1;

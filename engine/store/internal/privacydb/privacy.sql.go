@@ -67,6 +67,24 @@ func (q *Queries) CountLooks(ctx context.Context, arg CountLooksParams) (int64, 
 	return count, err
 }
 
+const countQuestion = `-- name: CountQuestion :one
+INSERT INTO eligibility_count (client, day, n) VALUES ($1, $2, 1)
+ON CONFLICT (client, day) DO UPDATE SET n = eligibility_count.n + 1
+RETURNING n
+`
+
+type CountQuestionParams struct {
+	Client string
+	Day    string
+}
+
+func (q *Queries) CountQuestion(ctx context.Context, arg CountQuestionParams) (int64, error) {
+	row := q.db.QueryRowContext(ctx, countQuestion, arg.Client, arg.Day)
+	var n int64
+	err := row.Scan(&n)
+	return n, err
+}
+
 const getRequest = `-- name: GetRequest :one
 SELECT id, person, kind, state, at, due, answered_at, body FROM privacy_request WHERE id = $1
 `
@@ -243,6 +261,18 @@ DELETE FROM privacy_look WHERE day < $1
 
 func (q *Queries) PurgeLooks(ctx context.Context, day string) (int64, error) {
 	result, err := q.db.ExecContext(ctx, purgeLooks, day)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
+const purgeQuestions = `-- name: PurgeQuestions :execrows
+DELETE FROM eligibility_count WHERE day < $1
+`
+
+func (q *Queries) PurgeQuestions(ctx context.Context, day string) (int64, error) {
+	result, err := q.db.ExecContext(ctx, purgeQuestions, day)
 	if err != nil {
 		return 0, err
 	}
