@@ -108,18 +108,18 @@ func (c *Clients) Name(id string) string {
 	return ""
 }
 
-// Of finds the client that owns a certificate: CSE-591 without one, CSE-592 for
-// a key that is nobody's, CSE-593 outside its days.
+// Of finds the client that owns a certificate: CSE-671 without one, CSE-672 for
+// a key that is nobody's, CSE-673 outside its days.
 func (c *Clients) Of(chain []*x509.Certificate, now time.Time) (Client, error) {
 	if len(chain) == 0 {
-		return Client{}, words.Refuse("CSE-591")
+		return Client{}, words.Refuse("CSE-671")
 	}
 	x, ok := c.byKey[KeyOf(chain[0])]
 	switch {
 	case !ok:
-		return Client{}, words.Refuse("CSE-592")
+		return Client{}, words.Refuse("CSE-672")
 	case now.Before(chain[0].NotBefore) || now.After(chain[0].NotAfter):
-		return Client{}, words.Refuse("CSE-593", civil.DayOf(chain[0].NotAfter).Italian())
+		return Client{}, words.Refuse("CSE-673", civil.DayOf(chain[0].NotAfter).Italian())
 	}
 	return x, nil
 }
@@ -187,10 +187,10 @@ func New(d Deps) (*Room, error) {
 }
 
 // Ask answers a client's question, counted and journaled in the same act.
-// CSE-590: its questions of today are spent; CSE-594: a purpose it was not given.
+// CSE-670: its questions of today are spent; CSE-674: a purpose it was not given.
 func (r *Room) Ask(ctx context.Context, c Client, q Question) (Answer, error) {
 	if !slices.Contains(c.Purposes, q.Purpose) {
-		return Answer{}, words.Refuse("CSE-594").At("purpose")
+		return Answer{}, words.Refuse("CSE-674").At("purpose")
 	}
 	now := r.d.Clock.Now()
 	if q.On.IsZero() {
@@ -203,7 +203,7 @@ func (r *Room) Ask(ctx context.Context, c Client, q Question) (Answer, error) {
 			return err
 		}
 		if n > c.Daily {
-			return words.Refuse("CSE-590", c.Daily) // the count is taken back with the act: it stands at the cap
+			return words.Refuse("CSE-670", c.Daily) // the count is taken back with the act: it stands at the cap
 		}
 		var cf codicefiscale.Code
 		if out, cf, err = r.answer(ctx, q); err != nil || cf == "" {

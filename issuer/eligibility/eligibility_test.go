@@ -144,7 +144,7 @@ func TestCapAndPurpose(t *testing.T) {
 		b := newBench(t, db, nil)
 		few := rome
 		few.Daily = 2
-		for i, want := range []string{"", "", "CSE-590", "CSE-590"} {
+		for i, want := range []string{"", "", "CSE-670", "CSE-670"} {
 			_, err := b.Ask(t.Context(), few, eligibility.Question{Who: string(b.p.CF), Purpose: eligibility.Care})
 			if want == "" && err != nil || want != "" && !errors.Is(err, words.Refuse(want)) {
 				t.Errorf("question %d: %v", i, err)
@@ -153,7 +153,7 @@ func TestCapAndPurpose(t *testing.T) {
 		if len(b.entries) != 2 {
 			t.Errorf("%d entries", len(b.entries))
 		}
-		if _, err := b.Ask(t.Context(), rome, eligibility.Question{Who: number, Purpose: eligibility.Billing}); !errors.Is(err, words.Refuse("CSE-594")) {
+		if _, err := b.Ask(t.Context(), rome, eligibility.Question{Who: number, Purpose: eligibility.Billing}); !errors.Is(err, words.Refuse("CSE-674")) {
 			t.Errorf("a purpose that was not given: %v", err)
 		}
 	})

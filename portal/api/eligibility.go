@@ -207,11 +207,11 @@ func (d EligibilityDeps) refuse(ctx context.Context, acceptLanguage string, err 
 		return later(problemOf(acceptLanguage, http.StatusServiceUnavailable, words.Refuse("CSE-362")), retry)
 	}
 	switch f.Code {
-	case "CSE-591":
+	case "CSE-671":
 		return problemOf(acceptLanguage, http.StatusUnauthorized, f)
-	case "CSE-592", "CSE-593", "CSE-594":
+	case "CSE-672", "CSE-673", "CSE-674":
 		return problemOf(acceptLanguage, http.StatusForbidden, f)
-	case "CSE-590":
+	case "CSE-670":
 		midnight := civil.DayOf(d.Clock.Now()).AddDays(1).Start()
 		return later(problemOf(acceptLanguage, http.StatusTooManyRequests, f), midnight.Sub(d.Clock.Now()))
 	}

@@ -116,14 +116,14 @@ func TestR47_R12_R21_ProvidersAskByMutualTLS(t *testing.T) {
 		code   string
 	}{
 		"good":            {&good, question, nil, 200, ""},
-		"no certificate":  {nil, question, nil, 401, "CSE-591"},
-		"a stranger":      {&stranger, question, nil, 403, "CSE-592"},
-		"expired":         {&old, question, nil, 403, "CSE-593"},
+		"no certificate":  {nil, question, nil, 401, "CSE-671"},
+		"a stranger":      {&stranger, question, nil, 403, "CSE-672"},
+		"expired":         {&old, question, nil, 403, "CSE-673"},
 		"no JSON":         {&good, "{", nil, 422, "CSE-357"},
 		"unknown member":  {&good, `{"tax_code":"RSSMRA85T10A562S","purpose":"care","why":1}`, nil, 422, "CSE-357"},
 		"no day":          {&good, `{"tax_code":"RSSMRA85T10A562S","purpose":"care","on":"31/02"}`, nil, 422, "CSE-359"},
-		"too many":        {&good, question, words.Refuse("CSE-590", 10), 429, "CSE-590"},
-		"not its purpose": {&good, question, words.Refuse("CSE-594"), 403, "CSE-594"},
+		"too many":        {&good, question, words.Refuse("CSE-670", 10), 429, "CSE-670"},
+		"not its purpose": {&good, question, words.Refuse("CSE-674"), 403, "CSE-674"},
 		"store broken":    {&good, question, context.DeadlineExceeded, 503, "CSE-362"},
 	} {
 		answer = c.with
