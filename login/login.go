@@ -59,7 +59,10 @@ type Config struct {
 	// LoginURL and CardURL are the public addresses of the two hosts, without a
 	// final slash: https://login.HOST[:PORT], https://cns.HOST[:PORT].
 	LoginURL, CardURL string
-	Clients           []provider.ClientConfig
+	// ProofURL is the portal's page for a signature of the card that opens no
+	// session (BeginProof); empty: there is none.
+	ProofURL string
+	Clients  []provider.ClientConfig
 	// ACRCard is what a CNS is worth; default identity.ACRCard (SpidL3).
 	ACRCard string
 	// AllowRSA1024 admits old cards of issuers marked legacy.
@@ -159,7 +162,7 @@ func New(cfg Config, n Needs) (*Service, error) {
 		return nil, err
 	}
 	s.card = &door.Handler{
-		Door: s.door, Desk: s.desk, LoginURL: cfg.LoginURL, Sources: cfg.Sources, Journal: n.Journal,
+		Door: s.door, Desk: s.desk, LoginURL: cfg.LoginURL, ProofURL: cfg.ProofURL, Sources: cfg.Sources, Journal: n.Journal,
 		Pages: n.Pages, Log: n.Log, Random: s.random,
 	}
 	s.mux = s.routes()

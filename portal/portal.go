@@ -107,6 +107,10 @@ type Deps struct {
 	Acts       Acts
 	Print      Print
 	Revoke     RevokeWithCIP
+	Holder     HolderActs
+	// Proof asks a card for a signature without a login; nil: a holder
+	// reactivates at a counter only.
+	Proof      CardProof
 	CardStatus CardStatus
 	// Offices is the public directory of counters; nil: empty.
 	Offices Offices
@@ -172,7 +176,7 @@ func (d *Deps) check() error {
 		"Config.URL": d.Config.URL == "", "Config.Issuer": d.Config.Issuer == "", "Config.ClientID": d.Config.ClientID == "",
 		"Clock": d.Clock == nil, "Rand": d.Rand == nil, "Client": d.Client == nil, "Sessions": d.Sessions == nil,
 		"Atomically": d.Atomically == nil, "Seal": d.Seal == nil, "People": d.People == nil, "Cards": d.Cards == nil, "Operators": d.Operators == nil, "Desk": d.Desk == nil,
-		"Drafts": d.Drafts == nil, "Papers": d.Papers == nil, "Acts": d.Acts == nil, "Print": d.Print == nil, "Revoke": d.Revoke == nil, "CardStatus": d.CardStatus == nil,
+		"Drafts": d.Drafts == nil, "Papers": d.Papers == nil, "Acts": d.Acts == nil, "Print": d.Print == nil, "Revoke": d.Revoke == nil, "Holder": d.Holder == nil, "CardStatus": d.CardStatus == nil,
 		"CardAlive": d.CardAlive == nil, "Log": d.Log == nil,
 	} {
 		if missing {

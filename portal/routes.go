@@ -57,6 +57,7 @@ func (p *Portal) routes() http.Handler {
 	at("POST /sportello/pratica/{anno}/{numero}/modulo", atCounter((*call).printForm))
 	at("POST /sportello/pratica/{anno}/{numero}/consegna", atCounter((*call).handOver))
 	p.deskRoutes(at)
+	p.holdRoutes(at)
 	at("GET /sportello/aiuto", atCounter((*call).deskHelp))
 
 	at("/", func(*call) error { return words.Refuse("CSE-002") })

@@ -410,7 +410,7 @@ func (p *Platform) openLogin(_ context.Context, o Options) error {
 		})
 	}
 	p.login, err = login.New(login.Config{
-		LoginURL: p.Config.Public.Login, CardURL: p.Config.Public.CNS, Clients: clients, ACRCard: p.Config.Login.ACR,
+		LoginURL: p.Config.Public.Login, CardURL: p.Config.Public.CNS, ProofURL: p.Config.Public.Portal + "/riattiva", Clients: clients, ACRCard: p.Config.Login.ACR,
 		AllowRSA1024: p.Config.Login.AllowRSA1024, Entrances: o.Entrances, OperatorEntrances: o.OperatorEntrances,
 	}, login.Needs{
 		Records: p.db.Login(), Atomically: p.db.Atomically, Journal: p.trail.Record, Clock: p.Clock, Random: rand.Reader,
@@ -459,7 +459,7 @@ func (p *Platform) openPortal(_ context.Context, o Options) error {
 		},
 		Assets: assets, Clock: p.Clock, Rand: rand.Reader, Client: p.httpClient(), Sessions: p.db.Sessions(), Seal: seal,
 		Atomically: p.db.Atomically, People: p.db.People(), Cards: p.db.Cards(), Operators: p.directory, Desk: p.counter, Drafts: p.counter, Papers: p.counter, Acts: p.counter,
-		Print: p.print, Revoke: p.counter.RevokeWithCIP, CardStatus: p.counter.Status, Offices: p.offices, BlankForm: p.blankForm(o.Ribbon), CardAlive: p.cardAlive, Activities: p.activities, Tasks: p.tasks, Maintenance: p.maintenance, Log: p.Log,
+		Print: p.print, Revoke: p.counter.RevokeWithCIP, Holder: p.counter, Proof: p.login, CardStatus: p.counter.Status, Offices: p.offices, BlankForm: p.blankForm(o.Ribbon), CardAlive: p.cardAlive, Activities: p.activities, Tasks: p.tasks, Maintenance: p.maintenance, Log: p.Log,
 	})
 	return err
 }

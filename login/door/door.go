@@ -154,6 +154,21 @@ const (
 // Admit decides who stands behind a finished handshake. Every refusal is a
 // *Refusal; other errors are failures of ours.
 func (d *Door) Admit(ctx context.Context, cs tls.ConnectionState) (identity.Identity, error) {
+	return d.admit(ctx, cs, d.standing)
+}
+
+// AdmitHeld is Admit for the one page that takes a hold away: only a card of
+// ours, and the hold itself (of card and certificate) does not shut the door;
+// everything else does. What it answers proves a signature of the card and must
+// never open a session.
+func (d *Door) AdmitHeld(ctx context.Context, cs tls.ConnectionState) (identity.Identity, error) {
+	return d.admit(ctx, cs, d.held)
+}
+
+// admit checks what the handshake proved, and then the standing of the card.
+func (d *Door) admit(ctx context.Context, cs tls.ConnectionState,
+	standing func(context.Context, identity.Identity) (Card, error),
+) (identity.Identity, error) {
 	switch {
 	case len(cs.PeerCertificates) == 0:
 		return identity.Identity{}, &Refusal{Fault: words.Refuse("CSE-304")}
@@ -182,7 +197,7 @@ func (d *Door) Admit(ctx context.Context, cs tls.ConnectionState) (identity.Iden
 		Method: identity.Card, CF: name.CF, ACR: d.ACR, AMR: identity.AMRCard, At: now,
 		Card: reference(leaf, issuer, name),
 	}
-	card, err := d.standing(ctx, id)
+	card, err := standing(ctx, id)
 	if err != nil {
 		return identity.Identity{}, err
 	}
@@ -199,6 +214,18 @@ func (d *Door) Live(ctx context.Context, id identity.Identity) error {
 
 // standing is what may change after the handshake: time, card, certificate.
 func (d *Door) standing(ctx context.Context, id identity.Identity) (Card, error) {
+	return d.stands(ctx, id, false)
+}
+
+// held is the standing of a card of ours whose hold is to be taken away.
+func (d *Door) held(ctx context.Context, id identity.Identity) (Card, error) {
+	if !id.Card.Own {
+		return Card{}, &Refusal{Fault: words.Refuse("CSE-456"), Card: id.Card.ID, Person: id.CF}
+	}
+	return d.stands(ctx, id, true)
+}
+
+func (d *Door) stands(ctx context.Context, id identity.Identity, onHold bool) (Card, error) {
 	refuse := func(f *words.Fault, reason int) error {
 		return &Refusal{Fault: f, Card: id.Card.ID, Person: id.CF, Reason: reason}
 	}
@@ -215,7 +242,11 @@ func (d *Door) standing(ctx context.Context, id identity.Identity) (Card, error)
 		if err != nil {
 			return Card{}, refuse(words.Refuse("CSE-306").Because(err), 0)
 		}
-		if f := card.refusal(id.CF); f != nil {
+		seen := card
+		if onHold && seen.State == Suspended {
+			seen.State = Active
+		}
+		if f := seen.refusal(id.CF); f != nil {
 			return Card{}, refuse(f, 0)
 		}
 	}
@@ -223,6 +254,8 @@ func (d *Door) standing(ctx context.Context, id identity.Identity) (Card, error)
 	switch {
 	case err != nil:
 		return Card{}, refuse(words.Refuse("CSE-306").Because(err), 0)
+	case st.State == Held && onHold && card.State == Suspended:
+		return card, nil
 	case st.State == Held:
 		return Card{}, refuse(words.Refuse("CSE-303"), 0)
 	case st.State == Revoked:

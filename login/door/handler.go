@@ -15,8 +15,16 @@ import (
 	"cse.example/cse/login/page"
 )
 
-// Path is the one address of the card's host.
-const Path = "/cns/auth"
+// The addresses of the card's host: Path brings in, ProofPath only proves that
+// the card signed just now, though it is on hold (see Door.AdmitHeld).
+const (
+	Path      = "/cns/auth"
+	ProofPath = "/cns/riattiva"
+)
+
+// ProofClient is the client of flows that prove a signature and bring nobody
+// in; no service can be registered under it.
+const ProofClient = "cse:proof"
 
 // Handler serves the card's host: GET /cns/auth?flow=NAME. Whoever is let in
 // receives 303 to the login host with a ticket; whoever is not, a page with the
@@ -27,6 +35,8 @@ type Handler struct {
 	Desk *handover.Desk
 	// LoginURL and Sources: see login.Config.
 	LoginURL string
+	// ProofURL is where a proved signature goes: a page of the portal.
+	ProofURL string
 	Sources  []string
 	Journal  journal.Recorder
 	Pages    page.Pages
@@ -39,12 +49,16 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	page.Harden(w.Header())
 	w.Header().Set("Connection", "close")
 	w.Header().Set("Content-Security-Policy", page.Policy(h.Sources, nil))
-	if r.URL.Path != Path || r.Method != http.MethodGet {
+	proof := r.URL.Path == ProofPath && h.ProofURL != ""
+	if r.URL.Path != Path && !proof || r.Method != http.MethodGet {
 		h.refuse(w, r, &Refusal{Fault: words.Refuse("CSE-002")}, "")
 		return
 	}
 	name := r.URL.Query().Get("flow")
 	flow, err := h.Desk.Flow(r.Context(), name)
+	if err == nil && (flow.Client == ProofClient) != proof {
+		err = words.Refuse("CSE-323") // a flow of the one kind does not do for the other
+	}
 	if err != nil {
 		h.fail(w, r, err, "")
 		return
@@ -53,26 +67,30 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.fail(w, r, errors.New("the card's host must be served over TLS, by this process"), name)
 		return
 	}
-	id, err := h.Door.Admit(r.Context(), *r.TLS)
+	admit, to, act := h.Door.Admit, h.LoginURL+"/return", "login.proved"
+	if proof {
+		admit, to, act, name = h.Door.AdmitHeld, h.ProofURL, "card.proved", ""
+	}
+	id, err := admit(r.Context(), *r.TLS)
 	if err != nil {
 		h.fail(w, r, err, name)
 		return
 	}
-	ticket, err := h.enter(r.Context(), flow, id)
+	ticket, err := h.enter(r.Context(), flow, id, act)
 	if err != nil {
 		h.fail(w, r, err, name)
 		return
 	}
-	http.Redirect(w, r, h.LoginURL+"/return?ticket="+url.QueryEscape(ticket), http.StatusSeeOther)
+	http.Redirect(w, r, to+"?ticket="+url.QueryEscape(ticket), http.StatusSeeOther)
 }
 
-func (h *Handler) enter(ctx context.Context, flow handover.Flow, id identity.Identity) (ticket string, err error) {
+func (h *Handler) enter(ctx context.Context, flow handover.Flow, id identity.Identity, act string) (ticket string, err error) {
 	err = h.Desk.Atomically(ctx, func(ctx context.Context) error {
 		if ticket, err = h.Desk.Issue(ctx, flow, id); err != nil {
 			return err
 		}
 		return h.Journal(ctx, journal.Entry{
-			Act: "login.proved", Actor: "holder", Card: id.Card.ID, Person: id.CF,
+			Act: act, Actor: "holder", Card: id.Card.ID, Person: id.CF,
 			Detail: map[string]string{"client": flow.Client, "acr": id.ACR},
 		})
 	})
@@ -120,6 +138,9 @@ func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, ref *Refusal, f
 	}
 	if flow != "" {
 		p.RetryURL = h.LoginURL + "/choose?flow=" + url.QueryEscape(flow)
+	}
+	if r.URL.Path == ProofPath {
+		p.RetryURL = h.ProofURL
 	}
 	h.Log.InfoContext(r.Context(), "card door: refused", "code", ref.Code)
 	page.Tell(w.Header(), ref.Fault)

@@ -46,6 +46,7 @@ func (s *Stage) States() []State {
 	out = append(out, s.publicSiteStates()...)
 	out = append(out, citizenStates()...)
 	out = append(out, s.deskStates()...)
+	out = append(out, holdStates()...)
 	return append(out, s.counterStates()...)
 }
 
