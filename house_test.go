@@ -66,6 +66,7 @@ var rules = []rule{
 	{"issuer/contacts", own("issuer"), own("issuer/throttle", "issuer/lifecycle", "issuer/contacts"), "issuer downwards"},
 	{"issuer/eligibility", own("issuer"), own("issuer/lifecycle", "issuer/eligibility"), "issuer downwards"},
 	{"issuer/privacy", own("issuer"), own("issuer/privacy"), "issuer downwards"},
+	{"issuer/operations", own("issuer"), own("issuer/lifecycle", "issuer/codes", "issuer/staff", "issuer/production", "issuer/operations"), "issuer downwards"},
 	{"login", all(own(""), databases, html), own("ground", "person", "card", "pki", "login"), "login knows no issuer, portal or engine"},
 	{"portal", all(own("engine", "demo", "cmd"), databases), nil, "portal and engine do not know each other"},
 	{"portal/content", own(""), own("ground", "portal/content"), "texts know words and days, nothing else of ours"},

@@ -37,6 +37,12 @@ func (c *call) page(section, titleKey string, args ...any) *look.Page {
 	}
 	if c.op != nil {
 		p.Who, p.Office = c.op.Name, c.op.Office.Name
+		if c.op.AtCounter() {
+			p.Work = append(p.Work, look.Entry{ID: "sportello", Key: "look.menu.counter", Path: "/sportello"})
+		}
+		if c.p.Operations != nil && (c.op.Has(staff.RoleOperations) || c.op.Has(staff.RoleAuditor)) {
+			p.Work = append(p.Work, look.Entry{ID: "operazioni", Key: "look.menu.operations", Path: opsRoot})
+		}
 	}
 	return p
 }
@@ -117,6 +123,7 @@ var labels = map[string]string{
 	"documento_numero": "portal.activation.docno", "documento_ente": "portal.activation.docby", "documento_rilascio": "portal.activation.docfrom",
 	"documento_scadenza": "portal.activation.docuntil", "email": "portal.activation.email", "email_ripetuta": "portal.activation.email2",
 	"codice_fiscale": "portal.status.cf", "ultime_cinque": "portal.status.five", "lingua": "portal.activation.lang", "consenso": "portal.activation.consent", "consegnato": "portal.activation.handed",
+	"tessera": "portal.ops.returns.card", "motivo_ritorno": "portal.ops.returns.why", "motivo_ricerca": "portal.ops.audit.motive", "motivo_rinuncia": "portal.ops.drop.why", "al": "portal.ops.audit.until",
 }
 
 // newForm makes a page's form, with the names of its fields.

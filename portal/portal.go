@@ -122,6 +122,8 @@ type Deps struct {
 	Activities func(ctx context.Context, cf codicefiscale.Code) ([]Activity, error)
 	// Tasks is the counter's queue; nil: empty.
 	Tasks func(ctx context.Context, op staff.Operator) ([]Task, error)
+	// Operations are the rooms behind /operazioni; nil: there are no such pages.
+	Operations *Operations
 	// Maintenance tells whether the portal is closed now; nil: never.
 	Maintenance func() (Maintenance, bool)
 	Log         *slog.Logger
@@ -183,7 +185,7 @@ func (d *Deps) check() error {
 			return errors.New("portal: missing " + name)
 		}
 	}
-	return nil
+	return d.Operations.check()
 }
 
 func (c *Config) defaults() {

@@ -58,6 +58,7 @@ func (p *Portal) routes() http.Handler {
 	at("POST /sportello/pratica/{anno}/{numero}/consegna", atCounter((*call).handOver))
 	p.deskRoutes(at)
 	p.holdRoutes(at)
+	p.operationsRoutes(at)
 	at("GET /sportello/aiuto", atCounter((*call).deskHelp))
 
 	at("/", func(*call) error { return words.Refuse("CSE-002") })
@@ -146,6 +147,12 @@ func atCounter(a answer) answer {
 			return err
 		}
 		c.op = &op
+		if !op.AtCounter() && c.tongue.path == "/sportello" {
+			return c.leave(opsRoot)
+		}
+		if !op.AtCounter() {
+			return words.Refuse("CSE-003")
+		}
 		return a(c)
 	}
 }

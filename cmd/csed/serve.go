@@ -451,6 +451,10 @@ func (p *Platform) openPortal(_ context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
+	ops, err := p.operations()
+	if err != nil {
+		return err
+	}
 	p.portal, err = portal.New(portal.Deps{
 		Config: portal.Config{
 			URL: p.Config.Public.Portal, Issuer: p.Config.Public.Login, ClientID: "portal", ClientSecret: string(secretText.Reveal()),
@@ -460,6 +464,7 @@ func (p *Platform) openPortal(_ context.Context, o Options) error {
 		Assets: assets, Clock: p.Clock, Rand: rand.Reader, Client: p.httpClient(), Sessions: p.db.Sessions(), Seal: seal,
 		Atomically: p.db.Atomically, People: p.db.People(), Cards: p.db.Cards(), Operators: p.directory, Desk: p.counter, Drafts: p.counter, Papers: p.counter, Acts: p.counter,
 		Print: p.print, Revoke: p.counter.RevokeWithCIP, Holder: p.counter, Proof: p.login, CardStatus: p.counter.Status, Offices: p.offices, BlankForm: p.blankForm(o.Ribbon), CardAlive: p.cardAlive, Activities: p.activities, Tasks: p.tasks, Maintenance: p.maintenance, Log: p.Log,
+		Operations: portal.OperationsOf(ops),
 	})
 	return err
 }

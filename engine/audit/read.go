@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math"
 	"time"
 
 	"cse.example/cse/engine/audit/internal/auditdb"
@@ -113,4 +114,40 @@ func (t *Trail) Export(ctx context.Context, w io.Writer) error {
 		}
 		after = rows[len(rows)-1].Index
 	}
+}
+
+// Search selects records; empty fields select all.
+type Search struct {
+	// Person is a codice fiscale.
+	Person                   string
+	Card, Actor, Office, Act string
+	Since, Until             time.Time // Until is excluded; zero: to the end
+	// Before is the index of the oldest record of the page before; 0: none.
+	Before int64
+	// Limit is at most most; 0 means 1000.
+	Limit int
+}
+
+// most records are read at once by Search.
+const most = 20_000
+
+// Search is what matches, newest first.
+func (t *Trail) Search(ctx context.Context, s Search) ([]Record, error) {
+	p := auditdb.SearchParams{
+		Before: s.Before, Person: t.pseudonym(s.Person), Card: s.Card, Actor: s.Actor, Office: s.Office, Act: s.Act,
+		Since: math.MinInt64, Until: math.MaxInt64, N: size(0),
+	}
+	if s.Before <= 0 {
+		p.Before = math.MaxInt64
+	}
+	if !s.Since.IsZero() {
+		p.Since = s.Since.UnixMicro()
+	}
+	if !s.Until.IsZero() {
+		p.Until = s.Until.UnixMicro()
+	}
+	if s.Limit > 0 {
+		p.N = int32(min(s.Limit, most))
+	}
+	return all(t.db(ctx).Search(ctx, p))
 }

@@ -53,7 +53,19 @@ const (
 	RoleOperator   Role = "operator"
 	RoleSupervisor Role = "supervisor" // responsabile di sportello
 	RoleCallCentre Role = "call-centre"
+	RoleOperations Role = "operations" // batches, post, queues; not the counter
+	RoleAuditor    Role = "auditor"    // reads the audit trail and the dashboard
 )
+
+// Roles lists every role.
+func Roles() []Role {
+	return []Role{RoleOperator, RoleSupervisor, RoleCallCentre, RoleOperations, RoleAuditor}
+}
+
+// AtCounter tells whether o works with holders: at a counter or by telephone.
+func (o Operator) AtCounter() bool {
+	return o.Has(RoleOperator) || o.Has(RoleSupervisor) || o.Has(RoleCallCentre)
+}
 
 // Account is an operator as configuration writes him.
 type Account struct {
@@ -162,7 +174,7 @@ func (d *Directory) addOperator(a Account) error {
 	}
 	op := Operator{Account: a.Account, Name: a.Name, CF: cf, Roles: a.Roles}
 	for _, r := range a.Roles {
-		if r != RoleOperator && r != RoleSupervisor && r != RoleCallCentre {
+		if !slices.Contains(Roles(), r) {
 			return fmt.Errorf("operator %q: unknown role %q", a.Account, r)
 		}
 	}

@@ -114,7 +114,7 @@ func columnOf(o Office, personASL string) column {
 // other role than the call centre's may do what it may, wherever he sits.
 func (d *Directory) Allowed(op Operator, a Action, personASL string) error {
 	r, ok := matrix[a]
-	if !ok {
+	if !ok || !op.AtCounter() {
 		return words.Refuse("CSE-003")
 	}
 	col := columnOf(op.Office, personASL)

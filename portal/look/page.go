@@ -24,6 +24,8 @@ type Page struct {
 	Who string
 	// Office is the operator's counter, empty for who is no operator.
 	Office string
+	// Work are the menu's entries for who works here.
+	Work []Entry
 	// Entered tells that there is a session to leave.
 	Entered bool
 	// Fault, if any, is the reason of an error page; it also sets CSE-Error.
@@ -107,9 +109,7 @@ func (p *Page) Menu() []Entry {
 		{"domande", "look.menu.faq", "/domande-frequenti", false},
 		{"contatti", "look.menu.contacts", "/contatti", false},
 	}
-	if p.Office != "" {
-		e = append(e, Entry{"sportello", "look.menu.counter", "/sportello", false})
-	}
+	e = append(e, p.Work...)
 	for i := range e {
 		e[i].Current = e[i].ID == p.Section
 	}

@@ -125,6 +125,8 @@ func (s *Stage) cast() error {
 		{"revoked", "NERI", "LUCA", "M", day(1990, 12, 31), true},
 		{"minor", "GALLO", "SOFIA", "F", day(2015, 6, 1), true},
 		{"operator", "FERRARI", "PAOLA", "F", day(1975, 3, 3), true},
+		{"operations", "MARINI", "CARLO", "M", day(1979, 7, 7), true},
+		{"auditor", "VILLA", "SARA", "F", day(1982, 8, 8), true},
 		{"cardless", "COSTA", "ELENA", "F", day(1999, 9, 9), true},
 	} {
 		p := registry.Person{
@@ -176,6 +178,8 @@ func (s *Stage) deps(assets fs.FS) (portal.Deps, error) {
 		Offices: []staff.Office{{ID: "asl-1", Type: staff.ASL, Name: "Sportello ASL di Firenze", Comune: "D612", ASL: "201"}},
 		Operators: []staff.Account{
 			{Account: "paola", Name: "Paola Ferrari", CF: string(s.People["operator"].CF), Roles: []staff.Role{staff.RoleOperator}, Offices: []string{"asl-1"}, OwnCNS: true},
+			{Account: "operations", Name: "Carlo Marini", CF: string(s.People["operations"].CF), Roles: []staff.Role{staff.RoleOperations}, Offices: []string{"asl-1"}},
+			{Account: "auditor", Name: "Sara Villa", CF: string(s.People["auditor"].CF), Roles: []staff.Role{staff.RoleAuditor}, Offices: []string{"asl-1"}},
 		},
 	})
 	if err != nil {
@@ -212,7 +216,8 @@ func (s *Stage) deps(assets fs.FS) (portal.Deps, error) {
 				{At: Now.Add(-30 * time.Hour), Kind: "undelivered", Card: s.Cards["old"].ID},
 			}, nil
 		},
-		Log: slog.New(slog.DiscardHandler),
+		Operations: s.operations(),
+		Log:        slog.New(slog.DiscardHandler),
 	}, nil
 }
 

@@ -47,6 +47,7 @@ func (s *Stage) States() []State {
 	out = append(out, citizenStates()...)
 	out = append(out, s.deskStates()...)
 	out = append(out, holdStates()...)
+	out = append(out, s.opsStates()...)
 	return append(out, s.counterStates()...)
 }
 
@@ -147,6 +148,9 @@ func (s *Stage) Session(ctx context.Context, who string) (*http.Cookie, error) {
 	case "password":
 		p := s.People["operator"]
 		x = portal.Session{Subject: "operator", CF: string(p.CF), Given: "Paola", Family: "Ferrari", Account: "paola", AMR: []string{"pwd", "otp"}}
+	case "operations", "auditor":
+		p := s.People[who]
+		x = portal.Session{Subject: who, CF: string(p.CF), Given: p.Name, Family: p.Surname, Account: who, AMR: []string{"pwd", "otp"}}
 	default:
 		role := map[string]string{"dead": "active", "idle": "active"}[who]
 		if role == "" {

@@ -25,3 +25,13 @@ SELECT * FROM audit_record WHERE card = sqlc.arg(card) ORDER BY idx DESC LIMIT s
 
 -- name: LastByPerson :many
 SELECT * FROM audit_record WHERE person = sqlc.arg(person) ORDER BY idx DESC LIMIT sqlc.arg(n);
+
+-- name: Search :many
+SELECT * FROM audit_record
+WHERE idx < sqlc.arg(before) AND at >= sqlc.arg(since) AND at < sqlc.arg(until)
+  AND (CAST(sqlc.arg(person) AS TEXT) = '' OR person = CAST(sqlc.arg(person) AS TEXT))
+  AND (CAST(sqlc.arg(card) AS TEXT) = '' OR card = CAST(sqlc.arg(card) AS TEXT))
+  AND (CAST(sqlc.arg(actor) AS TEXT) = '' OR actor = CAST(sqlc.arg(actor) AS TEXT))
+  AND (CAST(sqlc.arg(office) AS TEXT) = '' OR office = CAST(sqlc.arg(office) AS TEXT))
+  AND (CAST(sqlc.arg(act) AS TEXT) = '' OR act = CAST(sqlc.arg(act) AS TEXT))
+ORDER BY idx DESC LIMIT sqlc.arg(n);

@@ -54,3 +54,9 @@ SELECT COUNT(*) FROM card_codes;
 
 -- name: ListCoded :many
 SELECT card FROM card_codes WHERE card > $1 ORDER BY card LIMIT $2;
+
+-- name: CountCards :one
+SELECT COUNT(*) FROM card;
+
+-- name: CountCardsOfBatch :many
+SELECT state, COUNT(*) AS n FROM card WHERE batch = $1 GROUP BY state ORDER BY state;

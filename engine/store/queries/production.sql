@@ -50,3 +50,12 @@ ON CONFLICT (batch, card) DO UPDATE SET chip = excluded.chip, job = excluded.job
 
 -- name: ListItems :many
 SELECT * FROM batch_item WHERE batch = $1 AND card > $2 ORDER BY card LIMIT $3;
+
+-- name: SeriesLast :one
+SELECT last FROM series WHERE name = $1;
+
+-- name: CountExceptions :one
+SELECT COUNT(*) FROM production_exception;
+
+-- name: CountItems :many
+SELECT outcome, chip, COUNT(*) AS n FROM batch_item WHERE batch = $1 GROUP BY outcome, chip ORDER BY outcome, chip;

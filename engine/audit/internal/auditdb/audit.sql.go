@@ -258,6 +258,73 @@ func (q *Queries) Page(ctx context.Context, arg PageParams) ([]AuditRecord, erro
 	return items, nil
 }
 
+const search = `-- name: Search :many
+SELECT idx, at, act, actor, office, card, person, detail, prev, hash FROM audit_record
+WHERE idx < $1 AND at >= $2 AND at < $3
+  AND (CAST($4 AS TEXT) = '' OR person = CAST($4 AS TEXT))
+  AND (CAST($5 AS TEXT) = '' OR card = CAST($5 AS TEXT))
+  AND (CAST($6 AS TEXT) = '' OR actor = CAST($6 AS TEXT))
+  AND (CAST($7 AS TEXT) = '' OR office = CAST($7 AS TEXT))
+  AND (CAST($8 AS TEXT) = '' OR act = CAST($8 AS TEXT))
+ORDER BY idx DESC LIMIT $9
+`
+
+type SearchParams struct {
+	Before int64
+	Since  int64
+	Until  int64
+	Person string
+	Card   string
+	Actor  string
+	Office string
+	Act    string
+	N      int32
+}
+
+func (q *Queries) Search(ctx context.Context, arg SearchParams) ([]AuditRecord, error) {
+	rows, err := q.db.QueryContext(ctx, search,
+		arg.Before,
+		arg.Since,
+		arg.Until,
+		arg.Person,
+		arg.Card,
+		arg.Actor,
+		arg.Office,
+		arg.Act,
+		arg.N,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []AuditRecord
+	for rows.Next() {
+		var i AuditRecord
+		if err := rows.Scan(
+			&i.Idx,
+			&i.At,
+			&i.Act,
+			&i.Actor,
+			&i.Office,
+			&i.Card,
+			&i.Person,
+			&i.Detail,
+			&i.Prev,
+			&i.Hash,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const setHead = `-- name: SetHead :execrows
 UPDATE audit_head SET hash = $1 WHERE id = 1 AND idx = $2
 `

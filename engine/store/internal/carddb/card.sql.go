@@ -9,6 +9,17 @@ import (
 	"context"
 )
 
+const countCards = `-- name: CountCards :one
+SELECT COUNT(*) FROM card
+`
+
+func (q *Queries) CountCards(ctx context.Context) (int64, error) {
+	row := q.db.QueryRowContext(ctx, countCards)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
 const countCardsByState = `-- name: CountCardsByState :many
 SELECT state, model, COUNT(*) AS n FROM card GROUP BY state, model ORDER BY state, model
 `
@@ -29,6 +40,38 @@ func (q *Queries) CountCardsByState(ctx context.Context) ([]CountCardsByStateRow
 	for rows.Next() {
 		var i CountCardsByStateRow
 		if err := rows.Scan(&i.State, &i.Model, &i.N); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const countCardsOfBatch = `-- name: CountCardsOfBatch :many
+SELECT state, COUNT(*) AS n FROM card WHERE batch = $1 GROUP BY state ORDER BY state
+`
+
+type CountCardsOfBatchRow struct {
+	State string
+	N     int64
+}
+
+func (q *Queries) CountCardsOfBatch(ctx context.Context, batch string) ([]CountCardsOfBatchRow, error) {
+	rows, err := q.db.QueryContext(ctx, countCardsOfBatch, batch)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []CountCardsOfBatchRow
+	for rows.Next() {
+		var i CountCardsOfBatchRow
+		if err := rows.Scan(&i.State, &i.N); err != nil {
 			return nil, err
 		}
 		items = append(items, i)

@@ -49,6 +49,50 @@ func (q *Queries) Candidates(ctx context.Context, arg CandidatesParams) ([]strin
 	return items, nil
 }
 
+const countExceptions = `-- name: CountExceptions :one
+SELECT COUNT(*) FROM production_exception
+`
+
+func (q *Queries) CountExceptions(ctx context.Context) (int64, error) {
+	row := q.db.QueryRowContext(ctx, countExceptions)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
+const countItems = `-- name: CountItems :many
+SELECT outcome, chip, COUNT(*) AS n FROM batch_item WHERE batch = $1 GROUP BY outcome, chip ORDER BY outcome, chip
+`
+
+type CountItemsRow struct {
+	Outcome string
+	Chip    int64
+	N       int64
+}
+
+func (q *Queries) CountItems(ctx context.Context, batch string) ([]CountItemsRow, error) {
+	rows, err := q.db.QueryContext(ctx, countItems, batch)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []CountItemsRow
+	for rows.Next() {
+		var i CountItemsRow
+		if err := rows.Scan(&i.Outcome, &i.Chip, &i.N); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const dropException = `-- name: DropException :exec
 DELETE FROM production_exception WHERE cf = $1
 `
@@ -354,6 +398,17 @@ func (q *Queries) PutItem(ctx context.Context, arg PutItemParams) error {
 		arg.Outcome,
 	)
 	return err
+}
+
+const seriesLast = `-- name: SeriesLast :one
+SELECT last FROM series WHERE name = $1
+`
+
+func (q *Queries) SeriesLast(ctx context.Context, name string) (int64, error) {
+	row := q.db.QueryRowContext(ctx, seriesLast, name)
+	var last int64
+	err := row.Scan(&last)
+	return last, err
 }
 
 const updateBatch = `-- name: UpdateBatch :execrows
