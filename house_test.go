@@ -64,6 +64,7 @@ var rules = []rule{
 	{"issuer/staff", own("issuer"), own("issuer/throttle", "issuer/staff"), "issuer downwards"},
 	{"issuer/production", own("issuer/counter"), nil, "issuer downwards"},
 	{"issuer/contacts", own("issuer"), own("issuer/throttle", "issuer/lifecycle", "issuer/contacts"), "issuer downwards"},
+	{"issuer/helpdesk", own("issuer"), own("issuer/lifecycle", "issuer/throttle", "issuer/staff", "issuer/helpdesk"), "issuer downwards"},
 	{"issuer/eligibility", own("issuer"), own("issuer/lifecycle", "issuer/eligibility"), "issuer downwards"},
 	{"issuer/privacy", own("issuer"), own("issuer/privacy"), "issuer downwards"},
 	{"issuer/operations", own("issuer"), own("issuer/lifecycle", "issuer/codes", "issuer/staff", "issuer/production", "issuer/operations"), "issuer downwards"},

@@ -105,6 +105,7 @@ type Deps struct {
 	Drafts     Drafts
 	Papers     Papers
 	Acts       Acts
+	Helpdesk   Helpdesk
 	Print      Print
 	Revoke     RevokeWithCIP
 	Holder     HolderActs
@@ -178,7 +179,7 @@ func (d *Deps) check() error {
 		"Config.URL": d.Config.URL == "", "Config.Issuer": d.Config.Issuer == "", "Config.ClientID": d.Config.ClientID == "",
 		"Clock": d.Clock == nil, "Rand": d.Rand == nil, "Client": d.Client == nil, "Sessions": d.Sessions == nil,
 		"Atomically": d.Atomically == nil, "Seal": d.Seal == nil, "People": d.People == nil, "Cards": d.Cards == nil, "Operators": d.Operators == nil, "Desk": d.Desk == nil,
-		"Drafts": d.Drafts == nil, "Papers": d.Papers == nil, "Acts": d.Acts == nil, "Print": d.Print == nil, "Revoke": d.Revoke == nil, "Holder": d.Holder == nil, "CardStatus": d.CardStatus == nil,
+		"Drafts": d.Drafts == nil, "Papers": d.Papers == nil, "Acts": d.Acts == nil, "Helpdesk": d.Helpdesk == nil, "Print": d.Print == nil, "Revoke": d.Revoke == nil, "Holder": d.Holder == nil, "CardStatus": d.CardStatus == nil,
 		"CardAlive": d.CardAlive == nil, "Log": d.Log == nil,
 	} {
 		if missing {

@@ -56,6 +56,7 @@ func (p *Portal) routes() http.Handler {
 	at("GET /sportello/pratica/{anno}/{numero}", atCounter((*call).file))
 	at("POST /sportello/pratica/{anno}/{numero}/modulo", atCounter((*call).printForm))
 	at("POST /sportello/pratica/{anno}/{numero}/consegna", atCounter((*call).handOver))
+	p.helpdeskRoutes(at)
 	p.deskRoutes(at)
 	p.holdRoutes(at)
 	p.operationsRoutes(at)

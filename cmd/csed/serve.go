@@ -31,6 +31,7 @@ import (
 	"cse.example/cse/issuer/codes"
 	"cse.example/cse/issuer/contacts"
 	"cse.example/cse/issuer/counter"
+	"cse.example/cse/issuer/helpdesk"
 	"cse.example/cse/login"
 	"cse.example/cse/login/page"
 	"cse.example/cse/login/provider"
@@ -84,6 +85,7 @@ type Platform struct {
 	counter   *counter.Counter
 	book      *contacts.Book
 	proofs    *staff.Authenticator
+	helpdesk  *helpdesk.Room
 	cips      *codes.CIPs
 	first     *codes.FirstOpener
 	second    *codes.SecondOpener
@@ -306,12 +308,15 @@ func (p *Platform) openIssuer(context.Context, Options) error {
 	if err := p.openBook(); err != nil {
 		return err
 	}
+	if p.helpdesk, err = p.openHelpdesk(); err != nil {
+		return err
+	}
 	p.counter, err = counter.New(counter.Deps{
 		Book:      deskBook{p.book},
 		Directory: p.directory, People: p.db.People(), Cards: p.db.Cards(), Codes: p.cips, Certificates: certificates{p},
 		Drafts: p.db.Drafts(), Acts: p.db.Acts(), Links: p.db.Links(), Tries: p.db.Tries(), Seal: desk, Clock: p.Clock, Rand: rand.Reader,
 		Atomically: p.db.Atomically, Enqueue: p.queue.Enqueue, DropPrint: p.dropPrint, Record: p.trail.Record,
-		Reissue: p.clerk().Reissue,
+		Reissue: p.clerk().Reissue, Diagnosis: p.helpdesk.Diagnosis,
 	})
 	return err
 }
@@ -462,7 +467,7 @@ func (p *Platform) openPortal(_ context.Context, o Options) error {
 			FormOrigins: []string{p.Config.Public.Login, p.Config.Public.CNS},
 		},
 		Assets: assets, Clock: p.Clock, Rand: rand.Reader, Client: p.httpClient(), Sessions: p.db.Sessions(), Seal: seal,
-		Atomically: p.db.Atomically, People: p.db.People(), Cards: p.db.Cards(), Operators: p.directory, Desk: p.counter, Drafts: p.counter, Papers: p.counter, Acts: p.counter,
+		Atomically: p.db.Atomically, People: p.db.People(), Cards: p.db.Cards(), Operators: p.directory, Desk: p.counter, Drafts: p.counter, Papers: p.counter, Acts: p.counter, Helpdesk: p.helpdesk,
 		Print: p.print, Revoke: p.counter.RevokeWithCIP, Holder: p.counter, Proof: p.login, CardStatus: p.counter.Status, Offices: p.offices, BlankForm: p.blankForm(o.Ribbon), CardAlive: p.cardAlive, Activities: p.activities, Tasks: p.tasks, Maintenance: p.maintenance, Log: p.Log,
 		Operations: portal.OperationsOf(ops),
 	})

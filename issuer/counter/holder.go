@@ -302,3 +302,10 @@ func (c *Counter) toldAtActs(ctx context.Context, card lifecycle.Card) (string, 
 	}
 	return e.Contact.Email, e.Contact.Lang, nil
 }
+
+// AddressOf is the address that a card's holder gave last, empty for none: for
+// the check of a caller, which never shows it.
+func (c *Counter) AddressOf(ctx context.Context, card lifecycle.Card) (string, error) {
+	to, _, err := c.address(ctx, card)
+	return to, err
+}

@@ -6,6 +6,7 @@ import (
 
 	"cse.example/cse/ground/words"
 	"cse.example/cse/issuer/counter"
+	"cse.example/cse/issuer/helpdesk"
 	"cse.example/cse/issuer/lifecycle"
 	"cse.example/cse/issuer/staff"
 )
@@ -44,6 +45,19 @@ func (d *desk) Offers(_ staff.Operator, card lifecycle.Card, _ string) []counter
 	}
 }
 
+// Open refuses a caller who says nothing.
+func (d *desk) Open(_ context.Context, _ staff.Operator, c helpdesk.Call) (helpdesk.Ticket, error) {
+	if c.Facts.Comune == "" {
+		return helpdesk.Ticket{}, words.Refuse("CSE-541")
+	}
+	return helpdesk.Ticket{ID: "T0011223344"}, nil
+}
+
+// Of is one ticket.
+func (d *desk) Of(_ context.Context, card string) ([]helpdesk.Ticket, error) {
+	return []helpdesk.Ticket{{ID: "T0011223344", Card: card, At: Now, Outcome: helpdesk.PINBlocked, Note: "richiama domani"}}, nil
+}
+
 // deskStates are the acts of one form: empty, with errors, done.
 func (s *Stage) deskStates() []State {
 	card := "/sportello/tessera/" + s.Cards["active"].ID
@@ -60,6 +74,9 @@ func (s *Stage) deskStates() []State {
 	}
 	return append(
 		out,
+		State{Name: "assistenza", Host: "portal", Path: card + "/assistenza", Who: "password", Status: 200},
+		State{Name: "assistenza-non-riconosciuto", Host: "portal", Path: card + "/assistenza", Who: "password", Form: form("nota", "x"), Status: 422, Fault: "CSE-541"},
+		State{Name: "assistenza-registrata", Host: "portal", Path: card + "/assistenza", Who: "password", Form: form("comune", "Prato"), Status: 200, Follow: true},
 		State{Name: "atto-sospendi-vuoto", Host: "portal", Path: card + "/sospendi", Who: "password", Form: form("richiesta", token), Status: 422, Fault: "CSE-361"},
 		State{Name: "atto-smarrimento-senza-denuncia", Host: "portal", Path: card + "/smarrimento", Who: "password", Form: form(doc...), Status: 422, Fault: "CSE-430"},
 		State{Name: "atto-chip-senza-diagnosi", Host: "portal", Path: card + "/chip-guasto", Who: "password", Form: form(doc...), Status: 422, Fault: "CSE-436"},

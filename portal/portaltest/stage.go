@@ -203,7 +203,7 @@ func (s *Stage) deps(assets fs.FS) (portal.Deps, error) {
 		},
 		Assets: assets, Clock: s.Clock, Rand: rand.Reader, Client: s.addr.Client, Sessions: s.Sessions, Seal: s.seal,
 		Atomically: func(ctx context.Context, act func(context.Context) error) error { return act(ctx) },
-		People:     reg, Cards: all, Operators: dir, Desk: d, Drafts: d, Papers: d, Acts: d,
+		People:     reg, Cards: all, Operators: dir, Desk: d, Drafts: d, Papers: d, Acts: d, Helpdesk: d,
 		Print:  func(context.Context, counter.Form) ([]byte, error) { return []byte("%PDF-1.4 invented\n"), nil },
 		Revoke: s.revoke, Holder: holderActs{s}, Proof: cardProof{s}, CardStatus: s.cardStatus, Offices: Offices, BlankForm: blankForm,
 		CardAlive: func(_ context.Context, card string) *words.Fault {

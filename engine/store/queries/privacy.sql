@@ -54,3 +54,12 @@ RETURNING n;
 
 -- name: PurgeQuestions :execrows
 DELETE FROM eligibility_count WHERE day < $1;
+
+-- name: PutTicket :exec
+INSERT INTO helpdesk_ticket (id, card, agent, outcome, at, body) VALUES ($1, $2, $3, $4, $5, $6);
+
+-- name: ListTickets :many
+SELECT * FROM helpdesk_ticket WHERE card = $1 ORDER BY at DESC, id LIMIT 50;
+
+-- name: PurgeTickets :execrows
+DELETE FROM helpdesk_ticket WHERE at < $1;

@@ -4,6 +4,15 @@
 
 package privacydb
 
+type HelpdeskTicket struct {
+	ID      string
+	Card    string
+	Agent   string
+	Outcome string
+	At      int64
+	Body    []byte
+}
+
 type PrivacyAlert struct {
 	ID       string
 	Kind     string

@@ -243,6 +243,40 @@ func (q *Queries) ListRetention(ctx context.Context, limit int32) ([]PrivacyRete
 	return items, nil
 }
 
+const listTickets = `-- name: ListTickets :many
+SELECT id, card, agent, outcome, at, body FROM helpdesk_ticket WHERE card = $1 ORDER BY at DESC, id LIMIT 50
+`
+
+func (q *Queries) ListTickets(ctx context.Context, card string) ([]HelpdeskTicket, error) {
+	rows, err := q.db.QueryContext(ctx, listTickets, card)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []HelpdeskTicket
+	for rows.Next() {
+		var i HelpdeskTicket
+		if err := rows.Scan(
+			&i.ID,
+			&i.Card,
+			&i.Agent,
+			&i.Outcome,
+			&i.At,
+			&i.Body,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const purgeAlerts = `-- name: PurgeAlerts :execrows
 DELETE FROM privacy_alert WHERE seen_at > 0 AND seen_at < $1
 `
@@ -285,6 +319,18 @@ DELETE FROM privacy_request WHERE state <> 'open' AND answered_at < $1
 
 func (q *Queries) PurgeRequests(ctx context.Context, answeredAt int64) (int64, error) {
 	result, err := q.db.ExecContext(ctx, purgeRequests, answeredAt)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
+const purgeTickets = `-- name: PurgeTickets :execrows
+DELETE FROM helpdesk_ticket WHERE at < $1
+`
+
+func (q *Queries) PurgeTickets(ctx context.Context, at int64) (int64, error) {
+	result, err := q.db.ExecContext(ctx, purgeTickets, at)
 	if err != nil {
 		return 0, err
 	}
@@ -367,6 +413,31 @@ type PutRetentionParams struct {
 
 func (q *Queries) PutRetention(ctx context.Context, arg PutRetentionParams) error {
 	_, err := q.db.ExecContext(ctx, putRetention, arg.Day, arg.Report)
+	return err
+}
+
+const putTicket = `-- name: PutTicket :exec
+INSERT INTO helpdesk_ticket (id, card, agent, outcome, at, body) VALUES ($1, $2, $3, $4, $5, $6)
+`
+
+type PutTicketParams struct {
+	ID      string
+	Card    string
+	Agent   string
+	Outcome string
+	At      int64
+	Body    []byte
+}
+
+func (q *Queries) PutTicket(ctx context.Context, arg PutTicketParams) error {
+	_, err := q.db.ExecContext(ctx, putTicket,
+		arg.ID,
+		arg.Card,
+		arg.Agent,
+		arg.Outcome,
+		arg.At,
+		arg.Body,
+	)
 	return err
 }
 
