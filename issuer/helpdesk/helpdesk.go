@@ -177,16 +177,16 @@ type Call struct {
 	Reference string
 }
 
-// Open checks the caller and writes the ticket, in one act. CSE-541: too few
-// facts match, and the next try waits (CSE-542 while it lasts); CSE-543: the
-// reference is none; CSE-540: the note is too long.
+// Open checks the caller and writes the ticket, in one act. CSE-561: too few
+// facts match, and the next try waits (CSE-562 while it lasts); CSE-563: the
+// reference is none; CSE-560: the note is too long.
 func (r *Room) Open(ctx context.Context, op staff.Operator, c Call) (Ticket, error) {
 	c.Reference = strings.ToUpper(strings.TrimSpace(c.Reference))
 	switch {
 	case len([]rune(c.Note)) > 500:
-		return Ticket{}, words.Refuse("CSE-540").At("nota")
+		return Ticket{}, words.Refuse("CSE-560").At("nota")
 	case c.Reference != "" && !plainReference(c.Reference):
-		return Ticket{}, words.Refuse("CSE-543").At("riferimento")
+		return Ticket{}, words.Refuse("CSE-563").At("riferimento")
 	}
 	card, err := r.d.Cards.Get(ctx, c.Card)
 	if errors.Is(err, lifecycle.ErrUnknown) {
@@ -230,11 +230,11 @@ func (r *Room) write(ctx context.Context, op staff.Operator, card lifecycle.Card
 			return err
 		}
 		if wait > 0 {
-			refusal = throttle.Refuse("CSE-542", wait)
+			refusal = throttle.Refuse("CSE-562", wait)
 			return nil
 		}
 		if t.Matches < enough { // the count must be written: the act ends well, the agent is refused
-			refusal = words.Refuse("CSE-541")
+			refusal = words.Refuse("CSE-561")
 			if _, err := r.d.Brake.Failed(ctx, who); err != nil {
 				return err
 			}

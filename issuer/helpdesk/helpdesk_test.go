@@ -141,10 +141,10 @@ func TestR31_TheCallerIsChecked(t *testing.T) {
 		} {
 			c := good()
 			c.Facts = f
-			if _, err := b.Open(t.Context(), b.op, c); !errors.Is(err, words.Refuse("CSE-541")) {
+			if _, err := b.Open(t.Context(), b.op, c); !errors.Is(err, words.Refuse("CSE-561")) {
 				t.Errorf("%s: %v", name, err)
 			}
-			if _, err := b.Open(t.Context(), b.op, good()); !errors.Is(err, words.Refuse("CSE-542")) || throttle.WaitOf(err) == 0 {
+			if _, err := b.Open(t.Context(), b.op, good()); !errors.Is(err, words.Refuse("CSE-562")) || throttle.WaitOf(err) == 0 {
 				t.Errorf("%s, at once again: %v", name, err)
 			}
 			b.clock.Advance(15 * time.Minute)
@@ -209,8 +209,8 @@ func TestOpenRefuses(t *testing.T) {
 		with func(*helpdesk.Call)
 		code string
 	}{
-		"a long note":         {func(c *helpdesk.Call) { c.Note = strings.Repeat("x", 501) }, "CSE-540"},
-		"a strange reference": {func(c *helpdesk.Call) { c.Reference = "abc" }, "CSE-543"},
+		"a long note":         {func(c *helpdesk.Call) { c.Note = strings.Repeat("x", 501) }, "CSE-560"},
+		"a strange reference": {func(c *helpdesk.Call) { c.Reference = "abc" }, "CSE-563"},
 		"no such card":        {func(c *helpdesk.Call) { c.Card = "6090000000000999" }, "CSE-139"},
 	} {
 		x := good()

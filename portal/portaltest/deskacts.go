@@ -48,7 +48,7 @@ func (d *desk) Offers(_ staff.Operator, card lifecycle.Card, _ string) []counter
 // Open refuses a caller who says nothing.
 func (d *desk) Open(_ context.Context, _ staff.Operator, c helpdesk.Call) (helpdesk.Ticket, error) {
 	if c.Facts.Comune == "" {
-		return helpdesk.Ticket{}, words.Refuse("CSE-541")
+		return helpdesk.Ticket{}, words.Refuse("CSE-561")
 	}
 	return helpdesk.Ticket{ID: "T0011223344"}, nil
 }
@@ -75,7 +75,7 @@ func (s *Stage) deskStates() []State {
 	return append(
 		out,
 		State{Name: "assistenza", Host: "portal", Path: card + "/assistenza", Who: "password", Status: 200},
-		State{Name: "assistenza-non-riconosciuto", Host: "portal", Path: card + "/assistenza", Who: "password", Form: form("nota", "x"), Status: 422, Fault: "CSE-541"},
+		State{Name: "assistenza-non-riconosciuto", Host: "portal", Path: card + "/assistenza", Who: "password", Form: form("nota", "x"), Status: 422, Fault: "CSE-561"},
 		State{Name: "assistenza-registrata", Host: "portal", Path: card + "/assistenza", Who: "password", Form: form("comune", "Prato"), Status: 200, Follow: true},
 		State{Name: "atto-sospendi-vuoto", Host: "portal", Path: card + "/sospendi", Who: "password", Form: form("richiesta", token), Status: 422, Fault: "CSE-361"},
 		State{Name: "atto-smarrimento-senza-denuncia", Host: "portal", Path: card + "/smarrimento", Who: "password", Form: form(doc...), Status: 422, Fault: "CSE-430"},
