@@ -63,6 +63,7 @@ var rules = []rule{
 	{"issuer/throttle", own("issuer"), own("issuer/throttle"), "issuer downwards"},
 	{"issuer/staff", own("issuer"), own("issuer/throttle", "issuer/staff"), "issuer downwards"},
 	{"issuer/production", own("issuer/counter"), nil, "issuer downwards"},
+	{"issuer/entitlement", own("issuer"), own("issuer/throttle", "issuer/lifecycle", "issuer/entitlement"), "issuer downwards"},
 	{"issuer/contacts", own("issuer"), own("issuer/throttle", "issuer/lifecycle", "issuer/contacts"), "issuer downwards"},
 	{"issuer/helpdesk", own("issuer"), own("issuer/lifecycle", "issuer/throttle", "issuer/staff", "issuer/helpdesk"), "issuer downwards"},
 	{"issuer/eligibility", own("issuer"), own("issuer/lifecycle", "issuer/eligibility"), "issuer downwards"},

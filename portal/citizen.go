@@ -33,6 +33,8 @@ type cardView struct {
 	Views            []functionView
 	Current          bool
 	Activable        bool
+	// Expiry warns of an end that is near.
+	Expiry *expiryView
 	// Offers are the counter's acts.
 	Offers []offerView
 	// Faces are the drawings of front and back, for the counter.
@@ -60,11 +62,12 @@ func (c *call) tessera() error {
 	page := c.page("tessera", "portal.card.title")
 	c.crumbs(page)
 	data := struct {
+		Nav        []areaLink
 		CF, Name   string
 		Cards      []cardView
 		Back       []line
 		Activities []activityView
-	}{CF: c.session.CF, Name: c.session.Name(), Activities: acts}
+	}{Nav: c.areaNav(), CF: c.session.CF, Name: c.session.Name(), Activities: acts}
 	for i, card := range w.Cards {
 		data.Cards = append(data.Cards, c.view(card, i == 0))
 	}
@@ -78,7 +81,7 @@ func (c *call) tessera() error {
 func (c *call) view(card Card, current bool) cardView {
 	v := cardView{
 		Card: card, Current: current, Model: c.say("portal.model." + string(card.Model)),
-		StateWord: c.say("portal.state." + string(card.State)), Badge: c.stateBadge(card.State),
+		StateWord: c.say("portal.state." + string(card.State)), Badge: c.stateBadge(card.State), Expiry: c.expiry(card),
 	}
 	for _, f := range card.Functions {
 		v.Views = append(v.Views, c.function(f))

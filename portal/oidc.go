@@ -137,6 +137,11 @@ func (c *call) back() error {
 	if err := c.open(s); err != nil {
 		return err
 	}
+	if c.p.Area != nil && s.Card != "" {
+		if err := c.p.Area.Entered(c.r.Context(), s.Card); err != nil { // the letter is missing, not the login
+			c.p.Log.ErrorContext(c.r.Context(), "first login not told", "err", err)
+		}
+	}
 	c.w.Header().Set("Cache-Control", "no-store")
 	http.Redirect(c.w, c.r, f.To, http.StatusSeeOther)
 	return nil

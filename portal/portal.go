@@ -121,6 +121,8 @@ type Deps struct {
 	CardAlive func(ctx context.Context, cardID string) *words.Fault
 	// Activities lists what happened to somebody's cards, newest first; nil: nothing is shown.
 	Activities func(ctx context.Context, cf codicefiscale.Code) ([]Activity, error)
+	// Area is the rest of the citizen's area; nil: the card alone.
+	Area *Area
 	// Tasks is the counter's queue; nil: empty.
 	Tasks func(ctx context.Context, op staff.Operator) ([]Task, error)
 	// Operations are the rooms behind /operazioni; nil: there are no such pages.

@@ -79,8 +79,11 @@ type Activity struct {
 	At time.Time
 	// Act is the journal's name of it ("card.activated").
 	Act string
-	// Office is the counter's name, empty elsewhere.
+	// Office is the counter's name, or the body that asked; empty elsewhere.
 	Office string
+	// Role tells who did it when it was not the holder: "operator", "provider";
+	// Motive is why, when it was asked.
+	Role, Motive string
 }
 
 // Task is one line of the counter's queue ("da completare").

@@ -42,6 +42,7 @@ func (p *Portal) routes() http.Handler {
 	p.PublicRoutes(at)
 
 	at("GET /tessera", citizen((*call).tessera))
+	p.areaRoutes(at)
 
 	at("GET /sportello", atCounter((*call).desk))
 	at("POST /sportello/cerca", atCounter((*call).search))

@@ -35,7 +35,10 @@ func TestR84_SuspendAndReactivateFromHome(t *testing.T) {
 	b, err := browser.New(p.webCA.Pool(), c)
 	check(t, err)
 	at := func(path string) { t.Helper(); check(t, b.Get(t.Context(), p.Config.Public.Portal+path)) }
-	submit := func(action string, values map[string]string) { t.Helper(); check(t, b.Submit(t.Context(), action, values)) }
+	submit := func(action string, values map[string]string) {
+		t.Helper()
+		check(t, b.Submit(t.Context(), action, values))
+	}
 	state := func(want lifecycle.State) {
 		t.Helper()
 		if got := card(t, p, r.active).State; got != want {

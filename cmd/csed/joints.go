@@ -411,12 +411,12 @@ func (p *Platform) activities(ctx context.Context, cf codicefiscale.Code) ([]por
 	}
 	out := make([]portal.Activity, 0, len(recs))
 	for _, r := range recs {
-		a := portal.Activity{At: r.At, Act: r.Act}
+		a := portal.Activity{At: r.At, Act: r.Act, Motive: r.Detail["motive"]}
 		if o, ok := p.directory.Office(r.Office); ok {
-			a.Office = o.Name
+			a.Office, a.Role = o.Name, "operator"
 		}
 		if name := p.provider(r.Actor); name != "" {
-			a.Office = name
+			a.Office, a.Role = name, "provider"
 		}
 		out = append(out, a)
 	}

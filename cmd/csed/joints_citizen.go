@@ -9,12 +9,18 @@ import (
 	"errors"
 	"time"
 
+	"cse.example/cse/engine/paper"
+	"cse.example/cse/ground/civil"
 	"cse.example/cse/ground/effect"
 	"cse.example/cse/ground/secret"
 	"cse.example/cse/ground/words"
 	"cse.example/cse/issuer/contacts"
 	"cse.example/cse/issuer/counter"
+	"cse.example/cse/issuer/entitlement"
+	"cse.example/cse/issuer/lifecycle"
 	"cse.example/cse/person/codicefiscale"
+	"cse.example/cse/person/registry"
+	"cse.example/cse/portal"
 )
 
 // The joints of the citizen's area.
@@ -59,13 +65,115 @@ func (b deskBook) Of(ctx context.Context, cf codicefiscale.Code) (email, before 
 	return c.Email, c.Before, c.Lang, err
 }
 
-// tellAtNight makes waiting changes of address effective and tells whose card
-// comes to its end.
+// openCertificates makes the room of the certificates that stand in for the TEAM.
+func (p *Platform) openCertificates() error {
+	key, err := p.derived("cse.entitlement/1")
+	if err != nil {
+		return err
+	}
+	seal, err := p.web.aead(aeadDesk)
+	if err != nil {
+		return err
+	}
+	p.certificates, err = entitlement.New(entitlement.Deps{
+		Store: p.db.TEAMCertificates(), People: p.db.People(), Cards: p.db.Cards(), Tries: p.db.Tries(), Key: key, Seal: seal,
+		Clock: p.Clock, Rand: rand.Reader, Atomically: p.db.Atomically, Record: p.trail.Record, Days: p.Config.Citizen.settled().CertificateDays,
+	})
+	return err
+}
+
+// area is the citizen's, beyond the cards.
+func (p *Platform) area(ribbon string) *portal.Area {
+	return &portal.Area{
+		Book: p.book, Changes: p.book, Certificates: p.certificates, Check: p.certificates, Wards: p.wards,
+		Entered: p.entered, Paper: p.teamPaper(ribbon),
+	}
+}
+
+// entered tells the holder of the first login with a card of ours.
+func (p *Platform) entered(ctx context.Context, card string) error {
+	c, err := p.db.Cards().Get(ctx, card)
+	if errors.Is(err, lifecycle.ErrUnknown) {
+		return nil // another issuer's
+	}
+	if err != nil {
+		return err
+	}
+	return p.book.FirstLogin(ctx, c)
+}
+
+// teamPaper prints a certificate; no key is needed, so that the web process does it.
+func (p *Platform) teamPaper(ribbon string) func(context.Context, words.Lang, entitlement.Certificate, string) ([]byte, error) {
+	return func(_ context.Context, lang words.Lang, c entitlement.Certificate, address string) ([]byte, error) {
+		press, err := paper.New(paper.Options{
+			Issuer: p.Config.Region.Name, Helpline: p.Config.Region.Phone, Banner: ribbon, Clock: p.Clock, Fonts: fonts(),
+		})
+		if err != nil {
+			return nil, err
+		}
+		b := c.Back
+		return press.TEAMCertificate(lang, paper.TEAMCertificate{
+			State: b.State, Surname: b.Surname, Names: b.Names, Born: b.Born, PersonalID: b.PersonalID, Institution: b.Institution,
+			Card: b.Number.Grouped(), Expires: b.Expires, From: c.From, To: c.To, Issued: civil.DayOf(c.At), Number: c.ID, Address: address,
+		})
+	}
+}
+
+// wards are those for whom somebody stands today by a title declared at a
+// counter, as long as the holder is a minor or under guardianship; a minor until
+// midnight in Rome of the eighteenth birthday.
+func (p *Platform) wards(ctx context.Context, me codicefiscale.Code) ([]portal.Ward, error) {
+	today := civil.Today(p.Clock)
+	var out []portal.Ward
+	seen := map[codicefiscale.Code]bool{}
+	links, err := p.db.Links().WardsOf(ctx, me)
+	if err != nil {
+		return nil, err
+	}
+	for _, l := range links {
+		if !l.EndedAt.IsZero() || seen[l.Holder] {
+			continue
+		}
+		x, err := p.db.People().Get(ctx, l.Holder)
+		if errors.Is(err, registry.ErrUnknown) || err == nil && (!x.AliveOn(today) || !x.MinorOn(today) && !x.UnderGuardianship) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		w := portal.Ward{CF: l.Holder, Kind: string(registry.Parent)}
+		if l.Kind == counter.PresentGuardian {
+			w.Kind = string(registry.Tutor)
+		}
+		if !x.UnderGuardianship {
+			w.Until = lastAsMinor(x)
+		}
+		seen[l.Holder] = true
+		out = append(out, w)
+	}
+	return out, nil
+}
+
+// lastAsMinor is the day before the eighteenth birthday, also of whoever was born
+// on 29 February.
+func lastAsMinor(x registry.Person) civil.Date {
+	d := x.Born.AddYears(18).AddDays(-1)
+	for x.MinorOn(d.AddDays(1)) {
+		d = d.AddDays(1)
+	}
+	return d
+}
+
+// tellAtNight makes waiting changes of address effective, tells whose card comes
+// to its end, and ends certificates whose right is over.
 func (p *Platform) tellAtNight(ctx context.Context) error {
 	if _, err := p.book.Ripen(ctx); err != nil {
 		return err
 	}
-	_, err := p.book.Expiring(ctx, p.db.Cards())
+	if _, err := p.book.Expiring(ctx, p.db.Cards()); err != nil {
+		return err
+	}
+	_, err := p.certificates.Sweep(ctx)
 	return err
 }
 

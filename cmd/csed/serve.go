@@ -31,6 +31,7 @@ import (
 	"cse.example/cse/issuer/codes"
 	"cse.example/cse/issuer/contacts"
 	"cse.example/cse/issuer/counter"
+	"cse.example/cse/issuer/entitlement"
 	"cse.example/cse/issuer/helpdesk"
 	"cse.example/cse/login"
 	"cse.example/cse/login/page"
@@ -93,6 +94,8 @@ type Platform struct {
 	web       ring
 	webCA     *webca.Authority
 	press     *paper.Press
+	// certificates stand in for the TEAM.
+	certificates *entitlement.Room
 	// loginAssets is the look, as the login host serves it.
 	loginAssets http.Handler
 	login       *login.Service
@@ -305,7 +308,7 @@ func (p *Platform) openIssuer(context.Context, Options) error {
 	if err != nil {
 		return err
 	}
-	if err := p.openBook(); err != nil {
+	if err := errors.Join(p.openBook(), p.openCertificates()); err != nil {
 		return err
 	}
 	if p.helpdesk, err = p.openHelpdesk(); err != nil {
@@ -468,7 +471,7 @@ func (p *Platform) openPortal(_ context.Context, o Options) error {
 		},
 		Assets: assets, Clock: p.Clock, Rand: rand.Reader, Client: p.httpClient(), Sessions: p.db.Sessions(), Seal: seal,
 		Atomically: p.db.Atomically, People: p.db.People(), Cards: p.db.Cards(), Operators: p.directory, Desk: p.counter, Drafts: p.counter, Papers: p.counter, Acts: p.counter, Helpdesk: p.helpdesk,
-		Print: p.print, Revoke: p.counter.RevokeWithCIP, Holder: p.counter, Proof: p.login, CardStatus: p.counter.Status, Offices: p.offices, BlankForm: p.blankForm(o.Ribbon), CardAlive: p.cardAlive, Activities: p.activities, Tasks: p.tasks, Maintenance: p.maintenance, Log: p.Log,
+		Print: p.print, Revoke: p.counter.RevokeWithCIP, Holder: p.counter, Proof: p.login, CardStatus: p.counter.Status, Offices: p.offices, BlankForm: p.blankForm(o.Ribbon), CardAlive: p.cardAlive, Activities: p.activities, Area: p.area(o.Ribbon), Tasks: p.tasks, Maintenance: p.maintenance, Log: p.Log,
 		Operations: portal.OperationsOf(ops),
 	})
 	return err

@@ -9,6 +9,7 @@ import (
 
 	"cse.example/cse/engine/store/internal/citizendb"
 	"cse.example/cse/issuer/contacts"
+	"cse.example/cse/issuer/entitlement"
 )
 
 // ContactStore keeps addresses, changes under way and notices of issuer/contacts.
@@ -121,6 +122,83 @@ func (s *ContactStore) AddNotice(ctx context.Context, card, notice string, at ti
 	n, err := s.q(ctx).AddNotice(ctx, citizendb.AddNoticeParams{Card: card, Notice: notice, At: micros(at)})
 	if err != nil {
 		return false, fmt.Errorf("store: write notice: %w", err)
+	}
+	return n == 1, nil
+}
+
+// CertificateStore keeps the certificates of issuer/entitlement.
+type CertificateStore struct{ db *DB }
+
+var _ entitlement.Store = (*CertificateStore)(nil)
+
+// TEAMCertificates is the store of issuer/entitlement.
+func (db *DB) TEAMCertificates() *CertificateStore { return &CertificateStore{db} }
+
+func (s *CertificateStore) q(ctx context.Context) *citizendb.Queries {
+	return citizendb.New(s.db.Conn(ctx))
+}
+
+// AddCertificate implements entitlement.Store.
+func (s *CertificateStore) AddCertificate(ctx context.Context, r entitlement.Row) (bool, error) {
+	n, err := s.q(ctx).AddTEAMCertificate(ctx, citizendb.AddTEAMCertificateParams{
+		ID: r.ID, Request: r.Request, Person: r.Person, At: micros(r.At), Body: r.Body,
+	})
+	if err != nil {
+		return false, fmt.Errorf("store: write certificate: %w", err)
+	}
+	return n == 1, nil
+}
+
+func certificateOf(r citizendb.TeamCertificate) entitlement.Row {
+	return entitlement.Row{
+		ID: r.ID, Request: r.Request, Person: r.Person, At: instant(r.At), EndedAt: instant(r.EndedAt), Ended: r.Ended, Body: r.Body,
+	}
+}
+
+func certificatesOf(rows []citizendb.TeamCertificate, err error) ([]entitlement.Row, error) {
+	if err != nil {
+		return nil, fmt.Errorf("store: list certificates: %w", err)
+	}
+	out := make([]entitlement.Row, len(rows))
+	for i, r := range rows {
+		out[i] = certificateOf(r)
+	}
+	return out, nil
+}
+
+// FindCertificate implements entitlement.Store.
+func (s *CertificateStore) FindCertificate(ctx context.Context, id, request string) (entitlement.Row, error) {
+	find := func() (citizendb.TeamCertificate, error) { return s.q(ctx).GetTEAMCertificate(ctx, id) }
+	if id == "" {
+		find = func() (citizendb.TeamCertificate, error) {
+			return s.q(ctx).GetTEAMCertificateByRequest(ctx, request)
+		}
+	}
+	r, err := find()
+	if errors.Is(err, sql.ErrNoRows) {
+		return entitlement.Row{}, entitlement.ErrNone
+	}
+	if err != nil {
+		return entitlement.Row{}, fmt.Errorf("store: read certificate: %w", err)
+	}
+	return certificateOf(r), nil
+}
+
+// CertificatesOf implements entitlement.Store.
+func (s *CertificateStore) CertificatesOf(ctx context.Context, person string) ([]entitlement.Row, error) {
+	return certificatesOf(s.q(ctx).ListTEAMCertificates(ctx, person))
+}
+
+// OpenCertificates implements entitlement.Store.
+func (s *CertificateStore) OpenCertificates(ctx context.Context, after string, limit int) ([]entitlement.Row, error) {
+	return certificatesOf(s.q(ctx).ListOpenTEAMCertificates(ctx, citizendb.ListOpenTEAMCertificatesParams{ID: after, Limit: int32(min(limit, 10_000))}))
+}
+
+// EndCertificate implements entitlement.Store.
+func (s *CertificateStore) EndCertificate(ctx context.Context, id, why string, at time.Time) (bool, error) {
+	n, err := s.q(ctx).EndTEAMCertificate(ctx, citizendb.EndTEAMCertificateParams{ID: id, EndedAt: micros(at), Ended: why})
+	if err != nil {
+		return false, fmt.Errorf("store: end certificate: %w", err)
 	}
 	return n == 1, nil
 }

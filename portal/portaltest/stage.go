@@ -209,7 +209,7 @@ func (s *Stage) deps(assets fs.FS) (portal.Deps, error) {
 		CardAlive: func(_ context.Context, card string) *words.Fault {
 			return s.Dead[card]
 		},
-		Activities: s.activities,
+		Activities: s.activities, Area: s.area(),
 		Tasks: func(context.Context, staff.Operator) ([]portal.Task, error) {
 			return []portal.Task{
 				{At: Now.Add(-time.Hour), Kind: "handover", Card: s.Cards["active"].ID, Path: "/sportello/pratica/2026/0000002"},
@@ -239,6 +239,9 @@ func (s *Stage) activities(_ context.Context, cf codicefiscale.Code) ([]portal.A
 	}
 	return []portal.Activity{
 		{At: Now.Add(-time.Hour), Act: "login.proved"},
+		{At: Now.AddDate(0, 0, -3), Act: "holder.viewed", Office: "Sportello ASL di Firenze", Role: "operator"},
+		{At: Now.AddDate(0, 0, -4), Act: "holder.viewed", Office: "Sportello ASL di Firenze", Role: "operator", Motive: "Richiesta del titolare"},
+		{At: Now.AddDate(0, 0, -5), Act: "eligibility.asked", Office: "Ospedale di prova", Role: "provider"},
 		{At: Now.AddDate(0, -1, 0), Act: "card.activated", Office: "Sportello ASL di Firenze"},
 		{At: Now.AddDate(0, -2, 0), Act: "card.shipped"},
 	}, nil

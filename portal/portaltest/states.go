@@ -45,6 +45,7 @@ func (s *Stage) States() []State {
 	out := publicStates()
 	out = append(out, s.publicSiteStates()...)
 	out = append(out, citizenStates()...)
+	out = append(out, s.areaStates()...)
 	out = append(out, s.deskStates()...)
 	out = append(out, holdStates()...)
 	out = append(out, s.opsStates()...)
