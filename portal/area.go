@@ -235,6 +235,9 @@ func (c *call) lookOf(a Activity, key string) lookView {
 		role = "other"
 	}
 	v.Who = c.say("portal.activity.role." + role)
+	if key := "portal.activity.purpose." + a.Purpose; v.Why == "" && words.Has(c.tongue.lang, key) {
+		v.Why = c.say(key)
+	}
 	if v.Why == "" {
 		v.Why = c.say("portal.activity.nowhy")
 	}

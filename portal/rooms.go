@@ -82,8 +82,8 @@ type Activity struct {
 	// Office is the counter's name, or the body that asked; empty elsewhere.
 	Office string
 	// Role tells who did it when it was not the holder: "operator", "provider";
-	// Motive is why, when it was asked.
-	Role, Motive string
+	// Motive is why in somebody's own words, Purpose a provider's code.
+	Role, Motive, Purpose string
 }
 
 // Task is one line of the counter's queue ("da completare").

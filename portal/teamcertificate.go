@@ -12,10 +12,10 @@ import (
 
 // certificateView is a certificate in the page's language.
 type certificateView struct {
-	ID, Period string
-	Badge      look.Badge
-	Back       []line
-	Address    string
+	ID, Period, Issued string
+	Badge              look.Badge
+	Back               []line
+	Address            string
 }
 
 func (c *call) certificates() error { return c.certificatesPage(http.StatusOK) }
@@ -112,7 +112,7 @@ func (c *call) mine() (entitlement.Certificate, error) {
 func (c *call) certificateView(x entitlement.Certificate) (certificateView, error) {
 	s, err := c.p.Area.Check.Standing(c.r.Context(), x)
 	v := certificateView{
-		ID: x.ID, Period: c.say("portal.team.period", x.From.Italian(), x.To.Italian()), Back: c.back7(x.Back), Badge: c.standing(s), Address: c.checkAt(x.ID),
+		ID: x.ID, Period: c.say("portal.team.period", x.From.Italian(), x.To.Italian()), Back: c.back7(x.Back), Badge: c.standing(s), Address: c.checkAt(x.ID), Issued: when(x.At),
 	}
 	return v, err
 }

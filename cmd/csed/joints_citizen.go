@@ -51,9 +51,32 @@ func (p *Platform) openBook() error {
 		Known: func(ctx context.Context, cf codicefiscale.Code) (string, words.Lang, error) {
 			return p.counter.KnownAddress(ctx, cf)
 		},
+		Stop:  p.stopAddress,
 		Clock: p.Clock, Rand: rand.Reader, Atomically: p.db.Atomically, Enqueue: p.queue.Enqueue, Record: p.trail.Record,
 		Policy: p.Config.Citizen.contacts(),
 	})
+	return err
+}
+
+// mostAdults is how many adults may have one address without a question.
+const mostAdults = 5
+
+// stopAddress refuses an address that is an operator's own, or that more than
+// five other adults have: whoever reads it would hold their second halves.
+func (p *Platform) stopAddress(ctx context.Context, holder registry.Person, address string) error {
+	at, err := p.book.At(ctx, address)
+	if err != nil {
+		return err
+	}
+	for _, cf := range at {
+		if _, err := p.directory.OperatorByCF(cf); err == nil && cf != holder.CF {
+			return words.Refuse("CSE-606").At("email")
+		}
+	}
+	n, err := p.book.Adults(ctx, address, holder.CF)
+	if err == nil && n > mostAdults {
+		err = words.Refuse("CSE-607", mostAdults).At("email")
+	}
 	return err
 }
 

@@ -315,7 +315,7 @@ func (p *Platform) openIssuer(context.Context, Options) error {
 		return err
 	}
 	p.counter, err = counter.New(counter.Deps{
-		Book:      deskBook{p.book},
+		Book: deskBook{p.book}, Address: p.stopAddress,
 		Directory: p.directory, People: p.db.People(), Cards: p.db.Cards(), Codes: p.cips, Certificates: certificates{p},
 		Drafts: p.db.Drafts(), Acts: p.db.Acts(), Links: p.db.Links(), Tries: p.db.Tries(), Seal: desk, Clock: p.Clock, Rand: rand.Reader,
 		Atomically: p.db.Atomically, Enqueue: p.queue.Enqueue, DropPrint: p.dropPrint, Record: p.trail.Record,

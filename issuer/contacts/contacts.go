@@ -263,22 +263,35 @@ func (b *Book) Prefer(ctx context.Context, cf codicefiscale.Code, lang words.Lan
 // whoever they are.
 const most = 200
 
+// At lists who is written to at an address, the first two hundred.
+func (b *Book) At(ctx context.Context, address string) ([]codicefiscale.Code, error) {
+	rows, err := b.d.Store.ContactsAt(ctx, b.address(address), most)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]codicefiscale.Code, len(rows))
+	for i, r := range rows {
+		var c Contact
+		if err := b.open("contact", r.Person, r.Body, &c); err != nil {
+			return nil, err
+		}
+		out[i] = c.CF
+	}
+	return out, nil
+}
+
 // Adults counts the adults other than cf whose address is this one, today.
 func (b *Book) Adults(ctx context.Context, address string, cf codicefiscale.Code) (int, error) {
-	rows, err := b.d.Store.ContactsAt(ctx, b.address(address), most)
+	all, err := b.At(ctx, address)
 	if err != nil {
 		return 0, err
 	}
 	n, today := 0, civil.Today(b.d.Clock)
-	for _, r := range rows {
-		var c Contact
-		if err := b.open("contact", r.Person, r.Body, &c); err != nil {
-			return 0, err
-		}
-		if c.CF == cf {
+	for _, x := range all {
+		if x == cf {
 			continue
 		}
-		p, err := b.d.People.Get(ctx, c.CF)
+		p, err := b.d.People.Get(ctx, x)
 		switch {
 		case errors.Is(err, registry.ErrUnknown):
 		case err != nil:

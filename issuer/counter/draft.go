@@ -133,6 +133,15 @@ func (c *Counter) Contacts(ctx context.Context, op staff.Operator, id string, ve
 	if err := c.notTheDelegates(ctx, d.Identity, s.Email); err != nil {
 		return d, err
 	}
+	if c.d.Address != nil {
+		f, err := c.checkCard(ctx, op, d.Card)
+		if err == nil {
+			err = c.d.Address(ctx, f.Person, s.Email)
+		}
+		if err != nil {
+			return d, err
+		}
+	}
 	d.Contact, d.Done = s, 3
 	return c.save(ctx, op, d)
 }

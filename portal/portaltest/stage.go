@@ -241,7 +241,7 @@ func (s *Stage) activities(_ context.Context, cf codicefiscale.Code) ([]portal.A
 		{At: Now.Add(-time.Hour), Act: "login.proved"},
 		{At: Now.AddDate(0, 0, -3), Act: "holder.viewed", Office: "Sportello ASL di Firenze", Role: "operator"},
 		{At: Now.AddDate(0, 0, -4), Act: "holder.viewed", Office: "Sportello ASL di Firenze", Role: "operator", Motive: "Richiesta del titolare"},
-		{At: Now.AddDate(0, 0, -5), Act: "eligibility.asked", Office: "Ospedale di prova", Role: "provider"},
+		{At: Now.AddDate(0, 0, -5), Act: "eligibility.asked", Office: "Ospedale di prova", Role: "provider", Purpose: "admission"},
 		{At: Now.AddDate(0, -1, 0), Act: "card.activated", Office: "Sportello ASL di Firenze"},
 		{At: Now.AddDate(0, -2, 0), Act: "card.shipped"},
 	}, nil
