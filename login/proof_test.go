@@ -64,11 +64,17 @@ func TestR84_TheProofRefusesTheRest(t *testing.T) {
 		change func(w *logintest.World)
 		want   string
 	}{
-		"revoked card":        {func(w *logintest.World) { w.Office.SetCard(logintest.CardID, func(c *door.Card) { c.State = door.Ended }) }, "CSE-302"},
-		"not activated":       {func(w *logintest.World) { w.Office.SetCard(logintest.CardID, func(c *door.Card) { c.State = door.NotActivated }) }, "CSE-205"},
+		"revoked card": {func(w *logintest.World) {
+			w.Office.SetCard(logintest.CardID, func(c *door.Card) { c.State = door.Ended })
+		}, "CSE-302"},
+		"not activated": {func(w *logintest.World) {
+			w.Office.SetCard(logintest.CardID, func(c *door.Card) { c.State = door.NotActivated })
+		}, "CSE-205"},
 		"dead":                {func(w *logintest.World) { w.Office.SetCard(logintest.CardID, func(c *door.Card) { c.Deceased = true }) }, "CSE-314"},
 		"revoked certificate": {func(w *logintest.World) { w.Office.SetCert(serialOf(w), door.CertStatus{State: door.Revoked}) }, "CSE-302"},
-		"a hold of no card":   {func(w *logintest.World) { w.Office.SetCard(logintest.CardID, func(c *door.Card) { c.State = door.Active }) }, "CSE-303"},
+		"a hold of no card": {func(w *logintest.World) {
+			w.Office.SetCard(logintest.CardID, func(c *door.Card) { c.State = door.Active })
+		}, "CSE-303"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := proofWorld(t)

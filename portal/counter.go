@@ -28,6 +28,9 @@ func (c *call) hits(found []counter.Hit) ([]hitView, error) {
 		if err != nil {
 			return nil, err
 		}
+		if m := c.r.PostForm.Get("motivo"); m != "" {
+			path += "?motivo=" + url.QueryEscape(m)
+		}
 		out[i] = hitView{h.Person, h.Card.ID != "", c.stateBadge(h.Card.State), path}
 	}
 	return out, nil
@@ -44,18 +47,27 @@ func (c *call) desk() error { return c.deskPage(http.StatusOK, "", nil) }
 func (c *call) deskPage(status int, query string, found []counter.Hit, faults ...*words.Fault) error {
 	page := c.page("sportello", "portal.desk.title")
 	c.crumbs(page)
-	page.Form = c.newForm(url.Values{"q": {query}}, faults...)
+	motive := c.r.PostForm.Get("motivo")
+	if motive == "" {
+		motive = string(counter.MotiveCounter)
+	}
+	page.Form = c.newForm(url.Values{"q": {query}, "motivo": {motive}}, faults...)
 	data := struct {
-		Role  string
-		Asked bool
-		Hits  []hitView
-		Tasks []taskView
+		Role string
+		// Motives are why a sheet is opened.
+		Motives []string
+		Asked   bool
+		Hits    []hitView
+		Tasks   []taskView
 	}{Asked: query != "" && len(faults) == 0}
 	for i, r := range c.op.Roles {
 		if i > 0 {
 			data.Role += ", "
 		}
 		data.Role += c.say("portal.role." + string(r))
+	}
+	for _, m := range counter.Motives() {
+		data.Motives = append(data.Motives, string(m))
 	}
 	var err error
 	if data.Hits, err = c.hits(found); err != nil {
@@ -100,7 +112,7 @@ func (c *call) search() error {
 		if err != nil {
 			return err
 		}
-		return c.leave(path)
+		return c.leave(path + "?motivo=" + url.QueryEscape(c.value("motivo")))
 	}
 	return c.deskPage(http.StatusOK, q, found)
 }
@@ -120,7 +132,7 @@ func (c *call) deskHelp() error {
 
 // sheet is the holder's sheet (scheda titolare).
 func (c *call) sheet(cf codicefiscale.Code) error {
-	w, err := c.p.Desk.Sheet(c.r.Context(), *c.op, cf)
+	w, err := c.p.Desk.Sheet(counter.WithMotive(c.r.Context(), counter.Motive(c.r.URL.Query().Get("motivo"))), *c.op, cf)
 	if err != nil {
 		return err
 	}

@@ -97,18 +97,21 @@ type Deps struct {
 	// Seal encrypts sessions at rest.
 	Seal Sealer
 	// Atomically wraps each write of Sessions.
-	Atomically func(ctx context.Context, act func(ctx context.Context) error) error
-	People     People
-	Cards      Cards
-	Operators  Operators
-	Desk       Desk
-	Drafts     Drafts
-	Papers     Papers
-	Acts       Acts
-	Helpdesk   Helpdesk
-	Print      Print
-	Revoke     RevokeWithCIP
-	Holder     HolderActs
+	Atomically  func(ctx context.Context, act func(ctx context.Context) error) error
+	People      People
+	Cards       Cards
+	Operators   Operators
+	Desk        Desk
+	Drafts      Drafts
+	Papers      Papers
+	Acts        Acts
+	Helpdesk    Helpdesk
+	Privacy     Privacy
+	PrivacyDesk PrivacyDesk
+	PrintExport PrintExport
+	Print       Print
+	Revoke      RevokeWithCIP
+	Holder      HolderActs
 	// Proof asks a card for a signature without a login; nil: a holder
 	// reactivates at a counter only.
 	Proof      CardProof
@@ -181,7 +184,7 @@ func (d *Deps) check() error {
 		"Config.URL": d.Config.URL == "", "Config.Issuer": d.Config.Issuer == "", "Config.ClientID": d.Config.ClientID == "",
 		"Clock": d.Clock == nil, "Rand": d.Rand == nil, "Client": d.Client == nil, "Sessions": d.Sessions == nil,
 		"Atomically": d.Atomically == nil, "Seal": d.Seal == nil, "People": d.People == nil, "Cards": d.Cards == nil, "Operators": d.Operators == nil, "Desk": d.Desk == nil,
-		"Drafts": d.Drafts == nil, "Papers": d.Papers == nil, "Acts": d.Acts == nil, "Helpdesk": d.Helpdesk == nil, "Print": d.Print == nil, "Revoke": d.Revoke == nil, "Holder": d.Holder == nil, "CardStatus": d.CardStatus == nil,
+		"Drafts": d.Drafts == nil, "Papers": d.Papers == nil, "Acts": d.Acts == nil, "Helpdesk": d.Helpdesk == nil, "Privacy": d.Privacy == nil, "PrivacyDesk": d.PrivacyDesk == nil, "PrintExport": d.PrintExport == nil, "Print": d.Print == nil, "Revoke": d.Revoke == nil, "Holder": d.Holder == nil, "CardStatus": d.CardStatus == nil,
 		"CardAlive": d.CardAlive == nil, "Log": d.Log == nil,
 	} {
 		if missing {

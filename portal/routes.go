@@ -9,6 +9,7 @@ import (
 
 	"cse.example/cse/ground/civil"
 	"cse.example/cse/ground/words"
+	"cse.example/cse/issuer/staff"
 	"cse.example/cse/portal/look"
 )
 
@@ -57,6 +58,7 @@ func (p *Portal) routes() http.Handler {
 	at("GET /sportello/pratica/{anno}/{numero}", atCounter((*call).file))
 	at("POST /sportello/pratica/{anno}/{numero}/modulo", atCounter((*call).printForm))
 	at("POST /sportello/pratica/{anno}/{numero}/consegna", atCounter((*call).handOver))
+	p.privacyRoutes(at)
 	p.helpdeskRoutes(at)
 	p.deskRoutes(at)
 	p.holdRoutes(at)
@@ -150,6 +152,9 @@ func atCounter(a answer) answer {
 		}
 		c.op = &op
 		if !op.AtCounter() && c.tongue.path == "/sportello" {
+			if op.Has(staff.RoleSecurity) {
+				return c.leave("/gestione/privacy")
+			}
 			return c.leave(opsRoot)
 		}
 		if !op.AtCounter() {

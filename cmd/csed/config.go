@@ -53,6 +53,7 @@ type Config struct {
 	Citizen  Citizen  `yaml:"citizen"`
 
 	Minors    Minors          `yaml:"minors"`
+	Privacy   Privacy         `yaml:"privacy"`
 	Renewal   Renewal         `yaml:"renewal"`
 	Counters  []staff.Office  `yaml:"counters"`
 	Operators []staff.Account `yaml:"operators"`
@@ -68,6 +69,16 @@ type Config struct {
 type Renewal struct {
 	// Days before the printed date.
 	Days int `yaml:"days"`
+}
+
+// Privacy are the terms of requests and of retention, in days.
+type Privacy struct {
+	AnswerDays   int `yaml:"answer_days"`
+	LooksADay    int `yaml:"looks_a_day"`
+	RequestsDays int `yaml:"requests_days"`
+	AlertsDays   int `yaml:"alerts_days"`
+	LooksDays    int `yaml:"looks_days"`
+	TicketsDays  int `yaml:"tickets_days"`
 }
 
 // Minors is what happens when the holder of a card comes of age.
@@ -190,6 +201,7 @@ func defaults() Config {
 		},
 		Mail:    Mail{Server: "127.0.0.1:2525", From: "tessera@cse.localhost", ResendSeconds: 60},
 		Renewal: Renewal{Days: 90},
+		Privacy: Privacy{AnswerDays: 30, LooksADay: 80, RequestsDays: 730, AlertsDays: 365, LooksDays: 30, TicketsDays: 365},
 		Minors:  Minors{At18: string(counter.MajorityNotify)},
 		Login:   Login{ACR: "https://www.spid.gov.it/SpidL3"},
 		Issue:   Issue{PermitRenewalMonths: 6, CRLHours: 6, ATR: "neutral", BureauFile: "bureau.json", Exchange: "exchange", PolicyText: policyText, Codes: codes.DefaultPolicy()},

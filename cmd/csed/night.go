@@ -51,6 +51,9 @@ func (p *Platform) night(ctx context.Context) (Night, error) {
 	if err := p.tellAtNight(ctx); err != nil {
 		return n, err
 	}
+	if _, err := p.privacy.Retain(ctx, p.keepers()); err != nil {
+		return n, err
+	}
 	if _, err := os.Stat(p.Config.under(p.Config.Issue.BureauFile)); errors.Is(err, fs.ErrNotExist) {
 		return n, nil
 	}

@@ -33,6 +33,7 @@ import (
 	"cse.example/cse/issuer/counter"
 	"cse.example/cse/issuer/entitlement"
 	"cse.example/cse/issuer/helpdesk"
+	"cse.example/cse/issuer/privacy"
 	"cse.example/cse/login"
 	"cse.example/cse/login/page"
 	"cse.example/cse/login/provider"
@@ -87,6 +88,7 @@ type Platform struct {
 	book      *contacts.Book
 	proofs    *staff.Authenticator
 	helpdesk  *helpdesk.Room
+	privacy   *privacy.Room
 	cips      *codes.CIPs
 	first     *codes.FirstOpener
 	second    *codes.SecondOpener
@@ -311,6 +313,9 @@ func (p *Platform) openIssuer(context.Context, Options) error {
 	if err := errors.Join(p.openBook(), p.openCertificates()); err != nil {
 		return err
 	}
+	if p.privacy, err = p.openPrivacy(); err != nil {
+		return err
+	}
 	if p.helpdesk, err = p.openHelpdesk(); err != nil {
 		return err
 	}
@@ -318,7 +323,7 @@ func (p *Platform) openIssuer(context.Context, Options) error {
 		Book: deskBook{p.book}, Address: p.stopAddress,
 		Directory: p.directory, People: p.db.People(), Cards: p.db.Cards(), Codes: p.cips, Certificates: certificates{p},
 		Drafts: p.db.Drafts(), Acts: p.db.Acts(), Links: p.db.Links(), Tries: p.db.Tries(), Seal: desk, Clock: p.Clock, Rand: rand.Reader,
-		Atomically: p.db.Atomically, Enqueue: p.queue.Enqueue, DropPrint: p.dropPrint, Record: p.trail.Record,
+		Atomically: p.db.Atomically, Enqueue: p.queue.Enqueue, DropPrint: p.dropPrint, Record: p.privacy.Watch(p.trail.Record),
 		Reissue: p.clerk().Reissue, Diagnosis: p.helpdesk.Diagnosis,
 	})
 	return err
@@ -470,7 +475,7 @@ func (p *Platform) openPortal(_ context.Context, o Options) error {
 			FormOrigins: []string{p.Config.Public.Login, p.Config.Public.CNS},
 		},
 		Assets: assets, Clock: p.Clock, Rand: rand.Reader, Client: p.httpClient(), Sessions: p.db.Sessions(), Seal: seal,
-		Atomically: p.db.Atomically, People: p.db.People(), Cards: p.db.Cards(), Operators: p.directory, Desk: p.counter, Drafts: p.counter, Papers: p.counter, Acts: p.counter, Helpdesk: p.helpdesk,
+		Atomically: p.db.Atomically, People: p.db.People(), Cards: p.db.Cards(), Operators: p.directory, Desk: p.counter, Drafts: p.counter, Papers: p.counter, Acts: p.counter, Helpdesk: p.helpdesk, Privacy: p.privacy, PrivacyDesk: p.privacy, PrintExport: p.printExport,
 		Print: p.print, Revoke: p.counter.RevokeWithCIP, Holder: p.counter, Proof: p.login, CardStatus: p.counter.Status, Offices: p.offices, BlankForm: p.blankForm(o.Ribbon), CardAlive: p.cardAlive, Activities: p.activities, Area: p.area(o.Ribbon), Tasks: p.tasks, Maintenance: p.maintenance, Log: p.Log,
 		Operations: portal.OperationsOf(ops),
 	})

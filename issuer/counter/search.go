@@ -144,7 +144,9 @@ func (c *Counter) Sheet(ctx context.Context, op staff.Operator, cf codicefiscale
 		}
 	}
 	return s, c.d.Atomically(ctx, func(ctx context.Context) error {
-		return c.d.Record(ctx, journal.Entry{Act: "holder.viewed", Actor: op.Account, Office: op.Office.ID, Person: string(p.CF)})
+		return c.d.Record(ctx, journal.Entry{
+			Act: "holder.viewed", Actor: op.Account, Office: op.Office.ID, Person: string(p.CF), Detail: map[string]string{"motive": string(motiveOf(ctx))},
+		})
 	})
 }
 

@@ -201,9 +201,8 @@ func (r *Room) Answer(ctx context.Context, account, id, text string, refuse bool
 // in the order of reading; Key names the section in the catalogue
 // (privacy.section.KEY) and in the JSON.
 type Section struct {
-	Key  string            `json:"section"`
-	Rows [][]Field         `json:"rows"`
-	From map[string]string `json:"source,omitempty"`
+	Key  string    `json:"section"`
+	Rows [][]Field `json:"rows"`
 }
 
 // Field is a datum.

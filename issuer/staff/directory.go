@@ -55,11 +55,13 @@ const (
 	RoleCallCentre Role = "call-centre"
 	RoleOperations Role = "operations" // batches, post, queues; not the counter
 	RoleAuditor    Role = "auditor"    // reads the audit trail and the dashboard
+	// RoleSecurity sees to requests of data subjects, odd looks and retention.
+	RoleSecurity Role = "security-officer"
 )
 
 // Roles lists every role.
 func Roles() []Role {
-	return []Role{RoleOperator, RoleSupervisor, RoleCallCentre, RoleOperations, RoleAuditor}
+	return []Role{RoleOperator, RoleSupervisor, RoleCallCentre, RoleOperations, RoleAuditor, RoleSecurity}
 }
 
 // AtCounter tells whether o works with holders: at a counter or by telephone.
@@ -241,3 +243,6 @@ func (d *Directory) Offices() []Office {
 	slices.SortFunc(out, func(a, b Office) int { return strings.Compare(a.ID, b.ID) })
 	return out
 }
+
+// Works tells whether somebody has an account, whatever he may do with it.
+func (d *Directory) Works(cf codicefiscale.Code) bool { return d.byCF[cf.Base()] != "" }

@@ -80,8 +80,10 @@ func (o ops) Batch(_ context.Context, op staff.Operator, id string) (operations.
 				Items: b.Cards, Chips: b.Chips, Made: b.Made, Spoiled: b.Spoiled, States: map[lifecycle.State]int{lifecycle.Produced: b.Made},
 			}}
 			l.Checks = []operations.Check{
-				{Name: "portal.ops.check.items", Want: b.Cards, Got: b.Cards}, {Name: "portal.ops.check.chips", Want: b.Chips, Got: b.Chips - 1},
-				{Name: "portal.ops.check.made", Want: b.Made, Got: b.Made}, {Name: "portal.ops.check.spoiled", Want: b.Spoiled, Got: b.Spoiled},
+				{Name: "portal.ops.check.items", Want: b.Cards, Got: b.Cards},
+				{Name: "portal.ops.check.chips", Want: b.Chips, Got: b.Chips - 1},
+				{Name: "portal.ops.check.made", Want: b.Made, Got: b.Made},
+				{Name: "portal.ops.check.spoiled", Want: b.Spoiled, Got: b.Spoiled},
 				{Name: "portal.ops.check.all", Want: b.Cards, Got: b.Made + b.Spoiled},
 			}
 			return l, o.reads(op)
@@ -138,8 +140,10 @@ func (o ops) PostAgain(_ context.Context, op staff.Operator, card string) error 
 
 func counts() []operations.EffectCount {
 	return []operations.EffectCount{
-		{Kind: "mail.codes", State: operations.Done, N: 40}, {Kind: "mail.codes", State: operations.Failed, N: 2},
-		{Kind: "mail.notice", State: operations.Uncertain, N: 1}, {Kind: "print.codes", State: operations.Pending, N: 1},
+		{Kind: "mail.codes", State: operations.Done, N: 40},
+		{Kind: "mail.codes", State: operations.Failed, N: 2},
+		{Kind: "mail.notice", State: operations.Uncertain, N: 1},
+		{Kind: "print.codes", State: operations.Pending, N: 1},
 	}
 }
 

@@ -21,6 +21,7 @@ import (
 	"cse.example/cse/ground/words"
 	"cse.example/cse/issuer/counter"
 	"cse.example/cse/issuer/lifecycle"
+	"cse.example/cse/issuer/privacy"
 	"cse.example/cse/person/codicefiscale"
 	"cse.example/cse/person/registry"
 	"cse.example/cse/person/team"
@@ -127,6 +128,7 @@ func (s *Stage) cast() error {
 		{"operator", "FERRARI", "PAOLA", "F", day(1975, 3, 3), true},
 		{"operations", "MARINI", "CARLO", "M", day(1979, 7, 7), true},
 		{"auditor", "VILLA", "SARA", "F", day(1982, 8, 8), true},
+		{"security", "GALLI", "ELENA", "F", day(1981, 9, 9), true},
 		{"cardless", "COSTA", "ELENA", "F", day(1999, 9, 9), true},
 	} {
 		p := registry.Person{
@@ -180,6 +182,7 @@ func (s *Stage) deps(assets fs.FS) (portal.Deps, error) {
 			{Account: "paola", Name: "Paola Ferrari", CF: string(s.People["operator"].CF), Roles: []staff.Role{staff.RoleOperator}, Offices: []string{"asl-1"}, OwnCNS: true},
 			{Account: "operations", Name: "Carlo Marini", CF: string(s.People["operations"].CF), Roles: []staff.Role{staff.RoleOperations}, Offices: []string{"asl-1"}},
 			{Account: "auditor", Name: "Sara Villa", CF: string(s.People["auditor"].CF), Roles: []staff.Role{staff.RoleAuditor}, Offices: []string{"asl-1"}},
+			{Account: "security", Name: "Elena Galli", CF: string(s.People["security"].CF), Roles: []staff.Role{staff.RoleSecurity}, Offices: []string{"asl-1"}},
 		},
 	})
 	if err != nil {
@@ -203,9 +206,10 @@ func (s *Stage) deps(assets fs.FS) (portal.Deps, error) {
 		},
 		Assets: assets, Clock: s.Clock, Rand: rand.Reader, Client: s.addr.Client, Sessions: s.Sessions, Seal: s.seal,
 		Atomically: func(ctx context.Context, act func(context.Context) error) error { return act(ctx) },
-		People:     reg, Cards: all, Operators: dir, Desk: d, Drafts: d, Papers: d, Acts: d, Helpdesk: d,
-		Print:  func(context.Context, counter.Form) ([]byte, error) { return []byte("%PDF-1.4 invented\n"), nil },
-		Revoke: s.revoke, Holder: holderActs{s}, Proof: cardProof{s}, CardStatus: s.cardStatus, Offices: Offices, BlankForm: blankForm,
+		People:     reg, Cards: all, Operators: dir, Desk: d, Drafts: d, Papers: d, Acts: d, Helpdesk: d, Privacy: privacyRoom{}, PrivacyDesk: privacyRoom{},
+		PrintExport: func(context.Context, privacy.Export, words.Lang) ([]byte, error) { return []byte("%PDF-1.3"), nil },
+		Print:       func(context.Context, counter.Form) ([]byte, error) { return []byte("%PDF-1.4 invented\n"), nil },
+		Revoke:      s.revoke, Holder: holderActs{s}, Proof: cardProof{s}, CardStatus: s.cardStatus, Offices: Offices, BlankForm: blankForm,
 		CardAlive: func(_ context.Context, card string) *words.Fault {
 			return s.Dead[card]
 		},

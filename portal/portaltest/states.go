@@ -46,6 +46,7 @@ func (s *Stage) States() []State {
 	out = append(out, s.publicSiteStates()...)
 	out = append(out, citizenStates()...)
 	out = append(out, s.areaStates()...)
+	out = append(out, privacyStates()...)
 	out = append(out, s.deskStates()...)
 	out = append(out, holdStates()...)
 	out = append(out, s.opsStates()...)
@@ -149,7 +150,7 @@ func (s *Stage) Session(ctx context.Context, who string) (*http.Cookie, error) {
 	case "password":
 		p := s.People["operator"]
 		x = portal.Session{Subject: "operator", CF: string(p.CF), Given: "Paola", Family: "Ferrari", Account: "paola", AMR: []string{"pwd", "otp"}}
-	case "operations", "auditor":
+	case "operations", "auditor", "security":
 		p := s.People[who]
 		x = portal.Session{Subject: who, CF: string(p.CF), Given: p.Name, Family: p.Surname, Account: who, AMR: []string{"pwd", "otp"}}
 	default:
