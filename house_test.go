@@ -68,6 +68,8 @@ var rules = []rule{
 	{"issuer/helpdesk", own("issuer"), own("issuer/lifecycle", "issuer/throttle", "issuer/staff", "issuer/helpdesk"), "issuer downwards"},
 	{"issuer/eligibility", own("issuer"), own("issuer/lifecycle", "issuer/eligibility"), "issuer downwards"},
 	{"issuer/privacy", own("issuer"), own("issuer/privacy"), "issuer downwards"},
+	{"issuer/approval", own("issuer"), own("issuer/throttle", "issuer/staff", "issuer/approval"), "issuer downwards"},
+	{"issuer/parameters", own("issuer"), own("issuer/throttle", "issuer/staff", "issuer/approval", "issuer/parameters"), "issuer downwards"},
 	{"issuer/operations", own("issuer"), own("issuer/lifecycle", "issuer/codes", "issuer/staff", "issuer/production", "issuer/operations"), "issuer downwards"},
 	{"login", all(own(""), databases, html), own("ground", "person", "card", "pki", "login"), "login knows no issuer, portal or engine"},
 	{"portal", all(own("engine", "demo", "cmd"), databases), nil, "portal and engine do not know each other"},

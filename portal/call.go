@@ -43,6 +43,9 @@ func (c *call) page(section, titleKey string, args ...any) *look.Page {
 		if c.p.Operations != nil && (c.op.Has(staff.RoleOperations) || c.op.Has(staff.RoleAuditor)) {
 			p.Work = append(p.Work, look.Entry{ID: "operazioni", Key: "look.menu.operations", Path: opsRoot})
 		}
+		if c.p.FourEyes != nil && decides(*c.op) {
+			p.Work = append(p.Work, look.Entry{ID: "approvazioni", Key: "look.menu.approvals", Path: "/approvazioni"})
+		}
 	}
 	return p
 }
@@ -124,7 +127,7 @@ var labels = map[string]string{
 	"documento_scadenza": "portal.activation.docuntil", "email": "portal.activation.email", "email_ripetuta": "portal.activation.email2",
 	"periodo_dal": "portal.team.from", "periodo_al": "portal.team.to", "codice_nuovo": "portal.contacts2.codes.new", "codice_attuale": "portal.contacts2.codes.old",
 	"codice_fiscale": "portal.status.cf", "ultime_cinque": "portal.status.five", "lingua": "portal.activation.lang", "consenso": "portal.activation.consent", "consegnato": "portal.activation.handed",
-	"tessera": "portal.ops.returns.card", "motivo_ritorno": "portal.ops.returns.why", "motivo_ricerca": "portal.ops.audit.motive", "motivo_rinuncia": "portal.ops.drop.why", "al": "portal.ops.audit.until",
+	"tessera": "portal.ops.returns.card", "motivo_ritorno": "portal.ops.returns.why", "motivo_ricerca": "portal.ops.audit.motive", "motivo_richiesta": "portal.approval.reason", "parametro": "portal.parameter", "valore": "portal.parameter.value", "dal": "portal.ops.audit.from", "motivo_rinuncia": "portal.ops.drop.why", "al": "portal.ops.audit.until",
 }
 
 // newForm makes a page's form, with the names of its fields.

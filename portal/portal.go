@@ -130,6 +130,8 @@ type Deps struct {
 	Tasks func(ctx context.Context, op staff.Operator) ([]Task, error)
 	// Operations are the rooms behind /operazioni; nil: there are no such pages.
 	Operations *Operations
+	// FourEyes are the rooms behind /approvazioni; nil: there are no such pages.
+	FourEyes *FourEyes
 	// Maintenance tells whether the portal is closed now; nil: never.
 	Maintenance func() (Maintenance, bool)
 	Log         *slog.Logger

@@ -63,6 +63,7 @@ func (p *Portal) routes() http.Handler {
 	p.deskRoutes(at)
 	p.holdRoutes(at)
 	p.operationsRoutes(at)
+	p.approvalRoutes(at)
 	at("GET /sportello/aiuto", atCounter((*call).deskHelp))
 
 	at("/", func(*call) error { return words.Refuse("CSE-002") })

@@ -12,6 +12,7 @@ import (
 	"cse.example/cse/ground/journal"
 	"cse.example/cse/ground/words"
 	"cse.example/cse/issuer/counter"
+	"cse.example/cse/issuer/parameters"
 	"cse.example/cse/issuer/production"
 )
 
@@ -62,7 +63,11 @@ func (p *Platform) night(ctx context.Context) (Night, error) {
 		return n, err
 	}
 	n.Plant = true
-	if n.Renewed, err = plant.Renew(ctx, p.Config.Renewal.Days); err != nil {
+	days, err := p.parameters.Int(ctx, parameters.RenewalDays, p.Clock.Now())
+	if err != nil {
+		return n, err
+	}
+	if n.Renewed, err = plant.Renew(ctx, days); err != nil {
 		return n, err
 	}
 	if n.Ordered, err = plant.OrderMissing(ctx); err != nil {

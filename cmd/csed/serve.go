@@ -28,11 +28,13 @@ import (
 	"cse.example/cse/ground/effect"
 	"cse.example/cse/ground/secret"
 	"cse.example/cse/ground/words"
+	"cse.example/cse/issuer/approval"
 	"cse.example/cse/issuer/codes"
 	"cse.example/cse/issuer/contacts"
 	"cse.example/cse/issuer/counter"
 	"cse.example/cse/issuer/entitlement"
 	"cse.example/cse/issuer/helpdesk"
+	"cse.example/cse/issuer/parameters"
 	"cse.example/cse/issuer/privacy"
 	"cse.example/cse/login"
 	"cse.example/cse/login/page"
@@ -98,6 +100,9 @@ type Platform struct {
 	press     *paper.Press
 	// certificates stand in for the TEAM.
 	certificates *entitlement.Room
+	// approvals are what needs two people, parameters the rules that change by it.
+	approvals  *approval.Room
+	parameters *parameters.Room
 	// loginAssets is the look, as the login host serves it.
 	loginAssets http.Handler
 	login       *login.Service
@@ -319,7 +324,11 @@ func (p *Platform) openIssuer(context.Context, Options) error {
 	if p.helpdesk, err = p.openHelpdesk(); err != nil {
 		return err
 	}
+	if err = p.openApprovals(); err != nil {
+		return err
+	}
 	p.counter, err = counter.New(counter.Deps{
+		Approved: p.approved, FreeReprints: p.freeReprints,
 		Book: deskBook{p.book}, Address: p.stopAddress,
 		Directory: p.directory, People: p.db.People(), Cards: p.db.Cards(), Codes: p.cips, Certificates: certificates{p},
 		Drafts: p.db.Drafts(), Acts: p.db.Acts(), Links: p.db.Links(), Tries: p.db.Tries(), Seal: desk, Clock: p.Clock, Rand: rand.Reader,
@@ -477,7 +486,7 @@ func (p *Platform) openPortal(_ context.Context, o Options) error {
 		Assets: assets, Clock: p.Clock, Rand: rand.Reader, Client: p.httpClient(), Sessions: p.db.Sessions(), Seal: seal,
 		Atomically: p.db.Atomically, People: p.db.People(), Cards: p.db.Cards(), Operators: p.directory, Desk: p.counter, Drafts: p.counter, Papers: p.counter, Acts: p.counter, Helpdesk: p.helpdesk, Privacy: p.privacy, PrivacyDesk: p.privacy, PrintExport: p.printExport,
 		Print: p.print, Revoke: p.counter.RevokeWithCIP, Holder: p.counter, Proof: p.login, CardStatus: p.counter.Status, Offices: p.offices, BlankForm: p.blankForm(o.Ribbon), CardAlive: p.cardAlive, Activities: p.activities, Area: p.area(o.Ribbon), Tasks: p.tasks, Maintenance: p.maintenance, Log: p.Log,
-		Operations: portal.OperationsOf(ops),
+		Operations: portal.OperationsOf(ops), FourEyes: p.fourEyes(),
 	})
 	return err
 }

@@ -91,6 +91,8 @@ type Deps struct {
 	// Approved spends the approval of a second person; nil: what needs one is
 	// refused.
 	Approved Approved
+	// FreeReprints is how many in thirty days need no second person; nil: two.
+	FreeReprints func(ctx context.Context) (int, error)
 	// Address stops an address that must not be used (an operator's own, on too
 	// many adults' cards); nil: none is stopped.
 	Address func(ctx context.Context, holder registry.Person, address string) error

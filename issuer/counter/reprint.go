@@ -170,13 +170,21 @@ func (c *Counter) fewReprints(ctx context.Context, card lifecycle.Card) error {
 			n++
 		}
 	}
-	if n < freeReprints {
-		return nil
+	free, err := c.freeReprints(ctx)
+	if err != nil || n < free {
+		return err
 	}
 	if c.d.Approved == nil {
 		return words.Refuse("CSE-452")
 	}
 	return c.d.Approved(ctx, ApprovalThirdReprint, card.ID, reprintContent(card, n+1))
+}
+
+func (c *Counter) freeReprints(ctx context.Context) (int, error) {
+	if c.d.FreeReprints == nil {
+		return freeReprints, nil
+	}
+	return c.d.FreeReprints(ctx)
 }
 
 // reprintContent is what a supervisor approves: this card, this reprint.
@@ -201,8 +209,9 @@ func (c *Counter) ReprintToApprove(ctx context.Context, card string) ([]byte, er
 			n++
 		}
 	}
-	if n < freeReprints {
-		return nil, nil
+	free, err := c.freeReprints(ctx)
+	if err != nil || n < free {
+		return nil, err
 	}
 	return reprintContent(x, n+1), nil
 }

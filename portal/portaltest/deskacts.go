@@ -23,6 +23,8 @@ func (d *desk) Do(ctx context.Context, op staff.Operator, kind counter.ActKind, 
 		return counter.Act{}, words.Refuse("CSE-430").At("denuncia_autorita")
 	case kind == counter.KindChipFault && o.Lights == nil:
 		return counter.Act{}, words.Refuse("CSE-436")
+	case kind == counter.KindReprint && o.NoReader == "terza ristampa":
+		return counter.Act{}, words.Refuse("CSE-452")
 	case kind == counter.KindCorrection:
 		return counter.Act{}, words.Refuse("CSE-125")
 	}

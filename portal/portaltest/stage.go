@@ -221,6 +221,7 @@ func (s *Stage) deps(assets fs.FS) (portal.Deps, error) {
 			}, nil
 		},
 		Operations: s.operations(),
+		FourEyes:   s.fourEyes(),
 		Log:        slog.New(slog.DiscardHandler),
 	}, nil
 }

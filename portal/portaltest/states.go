@@ -50,6 +50,7 @@ func (s *Stage) States() []State {
 	out = append(out, s.deskStates()...)
 	out = append(out, holdStates()...)
 	out = append(out, s.opsStates()...)
+	out = append(out, s.eyesStates()...)
 	return append(out, s.counterStates()...)
 }
 

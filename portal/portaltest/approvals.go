@@ -1,0 +1,96 @@
+package portaltest
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"cse.example/cse/ground/civil"
+	"cse.example/cse/ground/words"
+	"cse.example/cse/issuer/approval"
+	"cse.example/cse/issuer/counter"
+	"cse.example/cse/issuer/parameters"
+	"cse.example/cse/issuer/staff"
+	"cse.example/cse/portal"
+)
+
+// eyes plays what needs two people.
+type eyes struct{ ops }
+
+func (s *Stage) fourEyes() *portal.FourEyes {
+	e := eyes{ops{s}}
+	return &portal.FourEyes{Approvals: e, Parameters: e, AskReprint: func(_ context.Context, _ staff.Operator, _, why string) error {
+		if why == "" {
+			return words.Refuse("CSE-546", 200).At("motivo_richiesta")
+		}
+		return nil
+	}}
+}
+
+func (e eyes) requests() []approval.Request {
+	return []approval.Request{
+		{ID: "uno", Kind: parameters.KindChange, Subject: parameters.Reprints, Content: parameters.Content(parameters.Reprints, 3, day(2027, 1, 1)), Note: "delibera 7", AskedBy: "marta", AskedAt: Now, Expires: Now.AddDate(0, 0, 7)},
+		{ID: "due", Kind: counter.ApprovalThirdReprint, Subject: e.s.Cards["active"].ID, Note: "ha perso di nuovo il foglio", AskedBy: "operations", AskedAt: Now, Expires: Now.Add(24 * time.Hour)},
+	}
+}
+
+func (e eyes) Waiting(_ context.Context, op staff.Operator) ([]approval.Request, error) {
+	if !op.Has(staff.RoleOperations) {
+		return nil, nil
+	}
+	return e.requests(), nil
+}
+
+func (e eyes) Decide(_ context.Context, op staff.Operator, id, _ string, _ bool) error {
+	switch {
+	case !op.Has(staff.RoleOperations):
+		return words.Refuse("CSE-555")
+	case id == "due":
+		return words.Refuse("CSE-552")
+	}
+	return nil
+}
+
+func (e eyes) List(_ context.Context, op staff.Operator) ([]parameters.Line, error) {
+	var out []parameters.Line
+	for i, b := range parameters.Known() {
+		l := parameters.Line{Bounds: b, Now: b.Default}
+		if i == 0 {
+			l.History = []parameters.Value{{Name: b.Name, From: day(2027, 1, 1), Value: 3}, {Name: b.Name, From: day(2026, 2, 1), Value: b.Default}}
+		}
+		out = append(out, l)
+	}
+	return out, e.reads(op)
+}
+
+func (e eyes) Propose(_ context.Context, op staff.Operator, _ string, value int, _ civil.Date, _ string) (approval.Request, error) {
+	switch {
+	case e.acts(op) != nil:
+		return approval.Request{}, e.acts(op)
+	case value > 20:
+		return approval.Request{}, words.Refuse("CSE-556", 0, 20).At("valore")
+	}
+	return approval.Request{}, nil
+}
+
+// eyesStates are the pages of four eyes: empty, with errors, done.
+func (s *Stage) eyesStates() []State {
+	const rules = "/operazioni/parametri"
+	return []State{
+		{Name: "approvazioni", Host: "portal", Path: "/approvazioni", Who: "operations", Status: http.StatusOK},
+		{Name: "approvazioni-nessuna", Host: "portal", Path: "/approvazioni?fatto=chiesto", Who: "password", Status: http.StatusOK},
+		{Name: "approvazioni-propria", Host: "portal", Path: "/approvazioni/due", Form: form("decisione", "si"), Who: "operations", Status: 422, Fault: "CSE-552"},
+		{Name: "approvazioni-fatta", Host: "portal", Path: "/approvazioni/uno", Form: form("decisione", "si"), Who: "operations", Status: 200, Follow: true},
+		{Name: "approvazione-da-chiedere", Host: "portal", Path: "/sportello/tessera/" + s.Cards["active"].ID + "/ristampa", Who: "password", Status: 422, Fault: "CSE-452", Form: form(
+			"richiesta", token, "presente", "titolare", "documento_tipo", "CI", "documento_numero", "AX1234567", "documento_ente", "Comune",
+			"documento_rilascio", "05/03/2022", "documento_scadenza", "05/03/2032", "lingua", "it", "motivo", "terza ristampa",
+		)},
+		{Name: "approvazione-senza-motivo", Host: "portal", Path: "/sportello/tessera/" + s.Cards["active"].ID + "/ristampa/approvazione", Who: "password", Form: form(), Status: 403, Fault: "CSE-546"},
+		{Name: "parametri", Host: "portal", Path: rules, Who: "operations", Status: 200},
+		{Name: "parametri-revisore", Host: "portal", Path: rules, Who: "auditor", Status: 200},
+		{Name: "parametri-chiesto", Host: "portal", Path: rules + "?fatto=si", Who: "operations", Status: 200},
+		{Name: "parametri-vuota", Host: "portal", Path: rules, Form: form(), Who: "operations", Status: 422, Fault: "CSE-358"},
+		{Name: "parametri-troppo", Host: "portal", Path: rules, Form: form("parametro", "reprints", "valore", "99", "dal", "01/01/2027", "motivo_richiesta", "prova"), Who: "operations", Status: 422, Fault: "CSE-556"},
+		{Name: "parametri-parola", Host: "portal", Path: rules, Form: form("parametro", "reprints", "valore", "tre", "dal", "01/01/2027"), Who: "operations", Status: 422, Fault: "CSE-559"},
+	}
+}
