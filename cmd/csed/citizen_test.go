@@ -279,3 +279,35 @@ func TestAddressesThatAreStopped(t *testing.T) {
 	anna.CF = "VRDLGU85M41F205T"
 	check(t, o.stopAddress(t.Context(), anna, theirs))
 }
+
+// The night tells once that a card comes to its end, and at the nearest
+// threshold only; the address changed while it slept is the one it writes to.
+func TestTheNightTellsOfTheEnd(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	x := o.patient(t, 1)
+	check(t, o.act(t, x)())
+	night := func(daysBefore, want int) {
+		t.Helper()
+		o.hand.Set(x.card.Expires.AddDays(-daysBefore).Start().Add(3 * time.Hour))
+		for range 2 {
+			_, err := o.night(t.Context())
+			check(t, err)
+		}
+		items, err := o.queue.List(t.Context(), queue.Filter{Kind: contacts.KindMail})
+		check(t, err)
+		if len(items) != want {
+			t.Errorf("%d days before: %d letters, want %d", daysBefore, len(items), want)
+		}
+	}
+	night(91, 0)
+	night(58, 1)
+	night(31, 1)
+	night(30, 2)
+	night(1, 3)
+	for at := range letters(t, o.Platform) {
+		if at != [2]string{"expiry", "mario@posta.example"} {
+			t.Errorf("a letter %v", at)
+		}
+	}
+}

@@ -65,6 +65,9 @@ func newDesk(t *testing.T) *desk {
 			if err := json.Unmarshal(e.Body, &l); err != nil {
 				return err
 			}
+			if _, again := d.letters[e.Key]; again {
+				t.Errorf("asked for %s twice", e.Key)
+			}
 			d.letters[e.Key] = l
 			return nil
 		},
