@@ -165,11 +165,20 @@ func (c *call) opsBoard() error {
 		CRLs     []listView
 		Texts    []agingView
 		ReadOnly bool
+		// Approvals wait for a second person.
+		Approvals int
 	}{Board: b, Verdicts: c.checks(b.Checks), Batches: c.batchViews(b.Open), Effects: c.countViews(b.Queue), ReadOnly: c.readsOnly(), Texts: c.aging()}
 	for _, s := range b.States {
 		data.Lines = append(data.Lines, stateView{s, c.stateBadge(s.State)})
 		data.Sum.Chip += s.Chip
 		data.Sum.Without += s.Without
+	}
+	if c.p.FourEyes != nil {
+		waiting, err := c.p.FourEyes.Approvals.Waiting(c.r.Context(), *c.op)
+		if err != nil {
+			return err
+		}
+		data.Approvals = len(waiting)
 	}
 	now := c.p.Clock.Now()
 	for _, l := range b.Lists {
