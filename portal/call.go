@@ -127,6 +127,7 @@ var labels = map[string]string{
 	"documento_scadenza": "portal.activation.docuntil", "email": "portal.activation.email", "email_ripetuta": "portal.activation.email2",
 	"periodo_dal": "portal.team.from", "periodo_al": "portal.team.to", "codice_nuovo": "portal.contacts2.codes.new", "codice_attuale": "portal.contacts2.codes.old",
 	"codice_fiscale": "portal.status.cf", "ultime_cinque": "portal.status.five", "lingua": "portal.activation.lang", "consenso": "portal.activation.consent", "consegnato": "portal.activation.handed",
+	"cifre": "portal.phone.digits", "tessera_nuova": "portal.successor.number",
 	"tessera": "portal.ops.returns.card", "motivo_ritorno": "portal.ops.returns.why", "motivo_ricerca": "portal.ops.audit.motive", "motivo_richiesta": "portal.approval.reason", "parametro": "portal.parameter", "valore": "portal.parameter.value", "dal": "portal.ops.audit.from", "motivo_rinuncia": "portal.ops.drop.why", "al": "portal.ops.audit.until",
 }
 

@@ -67,7 +67,8 @@ func (c *call) tessera() error {
 		Cards      []cardView
 		Back       []line
 		Activities []activityView
-	}{Nav: c.areaNav(), CF: c.session.CF, Name: c.session.Name(), Activities: acts}
+		NewCard    bool
+	}{Nav: c.areaNav(), NewCard: c.hasSuccessor(), CF: c.session.CF, Name: c.session.Name(), Activities: acts}
 	for i, card := range w.Cards {
 		data.Cards = append(data.Cards, c.view(card, i == 0))
 	}

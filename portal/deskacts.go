@@ -50,7 +50,7 @@ func (c *call) offers(card Card) []offerView {
 		}
 		out = append(out, v)
 	}
-	return out
+	return append(out, c.phoneOffer(card)...)
 }
 
 // actData is what the page of an act receives.

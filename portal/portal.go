@@ -126,6 +126,7 @@ type Deps struct {
 	Activities func(ctx context.Context, cf codicefiscale.Code) ([]Activity, error)
 	// Area is the rest of the citizen's area; nil: the card alone.
 	Area *Area
+	CodesDeps
 	// Tasks is the counter's queue; nil: empty.
 	Tasks func(ctx context.Context, op staff.Operator) ([]Task, error)
 	// Operations are the rooms behind /operazioni; nil: there are no such pages.
@@ -187,6 +188,7 @@ func (d *Deps) check() error {
 		"Clock": d.Clock == nil, "Rand": d.Rand == nil, "Client": d.Client == nil, "Sessions": d.Sessions == nil,
 		"Atomically": d.Atomically == nil, "Seal": d.Seal == nil, "People": d.People == nil, "Cards": d.Cards == nil, "Operators": d.Operators == nil, "Desk": d.Desk == nil,
 		"Drafts": d.Drafts == nil, "Papers": d.Papers == nil, "Acts": d.Acts == nil, "Helpdesk": d.Helpdesk == nil, "Privacy": d.Privacy == nil, "PrivacyDesk": d.PrivacyDesk == nil, "PrintExport": d.PrintExport == nil, "Print": d.Print == nil, "Revoke": d.Revoke == nil, "Holder": d.Holder == nil, "CardStatus": d.CardStatus == nil,
+		"Phone":     d.Phone == nil,
 		"CardAlive": d.CardAlive == nil, "Log": d.Log == nil,
 	} {
 		if missing {

@@ -62,6 +62,8 @@ func (p *Portal) routes() http.Handler {
 	p.helpdeskRoutes(at)
 	p.deskRoutes(at)
 	p.holdRoutes(at)
+	p.phoneRoutes(at)
+	p.successorRoutes(at)
 	p.operationsRoutes(at)
 	p.approvalRoutes(at)
 	at("GET /sportello/aiuto", atCounter((*call).deskHelp))

@@ -54,6 +54,7 @@ type Config struct {
 
 	Minors    Minors          `yaml:"minors"`
 	Privacy   Privacy         `yaml:"privacy"`
+	Successor Successor       `yaml:"successor"`
 	Renewal   Renewal         `yaml:"renewal"`
 	Counters  []staff.Office  `yaml:"counters"`
 	Operators []staff.Account `yaml:"operators"`
@@ -85,6 +86,12 @@ type Privacy struct {
 type Minors struct {
 	// At18 is notify (both are told) or hold (the CNS waits for new codes, too).
 	At18 string `yaml:"at18"`
+}
+
+// Successor is the activation of a new card with the old one.
+type Successor struct {
+	// FromHome lets an adult who activated his card in person do it himself.
+	FromHome bool `yaml:"from_home"`
 }
 
 // Public addresses, without a final slash.
@@ -199,12 +206,13 @@ func defaults() Config {
 			CA: "secrets/ca.passphrase", Queue: "secrets/queue.passphrase", Web: "secrets/web.passphrase",
 			First: "secrets/first-half.passphrase", Second: "secrets/second-half.passphrase",
 		},
-		Mail:    Mail{Server: "127.0.0.1:2525", From: "tessera@cse.localhost", ResendSeconds: 60},
-		Renewal: Renewal{Days: 90},
-		Privacy: Privacy{AnswerDays: 30, LooksADay: 80, RequestsDays: 730, AlertsDays: 365, LooksDays: 30, TicketsDays: 365},
-		Minors:  Minors{At18: string(counter.MajorityNotify)},
-		Login:   Login{ACR: "https://www.spid.gov.it/SpidL3"},
-		Issue:   Issue{PermitRenewalMonths: 6, CRLHours: 6, ATR: "neutral", BureauFile: "bureau.json", Exchange: "exchange", PolicyText: policyText, Codes: codes.DefaultPolicy()},
+		Mail:      Mail{Server: "127.0.0.1:2525", From: "tessera@cse.localhost", ResendSeconds: 60},
+		Renewal:   Renewal{Days: 90},
+		Privacy:   Privacy{AnswerDays: 30, LooksADay: 80, RequestsDays: 730, AlertsDays: 365, LooksDays: 30, TicketsDays: 365},
+		Minors:    Minors{At18: string(counter.MajorityNotify)},
+		Login:     Login{ACR: "https://www.spid.gov.it/SpidL3"},
+		Issue:     Issue{PermitRenewalMonths: 6, CRLHours: 6, ATR: "neutral", BureauFile: "bureau.json", Exchange: "exchange", PolicyText: policyText, Codes: codes.DefaultPolicy()},
+		Successor: Successor{FromHome: true},
 	}
 }
 

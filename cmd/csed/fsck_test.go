@@ -31,7 +31,7 @@ func TestFsckNamesWhatIsWrong(t *testing.T) {
 		want []string
 	}{
 		"codes lost":              {"DELETE FROM card_codes WHERE card = '$A'", []string{"fsck.card.no-codes"}},
-		"codes of nobody":         {"INSERT INTO card_codes SELECT '" + stranger + "', version, pin_first, pin_second, puk_first, puk_second, cip_first, cip_second, X'01' FROM card_codes WHERE card = '$A'", []string{"fsck.codes.orphan"}},
+		"codes of nobody":         {"INSERT INTO card_codes SELECT '" + stranger + "', version, pin_first, pin_second, puk_first, puk_second, cip_first, cip_second, X'01', cip_digits FROM card_codes WHERE card = '$A'", []string{"fsck.codes.orphan"}},
 		"codes outlive":           {"UPDATE card SET state = 'revoked', revoked_at = 1, ended_at = 1, reason = 'holder' WHERE id = '$A'", []string{"fsck.card.codes-left", "fsck.card.certificate-state"}},
 		"certificate asleep":      {"UPDATE certificate SET state = 'pending' WHERE card = '$A'", []string{"fsck.card.certificate-state"}},
 		"certificate lost":        {"DELETE FROM certificate WHERE card = '$W'", []string{"fsck.card.certificate-unknown"}},

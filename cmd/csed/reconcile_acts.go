@@ -19,7 +19,7 @@ func (i *inspector) cardActivation(ctx context.Context, c lifecycle.Card) error 
 	}
 	n := 0
 	for _, r := range rows {
-		if r.Kind == counter.KindActivation {
+		if r.Kind == counter.KindActivation || r.Kind == counter.KindSuccessor {
 			n++
 		}
 	}
@@ -85,7 +85,7 @@ func (i *inspector) activation(ctx context.Context, a counter.ActRow) error {
 }
 
 // afterwards are the acts of the journal that follow an act at a counter.
-var afterwards = []string{"codes.printed", "codes.handed-over", "papers.printed", "papers.copied", "papers.handed-over"}
+var afterwards = []string{"codes.printed", "codes.shown", "codes.handed-over", "papers.printed", "papers.copied", "papers.handed-over"}
 
 // journalled counts the trail's entries for an act, those of its papers apart.
 func (i *inspector) journalled(ctx context.Context, a counter.ActRow) (int, error) {

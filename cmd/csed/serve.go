@@ -333,7 +333,7 @@ func (p *Platform) openIssuer(context.Context, Options) error {
 		Directory: p.directory, People: p.db.People(), Cards: p.db.Cards(), Codes: p.cips, Certificates: certificates{p},
 		Drafts: p.db.Drafts(), Acts: p.db.Acts(), Links: p.db.Links(), Tries: p.db.Tries(), Seal: desk, Clock: p.Clock, Rand: rand.Reader,
 		Atomically: p.db.Atomically, Enqueue: p.queue.Enqueue, DropPrint: p.dropPrint, Record: p.privacy.Watch(p.trail.Record),
-		Reissue: p.clerk().Reissue, Diagnosis: p.helpdesk.Diagnosis,
+		Reissue: p.clerk().Reissue, Diagnosis: p.helpdesk.Diagnosis, FromHome: p.Config.Successor.FromHome,
 	})
 	return err
 }
@@ -487,6 +487,7 @@ func (p *Platform) openPortal(_ context.Context, o Options) error {
 		Atomically: p.db.Atomically, People: p.db.People(), Cards: p.db.Cards(), Operators: p.directory, Desk: p.counter, Drafts: p.counter, Papers: p.counter, Acts: p.counter, Helpdesk: p.helpdesk, Privacy: p.privacy, PrivacyDesk: p.privacy, PrintExport: p.printExport,
 		Print: p.print, Revoke: p.counter.RevokeWithCIP, Holder: p.counter, Proof: p.login, CardStatus: p.counter.Status, Offices: p.offices, BlankForm: p.blankForm(o.Ribbon), CardAlive: p.cardAlive, Activities: p.activities, Area: p.area(o.Ribbon), Tasks: p.tasks, Maintenance: p.maintenance, Log: p.Log,
 		Operations: portal.OperationsOf(ops), FourEyes: p.fourEyes(),
+		CodesDeps: portal.CodesDeps{Phone: p.counter, Home: p.counter, Halves: p.halves()},
 	})
 	return err
 }

@@ -24,7 +24,7 @@ func (s *CodeStore) q(ctx context.Context) *carddb.Queries { return carddb.New(s
 func (s *CodeStore) Put(ctx context.Context, c codes.Sealed) error {
 	n, err := s.q(ctx).InsertCodes(ctx, carddb.InsertCodesParams{
 		Card: c.Card, Version: c.Version, PinFirst: c.PINFirst, PinSecond: c.PINSecond, PukFirst: c.PUKFirst,
-		PukSecond: c.PUKSecond, CipFirst: c.CIPFirst, CipSecond: c.CIPSecond, CipMac: c.CIPMark,
+		PukSecond: c.PUKSecond, CipFirst: c.CIPFirst, CipSecond: c.CIPSecond, CipMac: c.CIPMark, CipDigits: append([]byte{}, c.CIPDigits...),
 	})
 	switch {
 	case err != nil:
@@ -46,7 +46,7 @@ func (s *CodeStore) Get(ctx context.Context, card string) (codes.Sealed, error) 
 	}
 	return codes.Sealed{
 		Card: r.Card, Version: r.Version, PINFirst: r.PinFirst, PINSecond: r.PinSecond, PUKFirst: r.PukFirst,
-		PUKSecond: r.PukSecond, CIPFirst: r.CipFirst, CIPSecond: r.CipSecond, CIPMark: r.CipMac,
+		PUKSecond: r.PukSecond, CIPFirst: r.CipFirst, CIPSecond: r.CipSecond, CIPMark: r.CipMac, CIPDigits: r.CipDigits,
 	}, nil
 }
 

@@ -22,6 +22,9 @@ type Sealed struct {
 	PUKFirst, PUKSecond []byte
 	CIPFirst, CIPSecond []byte
 	CIPMark             []byte
+	// CIPDigits are keyed marks of each digit of the CIP at its place, for the
+	// telephone; empty for codes made before there were any.
+	CIPDigits []byte
 }
 
 var (
@@ -80,6 +83,9 @@ func (s *Sealer) Seal(card string, version int64, set Set) (Sealed, error) {
 		return out, err
 	}
 	out.CIPMark = mark
+	if out.CIPDigits, err = s.cips.markDigits(card, version, set.CIP); err != nil {
+		return out, err
+	}
 	for _, c := range []struct {
 		kind          kind
 		code          secret.Text

@@ -46,6 +46,9 @@ type People interface {
 type Codes interface {
 	Has(ctx context.Context, card string) (bool, error)
 	Check(ctx context.Context, card string, cip secret.Text) (bool, error)
+	// Digits and CheckDigits compare single digits of a CIP (phone.go).
+	Digits(ctx context.Context, card string) (int, error)
+	CheckDigits(ctx context.Context, card string, places []int, digits secret.Text) (bool, error)
 	Destroy(ctx context.Context, card string) error
 }
 
@@ -86,6 +89,8 @@ type Deps struct {
 	Record    journal.Recorder
 	// Reissue orders the card that takes another's place.
 	Reissue Reissue
+	// FromHome lets who has an active card activate its successor at home.
+	FromHome bool
 	// Diagnosis is the call centre's; nil: none is asked.
 	Diagnosis Diagnosis
 	// Approved spends the approval of a second person; nil: what needs one is

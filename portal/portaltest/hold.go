@@ -7,6 +7,7 @@ import (
 	"cse.example/cse/ground/secret"
 	"cse.example/cse/ground/words"
 	"cse.example/cse/issuer/counter"
+	"cse.example/cse/issuer/staff"
 )
 
 // holderActs plays the holder's hold and release: the CIPs of revoke.
@@ -34,8 +35,27 @@ func (p cardProof) TakeProof(_ context.Context, ticket, _ string) (string, error
 	return p.s.Cards["active"].ID, nil
 }
 
-func holdStates() []State {
+// phone plays the call centre: 1234 is right.
+type phone struct{}
+
+func (phone) AskPositions(_ context.Context, _ staff.Operator, card string) (counter.Question, error) {
+	return counter.Question{ID: "domanda", Card: card, Places: [4]int{2, 3, 7, 10}}, nil
+}
+
+func (phone) SuspendByPhone(_ context.Context, _ staff.Operator, card string, digits secret.Text) (counter.Receipt, error) {
+	if string(digits.Reveal()) != "1234" {
+		return counter.Receipt{}, words.Refuse("CSE-455", 2).At("cifre")
+	}
+	return counter.Receipt{Protocol: "2026/0000043", Card: card, At: Now}, nil
+}
+
+func (s *Stage) holdStates() []State {
+	phone := "/sportello/tessera/" + s.Cards["active"].ID + "/telefono"
 	return []State{
+		{Name: "telefono", Host: "portal", Path: phone, Who: "password", Status: http.StatusOK},
+		{Name: "telefono-vuoto", Host: "portal", Path: phone, Who: "password", Form: form("cifre", ""), Status: 422, Fault: "CSE-358"},
+		{Name: "telefono-errato", Host: "portal", Path: phone, Who: "password", Form: form("cifre", "0000"), Status: 422, Fault: "CSE-455"},
+		{Name: "telefono-fatto", Host: "portal", Path: phone, Who: "password", Form: form("cifre", "1234"), Status: 200},
 		{Name: "sospendi", Host: "portal", Path: "/sospendi", Status: http.StatusOK},
 		{Name: "sospendi-vuota", Host: "portal", Path: "/sospendi", Form: form(), Status: 422, Fault: "CSE-358"},
 		{Name: "sospendi-cip-errato", Host: "portal", Path: "/sospendi", Form: form("chi", "6000000900001001", "cip", "1111111111"), Status: 422, Fault: "CSE-401"},

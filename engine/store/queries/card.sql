@@ -42,8 +42,8 @@ SELECT * FROM card_codes WHERE card = $1;
 SELECT card FROM card_codes WHERE cip_mac = $1;
 
 -- name: InsertCodes :execrows
-INSERT INTO card_codes (card, version, pin_first, pin_second, puk_first, puk_second, cip_first, cip_second, cip_mac)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+INSERT INTO card_codes (card, version, pin_first, pin_second, puk_first, puk_second, cip_first, cip_second, cip_mac, cip_digits)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
 ON CONFLICT DO NOTHING;
 
 -- name: DestroyCodes :execrows

@@ -214,7 +214,7 @@ func (q *Queries) GetCardByTEAM(ctx context.Context, team string) (Card, error) 
 }
 
 const getCodes = `-- name: GetCodes :one
-SELECT card, version, pin_first, pin_second, puk_first, puk_second, cip_first, cip_second, cip_mac FROM card_codes WHERE card = $1
+SELECT card, version, pin_first, pin_second, puk_first, puk_second, cip_first, cip_second, cip_mac, cip_digits FROM card_codes WHERE card = $1
 `
 
 func (q *Queries) GetCodes(ctx context.Context, card string) (CardCode, error) {
@@ -230,6 +230,7 @@ func (q *Queries) GetCodes(ctx context.Context, card string) (CardCode, error) {
 		&i.CipFirst,
 		&i.CipSecond,
 		&i.CipMac,
+		&i.CipDigits,
 	)
 	return i, err
 }
@@ -309,8 +310,8 @@ func (q *Queries) InsertCard(ctx context.Context, arg InsertCardParams) (int64, 
 }
 
 const insertCodes = `-- name: InsertCodes :execrows
-INSERT INTO card_codes (card, version, pin_first, pin_second, puk_first, puk_second, cip_first, cip_second, cip_mac)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+INSERT INTO card_codes (card, version, pin_first, pin_second, puk_first, puk_second, cip_first, cip_second, cip_mac, cip_digits)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
 ON CONFLICT DO NOTHING
 `
 
@@ -324,6 +325,7 @@ type InsertCodesParams struct {
 	CipFirst  []byte
 	CipSecond []byte
 	CipMac    []byte
+	CipDigits []byte
 }
 
 func (q *Queries) InsertCodes(ctx context.Context, arg InsertCodesParams) (int64, error) {
@@ -337,6 +339,7 @@ func (q *Queries) InsertCodes(ctx context.Context, arg InsertCodesParams) (int64
 		arg.CipFirst,
 		arg.CipSecond,
 		arg.CipMac,
+		arg.CipDigits,
 	)
 	if err != nil {
 		return 0, err

@@ -40,4 +40,5 @@ type CardCode struct {
 	CipFirst  []byte
 	CipSecond []byte
 	CipMac    []byte
+	CipDigits []byte
 }
