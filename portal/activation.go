@@ -28,6 +28,7 @@ type stepData struct {
 	Steps    look.Steps
 	ID       string // of the draft
 	Version  int64
+	NoEmail  bool
 	Kinds    []string
 	Email    string // masked
 	Protocol string
@@ -127,7 +128,10 @@ func (c *call) draft() (counter.Draft, stepData, error) {
 		return d, stepData{}, err
 	}
 	p, err := c.panelOf(d.Card.Card)
-	data := stepData{Panel: p, ID: d.ID, Version: d.Version, Email: d.Contact.Email}
+	data := stepData{Panel: p, ID: d.ID, Version: d.Version, Email: d.Contact.Email, NoEmail: c.p.Config.NoEmail}
+	if d.Contact.NoEmail {
+		data.Email = c.say("portal.activation.bypost")
+	}
 	for _, k := range counter.DocumentKinds() {
 		data.Kinds = append(data.Kinds, string(k))
 	}
@@ -269,6 +273,7 @@ func (c *call) identify(id string, version int64) (string, []*words.Fault, error
 func (c *call) contacts(id string, version int64) (string, []*words.Fault, error) {
 	_, err := c.p.Drafts.Contacts(c.r.Context(), *c.op, id, version, counter.ContactStep{
 		Email: c.value("email"), EmailAgain: c.value("email_ripetuta"), Lang: words.Lang(c.value("lingua")), Consent: c.value("consenso") != "",
+		NoEmail: c.p.Config.NoEmail && c.value("senza_email") != "",
 	})
 	return stepPath(id, 4), nil, err
 }

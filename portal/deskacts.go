@@ -60,6 +60,7 @@ type actData struct {
 	Word    string
 	Request string
 	Needs   counter.Needs
+	NoEmail bool
 	Kinds   []string
 	Address string
 }
@@ -86,7 +87,7 @@ func (c *call) deskActPage(values url.Values, faults ...*words.Fault) error {
 		return err
 	}
 	data := actData{
-		Panel: p, Kind: string(kind), Word: c.r.PathValue("atto"), Needs: needs,
+		Panel: p, Kind: string(kind), Word: c.r.PathValue("atto"), Needs: needs, NoEmail: c.p.Config.NoEmail && kind == counter.KindReprint,
 		Address: strings.TrimSpace(sheet.Person.Address + " " + sheet.Person.PostCode),
 	}
 	for _, k := range counter.DocumentKinds() {
@@ -140,7 +141,8 @@ func (c *call) order(kind counter.ActKind) (counter.Order, []*words.Fault) {
 	o := counter.Order{
 		Request: c.value("richiesta"), Card: c.r.PathValue("numero"), Lang: words.Lang(c.value("lingua")), Text: c.value("testo"),
 		Address: c.value("indirizzo") != "", Email: c.value("email"), EmailAgain: c.value("email_ripetuta"),
-		Shown: counter.CardStep{LastFive: compact(c.value("tessera_ultime_cinque"))}, NoReader: c.value("motivo"),
+		NoEmail: c.p.Config.NoEmail && kind == counter.KindReprint && c.value("senza_email") != "",
+		Shown:   counter.CardStep{LastFive: compact(c.value("tessera_ultime_cinque"))}, NoReader: c.value("motivo"),
 	}
 	var faults []*words.Fault
 	if needs.Identity {

@@ -53,6 +53,8 @@ type Config struct {
 	// Scopes are asked beside openid; empty means profile.
 	Scopes []string
 	Theme  look.Theme
+	// NoEmail offers the letter to who has no e-mail address.
+	NoEmail bool
 	// TEAMInUK shows the United Kingdom among the countries of the TEAM.
 	TEAMInUK bool
 	Services []Service

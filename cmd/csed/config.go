@@ -55,6 +55,7 @@ type Config struct {
 	Minors    Minors          `yaml:"minors"`
 	Privacy   Privacy         `yaml:"privacy"`
 	Successor Successor       `yaml:"successor"`
+	NoEmail   NoEmail         `yaml:"no_email"`
 	Renewal   Renewal         `yaml:"renewal"`
 	Counters  []staff.Office  `yaml:"counters"`
 	Operators []staff.Account `yaml:"operators"`
@@ -92,6 +93,24 @@ type Minors struct {
 type Successor struct {
 	// FromHome lets an adult who activated his card in person do it himself.
 	FromHome bool `yaml:"from_home"`
+}
+
+// NoEmail is what happens when a holder has no e-mail address.
+type NoEmail struct {
+	// How is refuse (an address is needed) or letter (second halves by post).
+	How string `yaml:"how"`
+	// Office prints the letters; it activates nobody without an address itself.
+	Office string `yaml:"office"`
+	// Spool is the folder of that office's print queue, below Data.
+	Spool string `yaml:"spool"`
+}
+
+// office prints letters; empty for none.
+func (n NoEmail) office() string {
+	if n.How != "letter" {
+		return ""
+	}
+	return n.Office
 }
 
 // Public addresses, without a final slash.
@@ -213,6 +232,7 @@ func defaults() Config {
 		Login:     Login{ACR: "https://www.spid.gov.it/SpidL3"},
 		Issue:     Issue{PermitRenewalMonths: 6, CRLHours: 6, ATR: "neutral", BureauFile: "bureau.json", Exchange: "exchange", PolicyText: policyText, Codes: codes.DefaultPolicy()},
 		Successor: Successor{FromHome: true},
+		NoEmail:   NoEmail{How: "refuse", Spool: "letters"},
 	}
 }
 
@@ -378,6 +398,12 @@ func (c *Config) check() error {
 		if x[0] < x[1] || x[0] > x[2] {
 			bad(key, fmt.Sprintf("%d…%d", x[1], x[2]), x[0])
 		}
+	}
+	if c.NoEmail.How != "refuse" && c.NoEmail.How != "letter" {
+		bad("no_email.how", "refuse | letter", c.NoEmail.How)
+	}
+	if c.NoEmail.How == "letter" && !slices.ContainsFunc(c.Counters, func(o staff.Office) bool { return o.ID == c.NoEmail.Office }) {
+		bad("no_email.office", "an id of counters", c.NoEmail.Office)
 	}
 	if c.Mail.ResendSeconds < 1 || c.Mail.ResendSeconds > 86400 {
 		bad("mail.resend_seconds", "1…86400", c.Mail.ResendSeconds)

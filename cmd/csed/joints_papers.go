@@ -98,13 +98,16 @@ func (p *Platform) codesForm(ctx context.Context, f counter.Form) (paper.Part, e
 	policy := p.Config.Issue.Codes
 	return paper.CodesForm{
 		Protocol: f.Protocol, Day: civil.DayOf(f.At), Office: f.OfficeName, Surname: f.Surname, Name: f.Name, CardID: f.Card,
-		PIN: h.PIN, PUK: h.PUK, CIP: h.CIP, Email: f.EmailMasked,
+		PIN: h.PIN, PUK: h.PUK, CIP: h.CIP, Email: f.EmailMasked, Letter: f.Letter,
 		PINBlanks: policy.PIN.Second, PUKBlanks: policy.PUK.Second, CIPBlanks: policy.CIP.Second,
 	}, err
 }
 
 // moduleOf is the request of activation in the printer's words.
 func moduleOf(m counter.Module) paper.Activation {
+	if m.Letter {
+		m.Email = words.Say(m.Lang, "paper.letter.instead")
+	}
 	return paper.Activation{
 		Protocol: m.Protocol, At: m.At, Office: m.OfficeName, Operator: m.OperatorName, CardID: m.Card, TEAM: m.TEAM,
 		Holder: paper.Person{Surname: m.Surname, Name: m.Name, CF: m.CF, Born: m.Born, BirthPlace: m.BirthPlace},

@@ -68,7 +68,11 @@ func (i *inspector) activation(ctx context.Context, a counter.ActRow) error {
 	if a.Kind != counter.KindActivation {
 		return nil
 	}
-	for _, key := range []string{counter.PrintKey(a.Protocol), counter.MailKey(a.Protocol), noticeKey(a.Protocol)} {
+	keys := []string{counter.PrintKey(a.Protocol), counter.MailKey(a.Protocol), noticeKey(a.Protocol)}
+	if _, err := i.queue.Get(ctx, counter.LetterKey(a.Protocol)); err == nil {
+		keys = []string{counter.PrintKey(a.Protocol), counter.LetterKey(a.Protocol)} // no address: by post
+	}
+	for _, key := range keys {
 		item, err := i.queue.Get(ctx, key)
 		switch {
 		case errors.Is(err, queue.ErrUnknown):

@@ -98,6 +98,7 @@ type Platform struct {
 	web       ring
 	webCA     *webca.Authority
 	press     *paper.Press
+	letters   *paper.Press // of the mail process: second halves
 	// certificates stand in for the TEAM.
 	certificates *entitlement.Room
 	// approvals are what needs two people, parameters the rules that change by it.
@@ -232,7 +233,7 @@ func (p *Platform) openEngine(ctx context.Context, _ Options) error {
 func policies(m Mail) map[string]queue.Policy {
 	letter := queue.Policy{Lease: 2 * time.Minute, Lost: queue.Uncertain, Resend: time.Duration(m.ResendSeconds) * time.Second}
 	return map[string]queue.Policy{
-		counter.KindMailCodes: letter, counter.KindMailNotice: letter, contacts.KindMail: letter,
+		counter.KindMailCodes: letter, counter.KindMailNotice: letter, counter.KindPrintLetter: letter, contacts.KindMail: letter,
 		counter.KindPrintCodes: {Lease: time.Minute, Lost: queue.Pending, Held: true},
 	}
 }
@@ -333,7 +334,7 @@ func (p *Platform) openIssuer(context.Context, Options) error {
 		Directory: p.directory, People: p.db.People(), Cards: p.db.Cards(), Codes: p.cips, Certificates: certificates{p},
 		Drafts: p.db.Drafts(), Acts: p.db.Acts(), Links: p.db.Links(), Tries: p.db.Tries(), Seal: desk, Clock: p.Clock, Rand: rand.Reader,
 		Atomically: p.db.Atomically, Enqueue: p.queue.Enqueue, DropPrint: p.dropPrint, Record: p.privacy.Watch(p.trail.Record),
-		Reissue: p.clerk().Reissue, Diagnosis: p.helpdesk.Diagnosis, FromHome: p.Config.Successor.FromHome,
+		Reissue: p.clerk().Reissue, Diagnosis: p.helpdesk.Diagnosis, FromHome: p.Config.Successor.FromHome, LetterOffice: p.Config.NoEmail.office(),
 	})
 	return err
 }
@@ -376,7 +377,7 @@ func (p *Platform) openWorkers(_ context.Context, o Options) error {
 	p.handlers[counter.KindMailCodes] = p.mailCodes
 	p.handlers[counter.KindMailNotice] = p.mailNotice
 	p.handlers[contacts.KindMail] = p.mailContact
-	return nil
+	return p.openLetters(o)
 }
 
 // bind takes the ports first, since public addresses may follow from them.
@@ -480,7 +481,7 @@ func (p *Platform) openPortal(_ context.Context, o Options) error {
 	p.portal, err = portal.New(portal.Deps{
 		Config: portal.Config{
 			URL: p.Config.Public.Portal, Issuer: p.Config.Public.Login, ClientID: "portal", ClientSecret: string(secretText.Reveal()),
-			Theme: p.theme(o), Services: p.Config.catalogue(), Security: p.Config.facts(p.material), TEAMInUK: p.Config.Region.TEAMInUK,
+			Theme: p.theme(o), Services: p.Config.catalogue(), Security: p.Config.facts(p.material), TEAMInUK: p.Config.Region.TEAMInUK, NoEmail: p.Config.NoEmail.office() != "",
 			FormOrigins: []string{p.Config.Public.Login, p.Config.Public.CNS},
 		},
 		Assets: assets, Clock: p.Clock, Rand: rand.Reader, Client: p.httpClient(), Sessions: p.db.Sessions(), Seal: seal,

@@ -28,6 +28,8 @@ type CodesForm struct {
 	PINBlanks, PUKBlanks, CIPBlanks int
 	// Email is where the second halves go; the form shows it masked.
 	Email string
+	// Letter: they go by post instead.
+	Letter bool
 }
 
 // check refuses a form that lacks what makes it one.
@@ -72,8 +74,12 @@ func (s *sheet) codesPage(f CodesForm) {
 	s.code128(f.Protocol, y, 12)
 	s.SetXY(margin, max(after, y+18))
 	s.section(s.say("paper.codes.then"))
+	second := s.say("paper.codes.second", MaskEmail(f.Email))
+	if f.Letter {
+		second = s.say("paper.codes.byletter")
+	}
 	s.steps(
-		s.say("paper.codes.second", MaskEmail(f.Email)),
+		second,
 		s.say("paper.codes.join"),
 		s.say("paper.codes.meaning.pin"),
 		s.say("paper.codes.meaning.puk"),

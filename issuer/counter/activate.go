@@ -52,10 +52,15 @@ func (c *Counter) activate(ctx context.Context, op staff.Operator, d Draft) (Act
 	if err != nil {
 		return Act{}, err
 	}
+	if contact.NoEmail {
+		if err := c.byLetter(op.Office.ID); err != nil {
+			return Act{}, err
+		}
+	}
 	if err := c.notTheDelegates(ctx, d.Identity, contact.Email); err != nil {
 		return Act{}, err
 	}
-	if c.d.Address != nil {
+	if c.d.Address != nil && !contact.NoEmail {
 		if err := c.d.Address(ctx, f.Person, contact.Email); err != nil {
 			return Act{}, err
 		}

@@ -89,6 +89,9 @@ type Deps struct {
 	Record    journal.Recorder
 	// Reissue orders the card that takes another's place.
 	Reissue Reissue
+	// LetterOffice prints letters with second halves for who has no e-mail
+	// address; empty: an address is needed (R75).
+	LetterOffice string
 	// FromHome lets who has an active card activate its successor at home.
 	FromHome bool
 	// Diagnosis is the call centre's; nil: none is asked.

@@ -104,7 +104,9 @@ type Order struct {
 	NoReader string
 	// Email is where second halves go, typed twice.
 	Email, EmailAgain string
-	Lang              words.Lang
+	// NoEmail sends them by post instead.
+	NoEmail bool
+	Lang    words.Lang
 }
 
 // NewRequest makes the token of a form.

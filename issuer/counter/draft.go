@@ -49,6 +49,8 @@ type IdentityStep struct {
 type ContactStep struct {
 	Email      string `json:"email"`
 	EmailAgain string `json:"email_again"`
+	// NoEmail sends the second halves by post instead (letter.go).
+	NoEmail bool `json:"no_email,omitempty"`
 	// Lang is the language of mails and of the form.
 	Lang words.Lang `json:"lang"`
 	// Consent is to the activation, mandatory.
@@ -130,6 +132,11 @@ func (c *Counter) Contacts(ctx context.Context, op staff.Operator, id string, ve
 	if s, err = checkContact(s); err != nil {
 		return d, err
 	}
+	if s.NoEmail {
+		if err := c.byLetter(op.Office.ID); err != nil {
+			return d, err
+		}
+	}
 	if err := c.notTheDelegates(ctx, d.Identity, s.Email); err != nil {
 		return d, err
 	}
@@ -184,9 +191,12 @@ func (c *Counter) save(ctx context.Context, op staff.Operator, d Draft) (Draft, 
 
 // checkContact answers s with the address tidied.
 func checkContact(s ContactStep) (ContactStep, error) {
-	address, err := checkEmail(s.Email, s.EmailAgain)
-	if err != nil {
-		return s, err
+	address := ""
+	if !s.NoEmail {
+		var err error
+		if address, err = checkEmail(s.Email, s.EmailAgain); err != nil {
+			return s, err
+		}
 	}
 	if !s.Consent {
 		return s, words.Refuse("CSE-137").At("consenso")

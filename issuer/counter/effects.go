@@ -48,7 +48,9 @@ type Form struct {
 	Document Document   `json:"document"`
 	Present  Present    `json:"present"`
 	// EmailMasked is g•••@e•••.it.
-	EmailMasked  string `json:"email_masked"`
+	EmailMasked string `json:"email_masked"`
+	// Letter: second halves go by post.
+	Letter       bool   `json:"letter,omitempty"`
 	OfficeName   string `json:"office_name"`
 	OperatorName string `json:"operator_name"`
 	// Next is the card that takes this one's place; Reissue tells that one was
@@ -66,7 +68,7 @@ func form(number string, at time.Time, op staff.Operator, f found, s IdentitySte
 		Protocol: number, At: at, Lang: k.Lang, Card: f.Card.ID, TEAM: f.Card.TEAM, CF: string(f.Person.CF),
 		Surname: f.Person.Surname, Name: f.Person.Name, Born: f.Person.Born, Document: s.Document, Present: s.Present,
 		Representative: s.Representative,
-		EmailMasked:    maskEmail(k.Email), OfficeName: op.Office.Name, OperatorName: op.Name,
+		EmailMasked:    maskEmail(k.Email), Letter: k.NoEmail, OfficeName: op.Office.Name, OperatorName: op.Name,
 	}
 }
 
@@ -163,6 +165,9 @@ func (c *Counter) mailActivation(ctx context.Context, f found, e Evidence) error
 		name = firstName(e.Identity.Representative.Name)
 	}
 	number, lang := e.Form.Protocol, e.Contact.Lang
+	if e.Contact.NoEmail {
+		return c.sendLetter(ctx, number, f.Person, f.Card.ID, e.Identity.Representative, lang)
+	}
 	for _, x := range []struct {
 		key, kind string
 		body      any

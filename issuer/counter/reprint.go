@@ -64,6 +64,10 @@ func (c *Counter) Reprint(ctx context.Context, op staff.Operator, o Order) (Act,
 				detail["shown"] = "typed" // the reason is in the sealed evidence
 			}
 			e.Form.Papers = []PaperKind{PaperCodes}
+			if o.NoEmail {
+				e.Contact.NoEmail = true
+				return outcome{card: f.Card, detail: detail}, c.byLetter(op.Office.ID)
+			}
 			return outcome{card: f.Card, detail: detail}, c.newAddress(ctx, f, o, e)
 		})
 		if err != nil {
@@ -271,7 +275,12 @@ func (c *Counter) sendAgain(ctx context.Context, a Act, o Order) error {
 	if a.Kind == KindEmail {
 		event = Readdressed
 	}
-	if err := c.enqueue(ctx, MailKey(a.Protocol), KindMailCodes, a.Card, CodesMail{a.Protocol, a.Card, e.Contact.Email, name, lang}); err != nil {
+	if e.Contact.NoEmail {
+		err = c.sendLetter(ctx, a.Protocol, p, a.Card, e.Identity.Representative, lang)
+	} else {
+		err = c.enqueue(ctx, MailKey(a.Protocol), KindMailCodes, a.Card, CodesMail{a.Protocol, a.Card, e.Contact.Email, name, lang})
+	}
+	if err != nil {
 		return err
 	}
 	for n, to := range []string{e.Contact.Email, before} {

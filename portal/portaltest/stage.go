@@ -202,7 +202,7 @@ func (s *Stage) deps(assets fs.FS) (portal.Deps, error) {
 	return portal.Deps{
 		Config: portal.Config{
 			URL: s.addr.Portal, Issuer: s.addr.Login, ClientID: "portal", ClientSecret: "0123456789abcdef0123456789abcdef",
-			Theme: theme, TEAMInUK: true, Services: Services(), Security: Security(),
+			Theme: theme, TEAMInUK: true, NoEmail: true, Services: Services(), Security: Security(),
 		},
 		Assets: assets, Clock: s.Clock, Rand: rand.Reader, Client: s.addr.Client, Sessions: s.Sessions, Seal: s.seal,
 		Atomically: func(ctx context.Context, act func(context.Context) error) error { return act(ctx) },
