@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"cse.example/cse/issuer/staff"
@@ -20,7 +21,9 @@ type call struct {
 	tongue  tongue
 	session *Session        // nil: nobody has entered
 	op      *staff.Operator // nil: not at the counter
-	asl     string          // the health unit of the holder whose sheet is shown
+	// recorded tells that this request's refusal has been written down.
+	recorded bool
+	asl      string // the health unit of the holder whose sheet is shown
 }
 
 // page begins a page: title and section by catalogue key.
@@ -62,7 +65,30 @@ func (c *call) crumbs(page *look.Page, pairs ...string) {
 
 // show answers with a page.
 func (c *call) show(status int, name string, page *look.Page) error {
+	if err := c.recordRefusal(page.Fault); err != nil {
+		return err
+	}
 	return c.p.look.Render(c.w, status, name, page)
+}
+
+// notHis are the refusals that say "this is not yours to do or see": they are
+// recorded, unlike what was merely filled in wrongly. The rooms of operations
+// record theirs themselves.
+var notHis = []string{
+	"CSE-003", "CSE-122", "CSE-123", "CSE-124", "CSE-125", "CSE-126", "CSE-127", "CSE-140", "CSE-141", "CSE-144", "CSE-145", "CSE-355",
+}
+
+// recordRefusal writes down, once for each request, that an operator was refused.
+func (c *call) recordRefusal(f *words.Fault) error {
+	if f == nil || c.op == nil || c.p.Refused == nil || c.recorded || !slices.Contains(notHis, f.Code) {
+		return nil
+	}
+	c.recorded = true
+	card := c.r.PathValue("numero")
+	if len(card) != 16 {
+		card = "" // a protocol number has the same name in its address
+	}
+	return c.p.Refused(c.r.Context(), *c.op, c.r.Pattern, card, f.Code)
 }
 
 // leave redirects to a path of ours, in the page's language.

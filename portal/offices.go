@@ -50,11 +50,8 @@ func (o OfficeView) OpenAt(now time.Time) bool {
 	return slices.ContainsFunc(o.Hours, func(h OpenHours) bool { return h.Day == rome.Weekday() && h.From <= minute && minute < h.Until })
 }
 
-// The lists from which a visitor chooses.
-var (
-	officeTypes    = []string{"ASL", "COMUNE", "URP", "FARMACIA", "ADE"}
-	officeServices = []string{"activate", "activate-represented", "reprint", "not-received", "chip-fault", "loss-theft", "suspend", "correct-data"}
-)
+// officeServices are what a visitor chooses from.
+var officeServices = []string{"activate", "activate-represented", "reprint", "not-received", "chip-fault", "loss-theft", "suspend", "correct-data"}
 
 type dayView struct{ Day, Hours string }
 

@@ -99,15 +99,18 @@ type Deps struct {
 	// Seal encrypts sessions at rest.
 	Seal Sealer
 	// Atomically wraps each write of Sessions.
-	Atomically  func(ctx context.Context, act func(ctx context.Context) error) error
-	People      People
-	Cards       Cards
-	Operators   Operators
-	Desk        Desk
-	Drafts      Drafts
-	Papers      Papers
-	Acts        Acts
-	Helpdesk    Helpdesk
+	Atomically func(ctx context.Context, act func(ctx context.Context) error) error
+	People     People
+	Cards      Cards
+	Operators  Operators
+	Desk       Desk
+	Drafts     Drafts
+	Papers     Papers
+	Acts       Acts
+	Helpdesk   Helpdesk
+	// Refused records that an operator was refused something that is not his; nil:
+	// nobody keeps it.
+	Refused     Refused
 	Privacy     Privacy
 	PrivacyDesk PrivacyDesk
 	PrintExport PrintExport
@@ -142,6 +145,7 @@ type Deps struct {
 
 // Portal is the site. Make one with New; it is an http.Handler.
 type Portal struct {
+	patterns []string // every route
 	Deps
 	look     *look.Look
 	content  *content.Content

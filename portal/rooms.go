@@ -58,6 +58,10 @@ type Papers interface {
 	HandOver(ctx context.Context, op staff.Operator, protocol string) error
 }
 
+// Refused writes down a refusal: which route, which card if the address names
+// one, with which code.
+type Refused func(ctx context.Context, op staff.Operator, route, card, code string) error
+
 // Acts are the acts of one form; a *counter.Counter is one.
 type Acts interface {
 	NewRequest() (string, error)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -21,6 +22,7 @@ type answer func(c *call) error
 func (p *Portal) routes() http.Handler {
 	mux := http.NewServeMux()
 	at := func(pattern string, a answer) {
+		p.patterns = append(p.patterns, pattern)
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) { p.serve(w, r, a) })
 	}
 	for path, name := range map[string]string{
@@ -71,6 +73,9 @@ func (p *Portal) routes() http.Handler {
 	at("/", func(*call) error { return words.Refuse("CSE-002") })
 	return p.outer(mux)
 }
+
+// Routes lists every route's pattern, in the order of the table.
+func (p *Portal) Routes() []string { return slices.Clone(p.patterns) }
 
 // outer is what happens before any page: assets, other sites' forms,
 // maintenance, language.

@@ -17,6 +17,7 @@ import (
 	"cse.example/cse/engine/queue"
 	"cse.example/cse/ground/civil"
 	"cse.example/cse/ground/effect"
+	"cse.example/cse/ground/journal"
 	"cse.example/cse/ground/localhost"
 	"cse.example/cse/ground/secret"
 	"cse.example/cse/ground/words"
@@ -457,4 +458,13 @@ func (p *Platform) clerk() *production.Clerk {
 	return &production.Clerk{
 		Config: p.Config.productionConfig(), Cards: p.db.Cards(), People: p.db.People(), Orders: p.db.Orders(), Record: p.trail.Record, Clock: p.Clock,
 	}
+}
+
+// refused writes down what an operator was refused, in an act of its own.
+func (p *Platform) refused(ctx context.Context, op staff.Operator, route, card, code string) error {
+	return p.db.Atomically(ctx, func(ctx context.Context) error {
+		return p.trail.Record(ctx, journal.Entry{
+			Act: "access.refused", Actor: op.Account, Office: op.Office.ID, Card: card, Detail: map[string]string{"route": route, "code": code},
+		})
+	})
 }
