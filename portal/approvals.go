@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 
 	"cse.example/cse/ground/civil"
@@ -43,8 +44,19 @@ func (p *Portal) approvalRoutes(at func(pattern string, a answer)) {
 	at("GET /approvazioni", staffed((*call).approvals))
 	at("POST /approvazioni/{id}", staffed((*call).decide))
 	at("POST /sportello/tessera/{numero}/ristampa/approvazione", atCounter((*call).askReprint))
-	at("GET "+opsRoot+"/parametri", staffed((*call).parameters))
-	at("POST "+opsRoot+"/parametri", staffed((*call).propose))
+	at("GET "+opsRoot+"/parametri", withRole((*call).parameters, staff.RoleOperations, staff.RoleAuditor))
+	at("POST "+opsRoot+"/parametri", withRole((*call).propose, staff.RoleOperations))
+}
+
+// withRole lets in who has one of the roles, asked again at each request; the
+// refusal is recorded.
+func withRole(a answer, roles ...staff.Role) answer {
+	return staffed(func(c *call) error {
+		if !slices.ContainsFunc(roles, c.op.Has) {
+			return words.Refuse("CSE-003")
+		}
+		return a(c)
+	})
 }
 
 // decides tells who has something to find at /approvazioni.

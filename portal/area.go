@@ -97,6 +97,7 @@ var areaLinks = []struct{ Key, Path string }{
 	{"portal.area.team", "/tessera/certificato-team"},
 	{"portal.area.codes", "/tessera/codici"},
 	{"portal.area.activity", "/tessera/attivita"},
+	{"portal.area.data", "/tessera/dati"},
 }
 
 type areaLink struct {
@@ -108,7 +109,7 @@ type areaLink struct {
 func (c *call) areaNav() []areaLink {
 	var out []areaLink
 	for _, l := range areaLinks {
-		if c.p.Area == nil && !slices.Contains([]string{"/tessera", "/tessera/codici", "/tessera/attivita"}, l.Path) {
+		if c.p.Area == nil && !slices.Contains([]string{"/tessera", "/tessera/codici", "/tessera/attivita", "/tessera/dati"}, l.Path) {
 			continue
 		}
 		out = append(out, areaLink{c.say(l.Key), l.Path, l.Path == c.tongue.path})

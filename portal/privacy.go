@@ -46,22 +46,7 @@ func (p *Portal) privacyRoutes(at func(pattern string, a answer)) {
 }
 
 // atSecurity lets in the security officer, asked again at each request.
-func atSecurity(a answer) answer {
-	return func(c *call) error {
-		if c.session == nil {
-			return c.askLogin()
-		}
-		op, err := c.p.operator(*c.session)
-		if err != nil {
-			return err
-		}
-		c.op = &op
-		if !op.Has(staff.RoleSecurity) {
-			return words.Refuse("CSE-003")
-		}
-		return a(c)
-	}
-}
+func atSecurity(a answer) answer { return withRole(a, staff.RoleSecurity) }
 
 // requestView is a request in the page's language.
 type requestView struct {

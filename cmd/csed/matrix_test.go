@@ -66,9 +66,9 @@ func opsAct(_ *staff.Directory, op staff.Operator, _ string) string {
 	return "CSE-540"
 }
 
-func only(role staff.Role) gate {
+func only(roles ...staff.Role) gate {
 	return func(_ *staff.Directory, op staff.Operator, _ string) string {
-		if op.Has(role) {
+		if slices.ContainsFunc(roles, op.Has) {
 			return ""
 		}
 		return "CSE-003"
@@ -101,6 +101,12 @@ func gateOf(pattern, word string) (gate, bool) {
 		return only(staff.RoleSecurity), true
 	case path == "/operazioni/registro" || path == "/operazioni/registro/verifica":
 		return ops, true
+	case pattern == "GET /operazioni/parametri":
+		return only(staff.RoleOperations, staff.RoleAuditor), true
+	case pattern == "POST /operazioni/parametri":
+		return only(staff.RoleOperations), true
+	case strings.HasPrefix(path, "/approvazioni"):
+		return open, true // the list shows what one may decide; the room asks at each decision
 	case strings.HasPrefix(path, "/operazioni/eccezioni") || strings.HasPrefix(path, "/operazioni/coda"):
 		return opsAct, true // people without a card, and letters, are not for auditors
 	case strings.HasPrefix(path, "/operazioni") && method == "GET":
