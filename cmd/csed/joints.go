@@ -46,14 +46,23 @@ import (
 type certificates struct{ p *Platform }
 
 func (c certificates) Activate(ctx context.Context, serial string) error {
+	if card, err := c.foreign(ctx, serial); err != nil || card.ID != "" {
+		return err // no authority of ours to tell
+	}
 	return c.p.authority.Activate(ctx, serial)
 }
 
 func (c certificates) Release(ctx context.Context, serial string) error {
+	if card, err := c.foreign(ctx, serial); err != nil || card.ID != "" {
+		return errors.Join(err, c.ask(ctx, card, "release", 0))
+	}
 	return c.p.authority.Release(ctx, serial)
 }
 
 func (c certificates) Hold(ctx context.Context, serial string) error {
+	if card, err := c.foreign(ctx, serial); err != nil || card.ID != "" {
+		return errors.Join(err, c.ask(ctx, card, "hold", onHold))
+	}
 	if err := c.p.authority.Hold(ctx, serial); err != nil {
 		return err
 	}
@@ -61,6 +70,9 @@ func (c certificates) Hold(ctx context.Context, serial string) error {
 }
 
 func (c certificates) Revoke(ctx context.Context, serial string, reason int) error {
+	if card, err := c.foreign(ctx, serial); err != nil || card.ID != "" {
+		return errors.Join(err, c.ask(ctx, card, "revoke", reason))
+	}
 	if err := c.p.authority.Revoke(ctx, serial, reason); err != nil {
 		return err
 	}
@@ -111,7 +123,11 @@ func (p *Platform) believe() door.Trust {
 // on; other issuers' lists for their cards.
 func (p *Platform) revocation(ctx context.Context, ref identity.CardRef) (door.CertStatus, error) {
 	if !ref.Own {
-		return p.neighbour.revocation(ctx, ref, p.Clock.Now())
+		st, err := p.neighbour.revocation(ctx, ref, p.Clock.Now())
+		if err != nil || st.State != door.Good {
+			return st, err
+		}
+		return p.baseStanding(ctx, ref)
 	}
 	r, err := p.authority.Get(ctx, profile.SerialText(ref.SerialNumber()))
 	if errors.Is(err, ca.ErrUnknown) {
@@ -193,6 +209,9 @@ func (p *Platform) alive(ctx context.Context, id string) error {
 	}
 	if err != nil {
 		return err
+	}
+	if c.Foreign() {
+		return p.login.Live(ctx, identity.Identity{Method: identity.Card, CF: string(c.CF), Card: baseRef(c)})
 	}
 	r, err := p.authority.Get(ctx, c.CertSerial)
 	if err != nil {

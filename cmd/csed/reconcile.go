@@ -18,6 +18,12 @@ func (i *inspector) cards(ctx context.Context) error {
 }
 
 func (i *inspector) card(ctx context.Context, c lifecycle.Card) error {
+	if err := i.cardSuccession(ctx, c); err != nil {
+		return err
+	}
+	if c.Foreign() {
+		return i.cardForeign(ctx, c)
+	}
 	if cns.CardID(c.ID).TEAM() != c.TEAM {
 		i.say("card.number", c.ID, c.TEAM)
 	}

@@ -29,6 +29,7 @@ import (
 	"cse.example/cse/ground/secret"
 	"cse.example/cse/ground/words"
 	"cse.example/cse/issuer/approval"
+	"cse.example/cse/issuer/cardbase"
 	"cse.example/cse/issuer/codes"
 	"cse.example/cse/issuer/contacts"
 	"cse.example/cse/issuer/counter"
@@ -234,6 +235,7 @@ func policies(m Mail) map[string]queue.Policy {
 	letter := queue.Policy{Lease: 2 * time.Minute, Lost: queue.Uncertain, Resend: time.Duration(m.ResendSeconds) * time.Second}
 	return map[string]queue.Policy{
 		counter.KindMailCodes: letter, counter.KindMailNotice: letter, counter.KindPrintLetter: letter, contacts.KindMail: letter,
+		cardbase.KindRequest:   {Lease: time.Minute, Lost: queue.Pending},
 		counter.KindPrintCodes: {Lease: time.Minute, Lost: queue.Pending, Held: true},
 	}
 }
@@ -245,6 +247,7 @@ func (p *Platform) openPKI(context.Context, Options) error {
 	if !p.Config.plays("web") {
 		return nil
 	}
+	p.handlers[cardbase.KindRequest] = p.askIssuer
 	pass, err := passphrase(p.Config.under(p.Config.Keys.CA))
 	if err != nil {
 		return err

@@ -111,6 +111,14 @@ func (n *neighbours) issuer(cert *x509.Certificate) door.Issuer {
 // has had several keys under one name, a leaf may not tell which of them signed
 // it: then every list must be there, and one that names the leaf is enough.
 func (n *neighbours) revocation(_ context.Context, ref identity.CardRef, now time.Time) (door.CertStatus, error) {
+	st, err := n.judge(ref, now)
+	if err == nil && st.State == door.Good {
+		n.remember(ref)
+	}
+	return st, err
+}
+
+func (n *neighbours) judge(ref identity.CardRef, now time.Time) (door.CertStatus, error) {
 	asked := false
 	for _, x := range n.all {
 		if !x.signed(ref) {
@@ -124,7 +132,6 @@ func (n *neighbours) revocation(_ context.Context, ref identity.CardRef, now tim
 	if !asked {
 		return door.CertStatus{}, errors.New("trust list: no such issuer")
 	}
-	n.remember(ref)
 	return door.CertStatus{State: door.Good}, nil
 }
 
@@ -151,13 +158,13 @@ func (n *neighbours) card(id string) (identity.CardRef, bool) {
 // signed tells whether the certificate behind ref is this issuer's. A leaf names
 // its issuer and, nearly always, the issuer's key.
 func (x *neighbour) signed(ref identity.CardRef) bool {
-	for _, key := range [][]byte{x.cert.SubjectKeyId, nil} {
-		h := sha256.Sum256(append(bytes.Clone(x.cert.RawSubject), key...))
-		if hex.EncodeToString(h[:]) == ref.Issuer {
-			return true
-		}
-	}
-	return false
+	return ref.Issuer == issuerID(x.cert.RawSubject, x.cert.SubjectKeyId) || ref.Issuer == issuerID(x.cert.RawSubject, nil)
+}
+
+// issuerID is how login names an issuer (identity.CardRef.Issuer).
+func issuerID(name, key []byte) string {
+	h := sha256.Sum256(append(bytes.Clone(name), key...))
+	return hex.EncodeToString(h[:])
 }
 
 // standing looks the certificate up in the list, read again when the file changed.

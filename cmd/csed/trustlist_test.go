@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"cse.example/cse/card/cns"
+	"cse.example/cse/engine/store/storetest"
 	"cse.example/cse/ground/civil"
 	"cse.example/cse/ground/words"
 	"cse.example/cse/login/door"
@@ -35,7 +36,7 @@ func TestOtherIssuersCards(t *testing.T) {
 	c.Login.Trust = []Trusted{{Certificate: "vicina.pem", CRL: "vicina.crl", Bodies: []string{"REGIONE DI PROVA"}}}
 	n, err := c.readTrustList()
 	check(t, err)
-	p := &Platform{Config: c, Clock: hand, material: &ca.Material{Issuing: own.Cert}, neighbour: n}
+	p := &Platform{Config: c, Clock: hand, material: &ca.Material{Issuing: own.Cert}, neighbour: n, db: storetest.SQLite(t)}
 
 	id, err := cns.NewCardID("6030", 77, 0)
 	check(t, err)
@@ -116,7 +117,7 @@ func TestOtherIssuersTwoKeys(t *testing.T) {
 	}
 	n, err := c.readTrustList()
 	check(t, err)
-	p := &Platform{Config: c, Clock: civil.NewHand(now), material: &ca.Material{Issuing: logintest.NewAuthority(t, "CA nostra", now).Cert}, neighbour: n}
+	p := &Platform{Config: c, Clock: civil.NewHand(now), material: &ca.Material{Issuing: logintest.NewAuthority(t, "CA nostra", now).Cert}, neighbour: n, db: storetest.SQLite(t)}
 	d := door.Door{Trust: p.believe(), Revocation: p.revocation, Cards: p.doorCard, Clock: p.Clock, ACR: c.Login.ACR}
 	admit := func() error {
 		_, err := d.Admit(t.Context(), tls.ConnectionState{PeerCertificates: []*x509.Certificate{leaf}})

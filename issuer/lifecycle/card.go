@@ -100,9 +100,16 @@ type Card struct {
 	CorrectedAt time.Time
 	// Reason is why the card was suspended or ended.
 	Reason Reason
+	// Issuer is empty for the cards that we made. A card of an existing base
+	// (issuer/cardbase) has the identifier of the authority that certified it:
+	// that one's list says what its certificate is worth. It never changes.
+	Issuer string
 	// Version counts the writes; Store.Put compares it.
 	Version int64
 }
+
+// Foreign tells a card of an existing base from one that we made.
+func (c Card) Foreign() bool { return c.Issuer != "" }
 
 // CertUntil is the last day of the certificate.
 func (c Card) CertUntil() civil.Date {

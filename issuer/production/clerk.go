@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
+	"strings"
 
 	"cse.example/cse/card/cns"
 	"cse.example/cse/ground/civil"
@@ -165,4 +167,30 @@ func (k *Clerk) note(ctx context.Context, c lifecycle.Card, why string) error {
 	return k.Record(ctx, journal.Entry{
 		Act: "card.ordered", Actor: actor, Card: c.ID, Person: string(c.CF), Detail: map[string]string{"model": string(c.Model), "expiry": why},
 	})
+}
+
+// Reserve keeps the series of card numbers beyond the numbers of cards that
+// others made under our issuer's code (an imported base), in the act of ctx.
+func (k *Clerk) Reserve(ctx context.Context, cards []string) error {
+	var most uint64
+	for _, id := range cards {
+		body, ours := strings.CutPrefix(id, k.Config.Issuer)
+		if !ours || len(body) < 4 {
+			continue
+		}
+		n, err := strconv.ParseUint(body[:len(body)-3], 10, 64) // without duplicate and check digit
+		if err != nil {
+			return fmt.Errorf("production: card number: %w", err)
+		}
+		most = max(most, n)
+	}
+	if most == 0 {
+		return nil
+	}
+	next, err := k.Orders.Serials(ctx, cardSeries, 1)
+	if err != nil || next >= most {
+		return err
+	}
+	_, err = k.Orders.Serials(ctx, cardSeries, int(most-next))
+	return err
 }

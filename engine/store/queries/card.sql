@@ -24,8 +24,8 @@ SELECT state, model, COUNT(*) AS n FROM card GROUP BY state, model ORDER BY stat
 
 -- name: InsertCard :execrows
 INSERT INTO card (id, team, cf, model, state, issued, expires, expiry_reason, batch, cert_serial, cert_expires,
-  replaces, replaced_by, ordered_at, shipped_at, delivered_at, activated_at, suspended_at, revoked_at, ended_at, reason, version, corrected_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, 1, $22)
+  replaces, replaced_by, ordered_at, shipped_at, delivered_at, activated_at, suspended_at, revoked_at, ended_at, reason, version, corrected_at, issuer)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, 1, $22, $23)
 ON CONFLICT DO NOTHING;
 
 -- name: UpdateCard :execrows

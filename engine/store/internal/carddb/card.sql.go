@@ -109,7 +109,7 @@ func (q *Queries) DestroyCodes(ctx context.Context, card string) (int64, error) 
 }
 
 const getCard = `-- name: GetCard :one
-SELECT id, team, cf, model, state, issued, expires, expiry_reason, batch, cert_serial, cert_expires, replaces, replaced_by, ordered_at, shipped_at, delivered_at, activated_at, suspended_at, revoked_at, ended_at, reason, version, corrected_at FROM card WHERE id = $1
+SELECT id, team, cf, model, state, issued, expires, expiry_reason, batch, cert_serial, cert_expires, replaces, replaced_by, ordered_at, shipped_at, delivered_at, activated_at, suspended_at, revoked_at, ended_at, reason, version, corrected_at, issuer FROM card WHERE id = $1
 `
 
 func (q *Queries) GetCard(ctx context.Context, id string) (Card, error) {
@@ -139,12 +139,13 @@ func (q *Queries) GetCard(ctx context.Context, id string) (Card, error) {
 		&i.Reason,
 		&i.Version,
 		&i.CorrectedAt,
+		&i.Issuer,
 	)
 	return i, err
 }
 
 const getCardByCertificate = `-- name: GetCardByCertificate :one
-SELECT id, team, cf, model, state, issued, expires, expiry_reason, batch, cert_serial, cert_expires, replaces, replaced_by, ordered_at, shipped_at, delivered_at, activated_at, suspended_at, revoked_at, ended_at, reason, version, corrected_at FROM card WHERE cert_serial = $1
+SELECT id, team, cf, model, state, issued, expires, expiry_reason, batch, cert_serial, cert_expires, replaces, replaced_by, ordered_at, shipped_at, delivered_at, activated_at, suspended_at, revoked_at, ended_at, reason, version, corrected_at, issuer FROM card WHERE cert_serial = $1
 `
 
 func (q *Queries) GetCardByCertificate(ctx context.Context, certSerial string) (Card, error) {
@@ -174,12 +175,13 @@ func (q *Queries) GetCardByCertificate(ctx context.Context, certSerial string) (
 		&i.Reason,
 		&i.Version,
 		&i.CorrectedAt,
+		&i.Issuer,
 	)
 	return i, err
 }
 
 const getCardByTEAM = `-- name: GetCardByTEAM :one
-SELECT id, team, cf, model, state, issued, expires, expiry_reason, batch, cert_serial, cert_expires, replaces, replaced_by, ordered_at, shipped_at, delivered_at, activated_at, suspended_at, revoked_at, ended_at, reason, version, corrected_at FROM card WHERE team = $1
+SELECT id, team, cf, model, state, issued, expires, expiry_reason, batch, cert_serial, cert_expires, replaces, replaced_by, ordered_at, shipped_at, delivered_at, activated_at, suspended_at, revoked_at, ended_at, reason, version, corrected_at, issuer FROM card WHERE team = $1
 `
 
 func (q *Queries) GetCardByTEAM(ctx context.Context, team string) (Card, error) {
@@ -209,6 +211,7 @@ func (q *Queries) GetCardByTEAM(ctx context.Context, team string) (Card, error) 
 		&i.Reason,
 		&i.Version,
 		&i.CorrectedAt,
+		&i.Issuer,
 	)
 	return i, err
 }
@@ -248,8 +251,8 @@ func (q *Queries) GetCodesByCIP(ctx context.Context, cipMac []byte) (string, err
 
 const insertCard = `-- name: InsertCard :execrows
 INSERT INTO card (id, team, cf, model, state, issued, expires, expiry_reason, batch, cert_serial, cert_expires,
-  replaces, replaced_by, ordered_at, shipped_at, delivered_at, activated_at, suspended_at, revoked_at, ended_at, reason, version, corrected_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, 1, $22)
+  replaces, replaced_by, ordered_at, shipped_at, delivered_at, activated_at, suspended_at, revoked_at, ended_at, reason, version, corrected_at, issuer)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, 1, $22, $23)
 ON CONFLICT DO NOTHING
 `
 
@@ -276,6 +279,7 @@ type InsertCardParams struct {
 	EndedAt      int64
 	Reason       string
 	CorrectedAt  int64
+	Issuer       string
 }
 
 func (q *Queries) InsertCard(ctx context.Context, arg InsertCardParams) (int64, error) {
@@ -302,6 +306,7 @@ func (q *Queries) InsertCard(ctx context.Context, arg InsertCardParams) (int64, 
 		arg.EndedAt,
 		arg.Reason,
 		arg.CorrectedAt,
+		arg.Issuer,
 	)
 	if err != nil {
 		return 0, err
@@ -348,7 +353,7 @@ func (q *Queries) InsertCodes(ctx context.Context, arg InsertCodesParams) (int64
 }
 
 const listCards = `-- name: ListCards :many
-SELECT id, team, cf, model, state, issued, expires, expiry_reason, batch, cert_serial, cert_expires, replaces, replaced_by, ordered_at, shipped_at, delivered_at, activated_at, suspended_at, revoked_at, ended_at, reason, version, corrected_at FROM card WHERE id > $1 ORDER BY id LIMIT $2
+SELECT id, team, cf, model, state, issued, expires, expiry_reason, batch, cert_serial, cert_expires, replaces, replaced_by, ordered_at, shipped_at, delivered_at, activated_at, suspended_at, revoked_at, ended_at, reason, version, corrected_at, issuer FROM card WHERE id > $1 ORDER BY id LIMIT $2
 `
 
 type ListCardsParams struct {
@@ -389,6 +394,7 @@ func (q *Queries) ListCards(ctx context.Context, arg ListCardsParams) ([]Card, e
 			&i.Reason,
 			&i.Version,
 			&i.CorrectedAt,
+			&i.Issuer,
 		); err != nil {
 			return nil, err
 		}
@@ -404,7 +410,7 @@ func (q *Queries) ListCards(ctx context.Context, arg ListCardsParams) ([]Card, e
 }
 
 const listCardsByBatch = `-- name: ListCardsByBatch :many
-SELECT id, team, cf, model, state, issued, expires, expiry_reason, batch, cert_serial, cert_expires, replaces, replaced_by, ordered_at, shipped_at, delivered_at, activated_at, suspended_at, revoked_at, ended_at, reason, version, corrected_at FROM card WHERE batch = $1 AND id > $2 ORDER BY id LIMIT $3
+SELECT id, team, cf, model, state, issued, expires, expiry_reason, batch, cert_serial, cert_expires, replaces, replaced_by, ordered_at, shipped_at, delivered_at, activated_at, suspended_at, revoked_at, ended_at, reason, version, corrected_at, issuer FROM card WHERE batch = $1 AND id > $2 ORDER BY id LIMIT $3
 `
 
 type ListCardsByBatchParams struct {
@@ -446,6 +452,7 @@ func (q *Queries) ListCardsByBatch(ctx context.Context, arg ListCardsByBatchPara
 			&i.Reason,
 			&i.Version,
 			&i.CorrectedAt,
+			&i.Issuer,
 		); err != nil {
 			return nil, err
 		}
@@ -461,7 +468,7 @@ func (q *Queries) ListCardsByBatch(ctx context.Context, arg ListCardsByBatchPara
 }
 
 const listCardsByPerson = `-- name: ListCardsByPerson :many
-SELECT id, team, cf, model, state, issued, expires, expiry_reason, batch, cert_serial, cert_expires, replaces, replaced_by, ordered_at, shipped_at, delivered_at, activated_at, suspended_at, revoked_at, ended_at, reason, version, corrected_at FROM card WHERE cf = $1 ORDER BY ordered_at DESC, id DESC
+SELECT id, team, cf, model, state, issued, expires, expiry_reason, batch, cert_serial, cert_expires, replaces, replaced_by, ordered_at, shipped_at, delivered_at, activated_at, suspended_at, revoked_at, ended_at, reason, version, corrected_at, issuer FROM card WHERE cf = $1 ORDER BY ordered_at DESC, id DESC
 `
 
 func (q *Queries) ListCardsByPerson(ctx context.Context, cf string) ([]Card, error) {
@@ -497,6 +504,7 @@ func (q *Queries) ListCardsByPerson(ctx context.Context, cf string) ([]Card, err
 			&i.Reason,
 			&i.Version,
 			&i.CorrectedAt,
+			&i.Issuer,
 		); err != nil {
 			return nil, err
 		}
@@ -512,7 +520,7 @@ func (q *Queries) ListCardsByPerson(ctx context.Context, cf string) ([]Card, err
 }
 
 const listCardsByState = `-- name: ListCardsByState :many
-SELECT id, team, cf, model, state, issued, expires, expiry_reason, batch, cert_serial, cert_expires, replaces, replaced_by, ordered_at, shipped_at, delivered_at, activated_at, suspended_at, revoked_at, ended_at, reason, version, corrected_at FROM card WHERE state = $1 AND id > $2 ORDER BY id LIMIT $3
+SELECT id, team, cf, model, state, issued, expires, expiry_reason, batch, cert_serial, cert_expires, replaces, replaced_by, ordered_at, shipped_at, delivered_at, activated_at, suspended_at, revoked_at, ended_at, reason, version, corrected_at, issuer FROM card WHERE state = $1 AND id > $2 ORDER BY id LIMIT $3
 `
 
 type ListCardsByStateParams struct {
@@ -554,6 +562,7 @@ func (q *Queries) ListCardsByState(ctx context.Context, arg ListCardsByStatePara
 			&i.Reason,
 			&i.Version,
 			&i.CorrectedAt,
+			&i.Issuer,
 		); err != nil {
 			return nil, err
 		}

@@ -28,6 +28,7 @@ type Card struct {
 	Reason       string
 	Version      int64
 	CorrectedAt  int64
+	Issuer       string
 }
 
 type CardCode struct {
