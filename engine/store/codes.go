@@ -46,7 +46,7 @@ func (s *CodeStore) Get(ctx context.Context, card string) (codes.Sealed, error) 
 	}
 	return codes.Sealed{
 		Card: r.Card, Version: r.Version, PINFirst: r.PinFirst, PINSecond: r.PinSecond, PUKFirst: r.PukFirst,
-		PUKSecond: r.PukSecond, CIPFirst: r.CipFirst, CIPSecond: r.CipSecond, CIPMark: r.CipMac, CIPDigits: r.CipDigits,
+		PUKSecond: r.PukSecond, CIPFirst: r.CipFirst, CIPSecond: r.CipSecond, CIPMark: r.CipMac, CIPDigits: filled(r.CipDigits),
 	}, nil
 }
 
@@ -77,4 +77,12 @@ func (s *CodeStore) Count(ctx context.Context) (int64, error) {
 		return 0, fmt.Errorf("store: count codes: %w", err)
 	}
 	return n, nil
+}
+
+// filled is nil for an empty column, on every engine.
+func filled(b []byte) []byte {
+	if len(b) == 0 {
+		return nil
+	}
+	return b
 }
