@@ -77,6 +77,9 @@ func (c *call) deskActPage(values url.Values, faults ...*words.Fault) error {
 	if err != nil {
 		return err
 	}
+	if err := c.p.Acts.May(c.r.Context(), *c.op, kind, card.ID); err != nil {
+		return err // no form for an act that is somebody else's
+	}
 	// The desk is asked for the sheet, so that the look is allowed and journaled.
 	sheet, err := c.p.Desk.Sheet(c.r.Context(), *c.op, card.CF)
 	if err != nil {
@@ -120,6 +123,9 @@ func (c *call) doDeskAct() error {
 	kind, ok := actWords[c.r.PathValue("atto")]
 	if !ok {
 		return words.Refuse("CSE-002")
+	}
+	if err := c.p.Acts.May(c.r.Context(), *c.op, kind, c.r.PathValue("numero")); err != nil {
+		return err // before the form is read
 	}
 	o, faults := c.order(kind)
 	if len(faults) > 0 {

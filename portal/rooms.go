@@ -66,6 +66,8 @@ type Refused func(ctx context.Context, op staff.Operator, route, card, code stri
 type Acts interface {
 	NewRequest() (string, error)
 	Do(ctx context.Context, op staff.Operator, kind counter.ActKind, o counter.Order) (counter.Act, error)
+	// May tells whether op may do the act for the card's holder.
+	May(ctx context.Context, op staff.Operator, kind counter.ActKind, card string) error
 	Offers(op staff.Operator, card lifecycle.Card, asl string) []counter.Offer
 }
 

@@ -87,7 +87,7 @@ func gateOf(pattern, word string) (gate, bool) {
 		return open, true
 	}
 	switch {
-	case pattern == "POST /sportello/tessera/{numero}/{atto}":
+	case strings.HasSuffix(pattern, " /sportello/tessera/{numero}/{atto}"): // the form is refused as the act is
 		return act(acts[word]), true
 	case pattern == "POST /sportello/attivazione":
 		return act(staff.ActivateAdult), true

@@ -82,6 +82,22 @@ func (c *Counter) Do(ctx context.Context, op staff.Operator, kind ActKind, o Ord
 	return Act{}, words.Refuse("CSE-002")
 }
 
+// May asks the matrix, and refuses an operator his own card and his children's,
+// before the form of an act is shown or read; the act asks again.
+func (c *Counter) May(ctx context.Context, op staff.Operator, kind ActKind, card string) error {
+	for _, d := range desks() {
+		if d.kind != kind {
+			continue
+		}
+		f, err := c.searched(ctx, CardStep{Card: card})
+		if err != nil {
+			return err
+		}
+		return c.mayServe(ctx, op, d.action, f)
+	}
+	return words.Refuse("CSE-002")
+}
+
 // Offer is an act that makes sense for a card now: allowed to op, or why not.
 type Offer struct {
 	Kind    ActKind

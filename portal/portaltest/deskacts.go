@@ -32,6 +32,8 @@ func (d *desk) Do(ctx context.Context, op staff.Operator, kind counter.ActKind, 
 }
 
 // Offers shows some acts that may be done here and one that may not.
+func (d *desk) May(context.Context, staff.Operator, counter.ActKind, string) error { return nil }
+
 func (d *desk) Offers(_ staff.Operator, card lifecycle.Card, _ string) []counter.Offer {
 	if card.State.Final() {
 		return []counter.Offer{{Kind: counter.KindWithdrawal}, {Kind: counter.KindReferral}}
