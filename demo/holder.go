@@ -42,8 +42,8 @@ func halves(text string) half {
 
 var stream = regexp.MustCompile(`(?s)stream\r?\n(.*?)\r?\nendstream`)
 
-// readPDF is the text operators of a PDF's page streams: enough for a form that
-// our own press made.
+// readPDF is the text operators of a PDF's page streams: enough for the ASCII of
+// a form that our own press made.
 func readPDF(b []byte) string {
 	var out bytes.Buffer
 	for _, m := range stream.FindAllSubmatch(b, -1) {
@@ -58,7 +58,8 @@ func readPDF(b []byte) string {
 		}
 		out.WriteByte('\n')
 	}
-	return out.String()
+	// Text in an embedded font is UTF-16: of ASCII, every other byte is zero.
+	return string(bytes.ReplaceAll(out.Bytes(), []byte{0}, nil))
 }
 
 // codes puts the two papers together.

@@ -161,7 +161,7 @@ func (c *call) order(kind counter.ActKind) (counter.Order, []*words.Fault) {
 			Date: c.date("denuncia_data", &faults),
 		}
 	}
-	if needs.Lights && c.value("provata") == "si" {
+	if needs.Lights && c.value("provata") == "si" && c.value("conclusione") != "" { // what nobody ticked is no diagnosis
 		on := func(name string) bool { return c.value(name) != "" }
 		o.Lights = &counter.Lights{ATR: on("luce_atr"), Files: on("luce_file"), Certificate: on("luce_certificato"), PIN: on("luce_pin"), PUK: on("luce_puk")}
 	}

@@ -78,3 +78,38 @@ func put(t *testing.T, p *Platform, c lifecycle.Card) {
 		return err
 	}))
 }
+
+// A card that is being made with the old data never leaves: it is scrapped, and
+// the right one is ordered.
+func TestR30_CorrectionWhileTheNextCardIsMade(t *testing.T) {
+	t.Parallel()
+	for _, state := range []lifecycle.State{lifecycle.InProduction, lifecycle.Produced, lifecycle.Ordered} {
+		t.Run(string(state), func(t *testing.T) {
+			t.Parallel()
+			r := newRegion(t)
+			p := r.open(t, Options{}, "web")
+			old := card(t, p, r.active)
+			check(t, p.db.Atomically(t.Context(), func(ctx context.Context) error {
+				_, err := p.clerk().Reissue(ctx, old)
+				return err
+			}))
+			next := card(t, p, card(t, p, r.active).ReplacedBy)
+			next.State = state
+			put(t, p, next)
+			imported(t, p, r.row(t, old.CF, map[string]string{"nome": "GIUSTO"}))
+			made := card(t, p, next.ID)
+			if state == lifecycle.Ordered {
+				if made.State != state || made.ReplacedBy != "" {
+					t.Errorf("an order that is not printed yet: %+v", made)
+				}
+				return
+			}
+			if made.State != lifecycle.Revoked || made.Reason != lifecycle.WrongData || made.ReplacedBy == "" {
+				t.Fatalf("the card in the making: %+v", made)
+			}
+			if right := card(t, p, made.ReplacedBy); right.State != lifecycle.Ordered {
+				t.Errorf("the right one: %+v", right)
+			}
+		})
+	}
+}

@@ -36,10 +36,8 @@ func (c *Counter) checkCard(ctx context.Context, op staff.Operator, s CardStep) 
 	if err := c.d.Directory.Allowed(op, action, f.Person.ASL); err != nil {
 		return f, err
 	}
-	for _, g := range f.Person.Guardians {
-		if g.CF.Base() == op.CF.Base() {
-			return f, words.Refuse("CSE-140")
-		}
+	if err := c.ownFamily(ctx, op, f.Person); err != nil {
+		return f, err
 	}
 	today := civil.Today(c.d.Clock)
 	if err := activatable(f, today); err != nil {

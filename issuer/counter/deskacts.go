@@ -169,14 +169,9 @@ func (c *Counter) once(ctx context.Context, op staff.Operator, kind ActKind, act
 
 // mayServe asks the matrix, and refuses an operator his own card and his
 // children's.
-func (c *Counter) mayServe(_ context.Context, op staff.Operator, action staff.Action, f found) error {
-	if op.CF.Base() == f.Person.CF.Base() {
-		return words.Refuse("CSE-140")
-	}
-	for _, g := range f.Person.Guardians {
-		if g.CF.Base() == op.CF.Base() {
-			return words.Refuse("CSE-140")
-		}
+func (c *Counter) mayServe(ctx context.Context, op staff.Operator, action staff.Action, f found) error {
+	if err := c.ownFamily(ctx, op, f.Person); err != nil {
+		return err
 	}
 	return c.d.Directory.Allowed(op, action, f.Person.ASL)
 }
@@ -477,9 +472,16 @@ func (c *Counter) Refer(ctx context.Context, op staff.Operator, o Order) (Act, e
 // received, lost, stolen or faulty (CSE-440 for any other).
 func (c *Counter) Withdraw(ctx context.Context, op staff.Operator, o Order) (Act, error) {
 	void := []lifecycle.Reason{lifecycle.NotReceived, lifecycle.Loss, lifecycle.Theft, lifecycle.ChipFault, lifecycle.WrongData, lifecycle.CFChanged}
-	return c.once(ctx, op, KindWithdrawal, staff.View, o, func(_ context.Context, f found, _ *Evidence) (outcome, error) {
+	return c.once(ctx, op, KindWithdrawal, staff.View, o, func(ctx context.Context, f found, _ *Evidence) (outcome, error) {
 		if !f.Card.State.Final() || !slices.Contains(void, f.Card.Reason) {
 			return outcome{}, words.Refuse("CSE-440")
+		}
+		rows, err := c.d.Acts.ByCard(ctx, f.Card.ID)
+		if err != nil {
+			return outcome{}, err
+		}
+		if slices.ContainsFunc(rows, func(r ActRow) bool { return r.Kind == KindWithdrawal }) {
+			return outcome{}, words.Refuse("CSE-440") // withdrawn already
 		}
 		return outcome{card: f.Card}, nil
 	})

@@ -231,6 +231,8 @@ func TestR26_NotReceived(t *testing.T) {
 	if _, err := b.Withdraw(t.Context(), op, b.order(t)); err != nil {
 		t.Errorf("withdrawing it: %v", err)
 	}
+	_, err = b.Withdraw(t.Context(), op, b.order(t))
+	refused(t, "withdrawn already", err, "CSE-440")
 	if got := b.functions(t, p, number); got[0] != lifecycle.FunctionEnded || got[1] != lifecycle.Valid && got[1] != lifecycle.Pending {
 		t.Errorf("functions of the void card: %v", got)
 	}

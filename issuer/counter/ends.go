@@ -183,8 +183,21 @@ func (c *Counter) Corrected(ctx context.Context, cf codicefiscale.Code) (int, er
 			return err
 		}
 		for _, x := range cards {
-			if x.State.Final() || !x.State.Posted() && x.State != lifecycle.Returned {
+			switch x.State {
+			case lifecycle.InProduction, lifecycle.Produced: // its data were taken before: it must never leave
+				next, err := c.scrap(ctx, x)
+				if err != nil {
+					return err
+				}
+				if next.ID != "" {
+					n++
+				}
+				continue
+			case lifecycle.Ordered:
 				continue // what is not printed yet is printed right
+			}
+			if x.State.Final() {
+				continue
 			}
 			x.CorrectedAt = c.d.Clock.Now().UTC()
 			if x, err = c.d.Cards.Put(ctx, x); err != nil {
@@ -207,4 +220,16 @@ func (c *Counter) Corrected(ctx context.Context, cf codicefiscale.Code) (int, er
 		return nil
 	})
 	return n, err
+}
+
+// scrap ends a card that was being made with data that are corrected now, and
+// orders the right one, in the act of ctx.
+func (c *Counter) scrap(ctx context.Context, card lifecycle.Card) (lifecycle.Card, error) {
+	_, err := c.end(ctx, card, ending{
+		event: lifecycle.Revoke, why: lifecycle.WrongData, crl: affiliationChanged, actor: "system:registry", act: "card.corrected",
+	})
+	if err != nil {
+		return lifecycle.Card{}, err
+	}
+	return c.d.Reissue(ctx, card)
 }

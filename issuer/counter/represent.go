@@ -132,10 +132,30 @@ func (c *Counter) ownCard(ctx context.Context, r Representative) error {
 	if errors.Is(err, lifecycle.ErrUnknown) {
 		card, err = c.d.Cards.ByTEAM(ctx, r.Card)
 	}
-	if errors.Is(err, lifecycle.ErrUnknown) || err == nil && card.CF.Base() != r.CF.Base() {
+	if errors.Is(err, lifecycle.ErrUnknown) || err == nil && (card.CF.Base() != r.CF.Base() || card.State.Final()) {
 		return words.Refuse("CSE-411").At("rappresentante_tessera")
 	}
 	return err
+}
+
+// ownFamily refuses an operator himself and whoever he stands for: by the
+// registry, or by a title declared at a counter (CSE-140).
+func (c *Counter) ownFamily(ctx context.Context, op staff.Operator, p registry.Person) error {
+	mine := op.CF.Base() == p.CF.Base()
+	for _, g := range p.Guardians {
+		mine = mine || g.CF.Base() == op.CF.Base()
+	}
+	links, err := c.d.Links.LinksOf(ctx, p.CF)
+	if err != nil {
+		return err
+	}
+	for _, l := range links {
+		mine = mine || l.Representative.Base() == op.CF.Base()
+	}
+	if mine {
+		return words.Refuse("CSE-140")
+	}
+	return nil
 }
 
 // activatesByDelegate is somebody sent by an adult whom his health keeps at home

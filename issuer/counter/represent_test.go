@@ -1,6 +1,7 @@
 package counter_test
 
 import (
+	"context"
 	"errors"
 	"slices"
 	"strings"
@@ -70,6 +71,7 @@ func (b *bench) activateAs(t *testing.T, p registry.Person, s counter.IdentitySt
 func TestR64_R66_R67_R68_R69_WhatAParentBrings(t *testing.T) {
 	b := newBench(t, storetest.SQLite(t))
 	mother, child := b.family(t)
+	b.issue(t, mother, "6090000000000032", func(c *lifecycle.Card) { c.State, c.Reason, c.EndedAt = lifecycle.Revoked, lifecycle.Loss, monday })
 	for name, c := range map[string]struct {
 		with func(*counter.IdentityStep)
 		code string
@@ -79,6 +81,7 @@ func TestR64_R66_R67_R68_R69_WhatAParentBrings(t *testing.T) {
 		"without a name":             {func(s *counter.IdentityStep) { s.Representative.Name = "" }, "CSE-415"},
 		"without his own card (R66)": {func(s *counter.IdentityStep) { s.Representative.Card = "" }, "CSE-410"},
 		"somebody else's card":       {func(s *counter.IdentityStep) { s.Representative.Card = number }, "CSE-411"},
+		"his lost card":              {func(s *counter.IdentityStep) { s.Representative.Card = "6090000000000032" }, "CSE-411"},
 		"a card that is not there":   {func(s *counter.IdentityStep) { s.Representative.Card = "6090000000000099" }, "CSE-411"},
 		"an expired document (R68)":  {func(s *counter.IdentityStep) { s.Document.Expires = day(t, "2026-11-22") }, "CSE-110"},
 		"the TS as a document (R40)": {func(s *counter.IdentityStep) { s.Document.Kind = counter.HealthServiceCard }, "CSE-134"},
@@ -155,6 +158,18 @@ func TestR64_R66_R69_ActivationForAMinor(t *testing.T) {
 		if err != nil || len(wards) != 1 || wards[0].Person.CF != child.CF || wards[0].Kind != counter.PresentParent {
 			t.Errorf("figli e tutelati: %+v, %v", wards, err)
 		}
+		// Whoever stands for the child by a title declared here serves him nowhere as an operator.
+		err = db.Atomically(t.Context(), func(ctx context.Context) error {
+			op := b.operator(t, "op1", "asl1")
+			return db.Links().AddLink(ctx, counter.Link{Holder: child.CF, Representative: op.CF, Kind: counter.PresentParent, Since: monday, Protocol: "2026/0000009"})
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		own := b.order(t)
+		own.Identity = forWard(t, mother)
+		_, err = b.Suspend(t.Context(), b.operator(t, "op1", "asl1"), own)
+		refused(t, "an operator who declared himself the father", err, "CSE-140")
 		// What was declared once counts from then on: she may suspend.
 		o := b.order(t)
 		o.Identity = forWard(t, mother)
