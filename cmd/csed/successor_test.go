@@ -2,57 +2,25 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
 	"strings"
 	"testing"
 	"time"
 
-	"cse.example/cse/card/cns"
 	"cse.example/cse/engine/queue"
-	"cse.example/cse/ground/civil"
-	"cse.example/cse/issuer/codes"
 	"cse.example/cse/issuer/lifecycle"
-	"cse.example/cse/pki/ca"
-	"cse.example/cse/pki/ca/catest"
-	"cse.example/cse/pki/profile"
 )
 
 // next gives the holder of a card its successor, delivered, with codes and a
 // certificate that waits.
 func (p *Platform) next(t *testing.T, old lifecycle.Card) lifecycle.Card {
 	t.Helper()
-	today := civil.Today(p.Clock)
 	person, err := p.db.People().Get(t.Context(), old.CF)
 	check(t, err)
-	id, err := cns.NewCardID(p.Config.Region.Issuer, 990_001, 0)
-	check(t, err)
-	c := lifecycle.Card{
-		ID: string(id), TEAM: id.TEAM(), CF: old.CF, Model: lifecycle.TSCNS, State: lifecycle.Delivered, Issued: today,
-		Expires: today.AddYears(6), OrderedAt: p.Clock.Now(), ShippedAt: p.Clock.Now(), DeliveredAt: p.Clock.Now(), Replaces: old.ID, Batch: old.Batch,
-	}
-	data, err := cns.PersonalData{
-		Issuer: p.Config.Region.Issuer, Issued: c.Issued, Expires: c.Expires, Surname: person.Surname, Name: person.Name,
-		Born: person.Born, Sex: person.Sex, CF: string(c.CF), BirthPlace: person.BirthPlace, Residence: person.Residence,
-	}.Encode()
-	check(t, err)
-	made, err := p.authority.Issue(t.Context(), ca.Request{CF: string(c.CF), Card: c.ID, PersonalData: data, Key: catest.Key(t), Expires: c.Expires})
-	check(t, err)
-	c.CertSerial = profile.SerialText(made.SerialNumber)
-	wrap, err := p.web.aead(aeadCIP)
-	check(t, err)
-	maker, _, err := codes.LoadMaker(p.Config.under("keys"), wrap, p.Config.Issue.Codes, p.db.Codes(), rand.Reader)
-	check(t, err)
-	_, sealed, err := maker.Make(t.Context(), c.ID, 1, person.Born)
-	check(t, err)
+	c := p.give(t, person, 990_001, func(c *lifecycle.Card) { c.Replaces, c.Batch = old.ID, old.Batch })
 	check(t, p.db.Atomically(t.Context(), func(ctx context.Context) error {
-		if c, err = p.db.Cards().Put(ctx, c); err != nil {
-			return err
-		}
 		old.ReplacedBy = c.ID
-		if _, err := p.db.Cards().Put(ctx, old); err != nil {
-			return err
-		}
-		return maker.Keep(ctx, sealed)
+		_, err := p.db.Cards().Put(ctx, old)
+		return err
 	}))
 	return c
 }
