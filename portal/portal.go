@@ -108,7 +108,7 @@ type Deps struct {
 	Papers     Papers
 	Acts       Acts
 	Helpdesk   Helpdesk
-	// Refused records that an operator was refused something that is not his; nil:
+	// Refused records that somebody was refused something that is not his; nil:
 	// nobody keeps it.
 	Refused     Refused
 	Privacy     Privacy

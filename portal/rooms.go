@@ -58,9 +58,13 @@ type Papers interface {
 	HandOver(ctx context.Context, op staff.Operator, protocol string) error
 }
 
-// Refused writes down a refusal: which route, which card if the address names
-// one, with which code.
-type Refused func(ctx context.Context, op staff.Operator, route, card, code string) error
+// Refusal is what somebody asked for that is not his: who (an account name, or
+// "holder" with his codice fiscale), on which route, which card if the address
+// names one, with which code he was sent away.
+type Refusal struct{ Actor, Office, Person, Route, Card, Code string }
+
+// Refused writes a refusal down.
+type Refused func(ctx context.Context, r Refusal) error
 
 // Acts are the acts of one form; a *counter.Counter is one.
 type Acts interface {

@@ -479,11 +479,12 @@ func (p *Platform) clerk() *production.Clerk {
 	}
 }
 
-// refused writes down what an operator was refused, in an act of its own.
-func (p *Platform) refused(ctx context.Context, op staff.Operator, route, card, code string) error {
+// refused writes down what somebody was refused, in an act of its own.
+func (p *Platform) refused(ctx context.Context, r portal.Refusal) error {
 	return p.db.Atomically(ctx, func(ctx context.Context) error {
 		return p.trail.Record(ctx, journal.Entry{
-			Act: "access.refused", Actor: op.Account, Office: op.Office.ID, Card: card, Detail: map[string]string{"route": route, "code": code},
+			Act: "access.refused", Actor: r.Actor, Office: r.Office, Card: r.Card, Person: r.Person,
+			Detail: map[string]string{"route": r.Route, "code": r.Code},
 		})
 	})
 }

@@ -136,7 +136,8 @@ const maxNote = 200
 func (r *Room) Ask(ctx context.Context, op staff.Operator, kind, subject string, content []byte, note string) (Request, error) {
 	k, ok := r.kind(kind)
 	if !ok || !has(op, k.Asks) {
-		return Request{}, words.Refuse("CSE-555")
+		err := words.Refuse("CSE-555")
+		return Request{}, errors.Join(err, r.denied(ctx, op, "", kind, err.Code))
 	}
 	note = strings.TrimSpace(note)
 	if n := len([]rune(note)); n < 3 || n > maxNote {
@@ -228,11 +229,18 @@ func (r *Room) Decide(ctx context.Context, op staff.Operator, id, sum string, ye
 		return err
 	}
 	// The act is undone; that somebody tried it stays.
-	return errors.Join(err, r.d.Atomically(ctx, func(ctx context.Context) error {
-		return r.d.Record(ctx, journal.Entry{
-			Act: "approval.denied", Actor: op.Account, Office: op.Office.ID, Detail: map[string]string{"request": id, "kind": q.Kind, "code": f.Code},
-		})
-	}))
+	return errors.Join(err, r.denied(ctx, op, id, q.Kind, f.Code))
+}
+
+// denied writes down what somebody tried, in an act of its own.
+func (r *Room) denied(ctx context.Context, op staff.Operator, id, kind, code string) error {
+	detail := map[string]string{"kind": kind, "code": code}
+	if id != "" {
+		detail["request"] = id
+	}
+	return r.d.Atomically(ctx, func(ctx context.Context) error {
+		return r.d.Record(ctx, journal.Entry{Act: "approval.denied", Actor: op.Account, Office: op.Office.ID, Detail: detail})
+	})
 }
 
 func (r *Room) move(ctx context.Context, q Request, was State) error {

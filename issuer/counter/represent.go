@@ -3,6 +3,7 @@ package counter
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"cse.example/cse/ground/civil"
@@ -120,10 +121,17 @@ func (c *Counter) activatesForWard(ctx context.Context, op staff.Operator, f fou
 }
 
 // ownCard asks for the representative's own card (R66), or the recorded reason
-// why somebody without a TS has none.
+// why somebody without a TS has none: not for who left it at home (decision 0691).
 func (c *Counter) ownCard(ctx context.Context, r Representative) error {
 	if r.Card == "" {
-		if plain(r.NoCard, 5, 200) {
+		his, err := c.d.Cards.ByPerson(ctx, r.CF)
+		if err != nil {
+			return err
+		}
+		inUse := func(x lifecycle.Card) bool {
+			return x.State == lifecycle.Delivered || x.State == lifecycle.Active || x.State == lifecycle.Suspended
+		}
+		if plain(r.NoCard, 5, 200) && !slices.ContainsFunc(his, inUse) {
 			return nil
 		}
 		return words.Refuse("CSE-410").At("rappresentante_tessera")

@@ -91,9 +91,15 @@ func TestR64_R66_R67_R68_R69_WhatAParentBrings(t *testing.T) {
 		"a delegate for a minor":     {func(s *counter.IdentityStep) { s.Present, s.Representative.Health = counter.PresentDelegate, true }, "CSE-120"},
 		"a guardian will do for one": {func(s *counter.IdentityStep) { s.Present = counter.PresentGuardian }, ""},
 		"a TEAM number names a card": {func(s *counter.IdentityStep) { s.Representative.Card = "80386090000000000016" }, ""},
+		"a card of hers is in use, and a reason why not": {func(s *counter.IdentityStep) {
+			s.Representative.Card, s.Representative.NoCard = "", "lasciata a casa"
+		}, "CSE-410"},
 		"no TS, with a reason why": {func(s *counter.IdentityStep) {
-			s.Representative.Card, s.Representative.NoCard = "", "cittadina straniera"
+			s.Representative.CF, s.Representative.Card, s.Representative.NoCard = "RSSMRA85T50A562Z", "", "cittadina straniera"
 		}, ""},
+		"no TS, without a reason": {func(s *counter.IdentityStep) {
+			s.Representative.CF, s.Representative.Card = "RSSMRA85T50A562Z", ""
+		}, "CSE-410"},
 		"no court paper is asked for": {func(*counter.IdentityStep) {}, ""},
 	} {
 		s := forWard(t, mother)
