@@ -77,7 +77,8 @@ type Stage struct {
 	Exchange  string
 	Bureau    *bureau.Identity
 	Inbox     *inbox.Inbox
-	Operators Operators
+	// Operators work at the municipality, Health at the health unit's counter.
+	Operators, Health Operators
 	Clock     civil.Clock
 	ATR       string
 	// Citizen is the second holder, for the one-click entrance; Play sets it.

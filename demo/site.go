@@ -177,6 +177,7 @@ func (s *Site) letter(w http.ResponseWriter, r *http.Request) {
 const (
 	hintCitizen  = "demo-cittadino"
 	hintOperator = "demo-operatore"
+	hintHealth   = "demo-asl"
 )
 
 // Entrances wraps login's pages: whoever comes from a one-click entrance does
@@ -193,10 +194,10 @@ func (o oneClick) Chooser(w http.ResponseWriter, r *http.Request, p page.Chooser
 	for i, e := range p.Entrances {
 		if who, ok := strings.CutPrefix(e.URL, o.site.addresses.Demo+"/entra/"); ok {
 			who, _, _ = strings.Cut(who, "?")
-			p.Entrances[i].Label = words.Say(page.Lang(r), "demo.entrance."+map[string]string{"cittadino": "citizen", "operatore": "operator"}[who])
+			p.Entrances[i].Label = words.Say(page.Lang(r), "demo.entrance."+map[string]string{"cittadino": "citizen", "operatore": "operator", "asl": "health"}[who])
 		}
 	}
-	who := map[string]string{hintCitizen: "cittadino", hintOperator: "operatore"}[r.URL.Query().Get("login_hint")]
+	who := map[string]string{hintCitizen: "cittadino", hintOperator: "operatore", hintHealth: "asl"}[r.URL.Query().Get("login_hint")]
 	for _, e := range p.Entrances {
 		if who != "" && strings.HasPrefix(e.URL, o.site.addresses.Demo+"/entra/"+who+"?") {
 			http.Redirect(w, r, e.URL, http.StatusSeeOther)
@@ -252,7 +253,7 @@ func (s *Site) prove(ctx context.Context, who, flow string) (string, error) {
 			return "", err
 		}
 		return location(b)
-	case "operatore":
+	case "operatore", "asl":
 		b, err := browser.New(s.stage.Roots, nil)
 		if err != nil {
 			return "", err
@@ -261,7 +262,11 @@ func (s *Site) prove(ctx context.Context, who, flow string) (string, error) {
 			return "", err
 		}
 		b.Hold = true
-		if err := s.stage.Operators.fill(ctx, b, s.stage.Clock); err != nil {
+		at := s.stage.Operators
+		if who == "asl" {
+			at = s.stage.Health
+		}
+		if err := at.fill(ctx, b, s.stage.Clock); err != nil {
 			return "", err
 		}
 		return location(b)

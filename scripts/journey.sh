@@ -13,3 +13,4 @@ done
 [ -d test/pages/node_modules ] || (cd test/pages && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error)
 CSE_JOURNEY=1 test/foreign/pcscd.sh go test -count=1 -timeout 10m "$@" ./test/journey/...
 [ "$#" -gt 0 ] || node test/pages/run.mjs
+echo "pictures of the six journeys: $PWD/bin/shots"

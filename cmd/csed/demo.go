@@ -58,6 +58,7 @@ type performance struct {
 	roots     *x509.CertPool
 	secrets   map[string]secret.Text
 	operators demo.Operators
+	health    demo.Operators // of the health unit
 	material  *ca.Material
 	platform  *Platform
 	address   demo.Addresses
@@ -183,7 +184,7 @@ func (p *performance) openLog() error {
 // configure adds the counters and services; the operator comes with the keys.
 func (p *performance) configure(context.Context) error {
 	p.config.Counters = []staff.Office{
-		{ID: "asl-centro", Type: staff.ASL, Name: "ASL di prova, sportello di Firenze", Comune: "D612", ASL: "101"},
+		{ID: "asl-centro", Type: staff.ASL, Name: "ASL di prova, sportello di Firenze", Comune: "D612", ASL: "201"},
 		{ID: "comune-firenze", Type: staff.Comune, Name: "Comune di prova, anagrafe", Comune: "D612"},
 		{ID: "farmacia-1", Type: staff.Pharmacy, Name: "Farmacia di prova", Comune: "D612", TakesPart: true},
 	}
@@ -240,43 +241,53 @@ func (p *performance) hireOperators() error {
 	if err != nil {
 		return err
 	}
-	for i, name := range []string{"Carla", "Dina", "Elsa"} {
-		who := codicefiscale.Person{Surname: "Sportelli", Name: name, Born: born, Sex: "F", Belfiore: "D612"}
-		if err := p.hire(seal, "sportello-"+strconv.Itoa(i+1), who); err != nil {
-			return err
+	for _, d := range []struct {
+		account, office string
+		names           []string
+		to              *demo.Operators
+	}{
+		{"sportello-", "comune-firenze", []string{"Carla", "Dina", "Elsa"}, &p.operators},
+		{"asl-", "asl-centro", []string{"Franca", "Gina"}, &p.health},
+	} {
+		for i, name := range d.names {
+			who := codicefiscale.Person{Surname: "Sportelli", Name: name, Born: born, Sex: "F", Belfiore: "D612"}
+			o, err := p.hire(seal, d.account+strconv.Itoa(i+1), d.office, who)
+			if err != nil {
+				return err
+			}
+			*d.to = append(*d.to, o)
 		}
 	}
 	return nil
 }
 
-func (p *performance) hire(seal counter.AEAD, account string, who codicefiscale.Person) error {
+func (p *performance) hire(seal counter.AEAD, account, office string, who codicefiscale.Person) (*demo.Operator, error) {
 	pass := make([]byte, 18)
 	if _, err := rand.Read(pass); err != nil {
-		return err
+		return nil, err
 	}
 	o := &demo.Operator{Account: account, Password: secret.FromString(fmt.Sprintf("%x", pass))}
 	var err error
 	if o.TOTP, err = staff.NewTOTP(rand.Reader); err != nil {
-		return err
+		return nil, err
 	}
 	hash, err := staff.HashPassword(rand.Reader, o.Password)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	totp, err := staff.SealTOTP(seal, account, o.TOTP)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	cf, err := codicefiscale.Compute(who)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	p.operators = append(p.operators, o)
 	p.config.Operators = append(p.config.Operators, staff.Account{
 		Account: account, Name: who.Name + " " + who.Surname, CF: string(cf), Roles: []staff.Role{staff.RoleOperator},
-		Offices: []string{"comune-firenze"}, PasswordHash: hash, TOTP: totp,
+		Offices: []string{office}, PasswordHash: hash, TOTP: totp,
 	})
-	return nil
+	return o, nil
 }
 
 // open wires the platform with the demonstration's own hosts beside it.
@@ -302,7 +313,7 @@ func (p *performance) open(ctx context.Context) error {
 	p.platform, err = Open(ctx, p.config, Options{
 		Listen: true, Ports: p.ports, Hosts: p.site.Hosts(), Pages: p.site.Entrances, Ribbon: ribbon, NoNight: true, Clock: p.clock, Log: p.log,
 		Entrances:         []login.Entrance{entrance("demo.entrance.citizen", "cittadino")},
-		OperatorEntrances: []login.Entrance{entrance("demo.entrance.operator", "operatore")},
+		OperatorEntrances: []login.Entrance{entrance("demo.entrance.operator", "operatore"), entrance("demo.entrance.health", "asl")},
 	})
 	return err
 }
@@ -324,7 +335,7 @@ func (p *performance) play(ctx context.Context, running <-chan error) error {
 	stage := &demo.Stage{
 		Data: p.data, Addresses: p.address, Roots: p.roots, WebCA: p.platform.webCA.Path(), Root: p.material.RootFile,
 		Issuing: p.material.IssuingFile, Platform: stagePlatform{p.platform}, Config: pc, IssuerKey: signer,
-		Exchange: p.config.under(p.config.Issue.Exchange), Bureau: p.bureau, Inbox: p.inbox, Operators: p.operators, Clock: p.clock,
+		Exchange: p.config.under(p.config.Issue.Exchange), Bureau: p.bureau, Inbox: p.inbox, Operators: p.operators, Health: p.health, Clock: p.clock,
 		ATR: p.config.Issue.ATR,
 	}
 	result, err := demo.Play(ctx, stage, p.tell)

@@ -98,7 +98,7 @@ func (p *Platform) codesForm(ctx context.Context, f counter.Form) (paper.Part, e
 	policy := p.Config.Issue.Codes
 	return paper.CodesForm{
 		Protocol: f.Protocol, Day: civil.DayOf(f.At), Office: f.OfficeName, Surname: f.Surname, Name: f.Name, CardID: f.Card,
-		PIN: h.PIN, PUK: h.PUK, CIP: h.CIP, Email: f.EmailMasked, Letter: f.Letter,
+		PIN: h.PIN, PUK: h.PUK, CIP: h.CIP, Email: f.EmailMasked, Letter: f.Letter, Again: f.Kind == counter.KindReprint,
 		PINBlanks: policy.PIN.Second, PUKBlanks: policy.PUK.Second, CIPBlanks: policy.CIP.Second,
 	}, err
 }

@@ -31,8 +31,8 @@ import (
 const regionASL = "203"
 
 // offices adds counters of several kinds to a region, each with an operator of
-// its name and a call-centre agent: asl (the people's own), aslb (another), ade,
-// urp, farmacia (takes part), chiusa (a pharmacy that does not), callcentre.
+// its name: comune, asl (the people's own), aslb (another), ade,
+// urp, farmacia (takes part), chiusa (a pharmacy that does not), callcentre (an agent).
 func (r *region) offices(t *testing.T) map[string]*shiftKey {
 	t.Helper()
 	keys := map[string]*shiftKey{}
@@ -44,9 +44,12 @@ func (r *region) offices(t *testing.T) map[string]*shiftKey {
 		{ID: "farmacia", Type: staff.Pharmacy, TakesPart: true},
 		{ID: "chiusa", Type: staff.Pharmacy},
 		{ID: "callcentre", Type: staff.CallCentre},
+		{ID: "comune"},
 	} {
 		o.Name, o.Comune = "Ufficio "+o.ID, "D612"
-		r.config.Counters = append(r.config.Counters, o)
+		if o.Type != "" { // the municipality is there already
+			r.config.Counters = append(r.config.Counters, o)
+		}
 		role := staff.RoleOperator
 		if o.Type == staff.CallCentre {
 			role = staff.RoleCallCentre

@@ -30,6 +30,8 @@ type CodesForm struct {
 	Email string
 	// Letter: they go by post instead.
 	Letter bool
+	// Again: the holder had the codes before, and may have changed the PIN.
+	Again bool
 }
 
 // check refuses a form that lacks what makes it one.
@@ -77,6 +79,9 @@ func (s *sheet) codesPage(f CodesForm) {
 	second := s.say("paper.codes.second", MaskEmail(f.Email))
 	if f.Letter {
 		second = s.say("paper.codes.byletter")
+	}
+	if f.Again {
+		s.steps(s.say("paper.codes.again"))
 	}
 	s.steps(
 		second,

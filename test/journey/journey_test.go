@@ -57,6 +57,7 @@ func TestJourney(t *testing.T) {
 		{"OCSP", (*journey).ocsp},
 		{"card in the reader", (*journey).inserted},
 		{"pages", (*journey).pages},
+		{"six journeys", (*journey).sixJourneys},
 		// the end
 		{"stop, fsck", (*journey).stopAndCheck},
 		{"live: nothing left behind", (*journey).liveLeftovers},
