@@ -79,8 +79,8 @@ type Stage struct {
 	Inbox     *inbox.Inbox
 	// Operators work at the municipality, Health at the health unit's counter.
 	Operators, Health Operators
-	Clock     civil.Clock
-	ATR       string
+	Clock             civil.Clock
+	ATR               string
 	// Citizen is the second holder, for the one-click entrance; Play sets it.
 	Citizen *drawer
 }
