@@ -60,6 +60,7 @@ func (p *Portal) routes() http.Handler {
 	at("GET /sportello/pratica/{anno}/{numero}", atCounter((*call).file))
 	at("POST /sportello/pratica/{anno}/{numero}/modulo", atCounter((*call).printForm))
 	at("POST /sportello/pratica/{anno}/{numero}/consegna", atCounter((*call).handOver))
+	p.twinRoutes(at)
 	p.privacyRoutes(at)
 	p.helpdeskRoutes(at)
 	p.deskRoutes(at)

@@ -101,6 +101,7 @@ func TestR51_R52_R53_R82_CodesAreReprintedAtACounter(t *testing.T) {
 	s.act(c, "email")
 	s.submit("/email", "", with("email", "casa@posta.example", "email_ripetuta", "casa@posta.example")...)
 	mailed(t, p, s.file())
+	on(t, s.papers(), "Ricevuta di correzione dell'e-mail", string(c.CF))
 	if told := noticesTo(t, p, counter.Readdressed); !told["nuovo@posta.example"] || !told["casa@posta.example"] {
 		t.Errorf("of the new address are told %v", told)
 	}

@@ -76,7 +76,10 @@ func (p *Platform) papers(ctx context.Context, f counter.Form) ([]byte, error) {
 func (p *Platform) paperOf(ctx context.Context, k counter.PaperKind, f counter.Form) (paper.Part, error) {
 	switch k {
 	case counter.PaperCodes:
-		return p.codesForm(ctx, f)
+		x := p.codesForm(f)
+		h, err := p.first.FirstHalves(ctx, f.Card) // the only place that opens them
+		x.PIN, x.PUK, x.CIP = h.PIN, h.PUK, h.CIP
+		return x, err
 	case counter.PaperRequest:
 		m, err := p.counter.Module(ctx, f)
 		if err != nil {
@@ -92,15 +95,14 @@ func (p *Platform) paperOf(ctx context.Context, k counter.PaperKind, f counter.F
 	return p.receiptOf(ctx, k, f)
 }
 
-// codesForm opens the first halves: the only place that does.
-func (p *Platform) codesForm(ctx context.Context, f counter.Form) (paper.Part, error) {
-	h, err := p.first.FirstHalves(ctx, f.Card)
+// codesForm is the sheet of codes without the codes.
+func (p *Platform) codesForm(f counter.Form) paper.CodesForm {
 	policy := p.Config.Issue.Codes
 	return paper.CodesForm{
 		Protocol: f.Protocol, Day: civil.DayOf(f.At), Office: f.OfficeName, Surname: f.Surname, Name: f.Name, CardID: f.Card,
-		PIN: h.PIN, PUK: h.PUK, CIP: h.CIP, Email: f.EmailMasked, Letter: f.Letter, Again: f.Kind == counter.KindReprint,
+		Email: f.EmailMasked, Letter: f.Letter, Again: f.Kind == counter.KindReprint,
 		PINBlanks: policy.PIN.Second, PUKBlanks: policy.PUK.Second, CIPBlanks: policy.CIP.Second,
-	}, err
+	}
 }
 
 // moduleOf is the request of activation in the printer's words.

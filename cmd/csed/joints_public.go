@@ -63,7 +63,7 @@ func (r Region) hours() map[words.Lang]string {
 // process makes them too.
 func (p *Platform) blankForm(ribbon string) portal.BlankForm {
 	return func(kind string, lang words.Lang) ([]byte, error) {
-		press, err := paper.New(paper.Options{Issuer: p.Config.Region.Name, Helpline: p.Config.Region.Phone, Banner: ribbon, Clock: p.Clock})
+		press, err := paper.New(paper.Options{Issuer: p.Config.Region.Name, Helpline: p.Config.Region.Phone, Banner: ribbon, Clock: p.Clock, Fonts: fonts()})
 		if err != nil {
 			return nil, err
 		}

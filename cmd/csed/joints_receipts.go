@@ -29,13 +29,14 @@ func (p *Platform) receiptOf(ctx context.Context, k counter.PaperKind, f counter
 			Protocol: f.Protocol, Day: civil.DayOf(f.At), Office: f.OfficeName, Holder: holder, To: say("paper.receipt.ade"),
 		}, nil
 	case counter.PaperDeclaration:
-		r := paper.Receipt{
-			Protocol: f.Protocol, At: f.At, Title: say("paper.declaration.title"), Copy: f.Copy, Office: f.OfficeName, Operator: f.OperatorName,
-			Holder: holder, CardID: f.Card, Shown: shownOf(f), Signed: true, Quality: say("counter.present." + string(f.Present)),
-			Effects: []string{say("paper.declaration.1"), say("paper.declaration.2"), say("paper.declaration.3")},
+		who, err := p.declarant(ctx, *f.Representative)
+		if err != nil {
+			return nil, err
 		}
-		r.Declarant, err = p.declarant(ctx, *f.Representative)
-		return r, err
+		return paper.Declaration{
+			Protocol: f.Protocol, At: f.At, Copy: f.Copy, Office: f.OfficeName, Operator: f.OperatorName, Declarant: *who, Holder: holder,
+			CardID: f.Card, Shown: shownOf(f), Quality: say("counter.present." + string(f.Present)),
+		}, nil
 	case counter.PaperReceipt:
 		r := paper.Receipt{
 			Protocol: f.Protocol, At: f.At, Title: say("paper.receipt.title." + string(f.Kind)), Copy: f.Copy,

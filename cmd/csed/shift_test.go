@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/net/html"
+
 	"cse.example/cse/card/cns"
 	"cse.example/cse/demo/browser"
 	"cse.example/cse/ground/civil"
@@ -230,8 +232,61 @@ func (s *shift) papers() string {
 	if !bytes.HasPrefix(pdf, []byte("%PDF-")) {
 		s.t.Fatalf("no paper: %s %s", s.b.Page.Where(), s.b.Page.Code())
 	}
+	text := readBack(s.t, pdf)
+	if raw := rawKey.FindString(text); raw != "" {
+		s.t.Errorf("a paper says %q instead of the text", raw)
+	}
+	s.twin(at, text)
 	s.at(at)
-	return readBack(s.t, pdf)
+	return text
+}
+
+// rawKey is the name of a text that the catalogue does not have.
+var rawKey = regexp.MustCompile(`\b(paper|counter|portal)\.[a-z][a-z.-]*`)
+
+// twin wants every word of the papers' twin on the papers, and no half of a code
+// on the twin; the page that an act shows links it.
+func (s *shift) twin(file, paper string) {
+	s.t.Helper()
+	s.at(file)
+	if s.b.Page.Href(func(h string) bool { return strings.HasSuffix(h, file+"/testo") }) == "" {
+		s.t.Errorf("%s does not lead to what the papers say", file)
+	}
+	s.at(file + "/testo")
+	page, err := html.Parse(bytes.NewReader(s.b.Page.Body))
+	check(s.t, err)
+	said := 0
+	for n := range page.Descendants() {
+		text := strings.Join(strings.Fields(n.Data), " ")
+		if n.Type != html.TextNode || text == "" || !within(n, "testo") || n.Parent.Data == "strong" {
+			continue
+		}
+		switch text {
+		case words.Say(words.Italian, "paper.codes.onpaper"), words.Say(words.English, "paper.codes.onpaper"), words.Say(words.Italian, "portal.paper.signs"):
+			continue
+		}
+		if said++; !strings.Contains(paper, text) {
+			s.t.Errorf("the twin of %s says %q, the paper does not", file, text)
+		}
+	}
+	if said < 10 {
+		s.t.Errorf("the twin of %s says only %d things: %s", file, said, s.b.Page.Text())
+	}
+	if strings.Contains(s.b.Page.Text(), "PIN: ") {
+		s.t.Error("the twin shows a code")
+	}
+}
+
+// within tells whether a node is inside the element with that id.
+func within(n *html.Node, id string) bool {
+	for p := range n.Ancestors() {
+		for _, a := range p.Attr {
+			if a.Key == "id" && a.Val == id {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // handOver ticks "consegnato e firmato".

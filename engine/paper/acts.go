@@ -110,8 +110,12 @@ func (p *Press) Papers(lang words.Lang, parts ...Part) ([]byte, error) {
 
 // module is the two copies.
 func (s *sheet) module(a Activation) {
-	for _, copyFor := range []string{"paper.copy.holder", "paper.copy.office"} {
-		s.head(s.say("paper.act.title"), s.say(copyFor))
+	copies := []string{s.say("paper.copy.holder"), s.say("paper.copy.office")}
+	if s.twin != nil {
+		copies = []string{""}
+	}
+	for _, copyFor := range copies {
+		s.head(s.say("paper.act.title"), copyFor)
 		s.activation(a)
 	}
 }

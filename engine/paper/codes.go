@@ -99,6 +99,10 @@ func (s *sheet) codesPage(f CodesForm) {
 // halves prints the three lines. Each line is one string and nothing else is
 // written at its height; the boxes beside it are drawings, not text.
 func (s *sheet) halves(f CodesForm) {
+	if s.twin != nil {
+		s.note(Block{Kind: Paragraph, Text: s.say("paper.codes.onpaper")})
+		return
+	}
 	const height, size, box = 15.0, 30.0, 8.0
 	x := margin + 80
 	s.font("", 8.5)

@@ -80,6 +80,7 @@ type sheet struct {
 	lang words.Lang
 	utf8 bool // TrueType fonts: no cp1252
 	err  error
+	twin *[]Block // written down beside the drawing, when a twin is made
 }
 
 func (p *Press) sheet(lang words.Lang, titleKey string) *sheet {
@@ -203,6 +204,7 @@ func (s *sheet) ink(grey int) { s.SetTextColor(grey, grey, grey) }
 
 // head opens a page with letterhead and title.
 func (s *sheet) head(title, subtitle string) {
+	s.note(Block{Kind: Heading, Text: title, Items: filled(subtitle)})
 	s.AddPage()
 	s.SetTextColor(0, 68, 140)
 	s.font("B", 12)
@@ -230,6 +232,7 @@ func (s *sheet) head(title, subtitle string) {
 
 // section is a heading inside a page.
 func (s *sheet) section(text string) {
+	s.note(Block{Kind: Section, Text: text})
 	s.Ln(2)
 	s.font("B", 11.5)
 	s.SetTextColor(0, 68, 140)
@@ -239,25 +242,27 @@ func (s *sheet) section(text string) {
 }
 
 // fields prints label and value in two columns; empty values are left out.
-func (s *sheet) fields(pairs ...string) {
-	for i := 0; i+1 < len(pairs); i += 2 {
-		if pairs[i+1] == "" {
-			continue
-		}
+func (s *sheet) fields(list ...string) {
+	all := pairs(list)
+	if len(all) > 0 {
+		s.note(Block{Kind: Fields, Pairs: all})
+	}
+	for _, x := range all {
 		y := s.GetY()
 		s.ink(80)
 		s.font("", 9.5)
-		s.MultiCell(52, lineHeight, s.enc(pairs[i]), "", "L", false)
+		s.MultiCell(52, lineHeight, s.enc(x[0]), "", "L", false)
 		after := s.GetY()
 		s.ink(0)
 		s.font("B", 10)
 		s.SetXY(margin+54, y)
-		s.MultiCell(textWidth-54, lineHeight, s.enc(pairs[i+1]), "", "L", false)
+		s.MultiCell(textWidth-54, lineHeight, s.enc(x[1]), "", "L", false)
 		s.SetY(max(after, s.GetY()))
 	}
 }
 
 func (s *sheet) paragraph(text string) {
+	s.note(Block{Kind: Paragraph, Text: text})
 	s.font("", 10)
 	s.MultiCell(textWidth, lineHeight, s.enc(text), "", "L", false)
 	s.Ln(1.5)
@@ -265,6 +270,7 @@ func (s *sheet) paragraph(text string) {
 
 // steps are paragraphs with a dash.
 func (s *sheet) steps(texts ...string) {
+	s.note(Block{Kind: List, Items: texts})
 	for _, text := range texts {
 		y := s.GetY()
 		s.font("B", 10)
@@ -278,6 +284,7 @@ func (s *sheet) steps(texts ...string) {
 
 // tick is a consent with its box, crossed or empty.
 func (s *sheet) tick(given bool, text string) {
+	s.note(Block{Kind: Consent, Text: text, Given: given})
 	x, y := margin+0.5, s.GetY()+0.8
 	s.Rect(x, y, 3.6, 3.6, "D")
 	if given {
@@ -298,6 +305,7 @@ func (s *sheet) tick(given bool, text string) {
 
 // signatures are boxes side by side, each under its caption.
 func (s *sheet) signatures(captions ...string) {
+	s.note(Block{Kind: Signatures, Items: captions})
 	const height = 20.0
 	if s.GetY()+height+8 > pageHeight-22 {
 		s.AddPage()

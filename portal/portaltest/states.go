@@ -52,6 +52,7 @@ func (s *Stage) States() []State {
 	out = append(out, successorStates()...)
 	out = append(out, s.opsStates()...)
 	out = append(out, s.eyesStates()...)
+	out = append(out, twinStates()...)
 	return append(out, s.counterStates()...)
 }
 
