@@ -425,7 +425,7 @@ type countView struct {
 }
 
 func (c *call) effectBadge(state string) look.Badge {
-	tone := map[string]look.Tone{operations.Done: look.Good, operations.Failed: look.Bad, operations.Uncertain: look.Bad, operations.Dropped: look.None}[state]
+	tone := map[string]look.Tone{operations.Done: look.Good, operations.Failed: look.Bad, operations.Uncertain: look.Bad, operations.Bounced: look.Bad, operations.Dropped: look.None}[state]
 	if tone == "" {
 		tone = look.Wait
 	}

@@ -41,6 +41,9 @@ func run(ctx context.Context, args, env []string, stdout, stderr io.Writer) int 
 	if errors.Is(err, errUsage) {
 		return 2
 	}
+	if errors.Is(err, errTempFail) {
+		return 75 // EX_TEMPFAIL of sysexits.h: a mail server keeps the message
+	}
 	return 1
 }
 
@@ -88,7 +91,7 @@ func (a *app) root() *cobra.Command {
 	root.PersistentFlags().StringVar(&a.file, "config", "", a.say("csed.flag.config"))
 	root.PersistentFlags().StringVar(&a.langFlag, "lang", "", "it | en")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return errors.Join(errUsage, err) })
-	root.AddCommand(a.demo(), a.serve(), a.checkConfig(), a.people(), a.base(), a.ca(), a.produce(), a.operator(), a.fsck(), a.version())
+	root.AddCommand(a.demo(), a.serve(), a.checkConfig(), a.people(), a.base(), a.ca(), a.produce(), a.operator(), a.mail(), a.fsck(), a.version())
 	return root
 }
 

@@ -158,6 +158,9 @@ type Mail struct {
 	// ResendSeconds is how long a letter of which nobody knows whether it left
 	// waits before it is sent again, under the same Message-ID.
 	ResendSeconds int `yaml:"resend_seconds"`
+	// Bounces is a Maildir into which the mail server puts what comes back to
+	// From; empty: nobody reads it here (`csed mail bounce` does).
+	Bounces string `yaml:"bounces"`
 }
 
 // Login is the policy of the door.

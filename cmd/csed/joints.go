@@ -230,22 +230,19 @@ func (p *Platform) alive(ctx context.Context, id string) error {
 // worklist is what waits at the counters.
 func (p *Platform) worklist() (*counter.Worklist, error) {
 	return counter.NewWorklist(counter.WorklistParts{
-		Directory: p.directory, Cards: p.db.Cards(), Find: p.db.Acts().Find, Open: p.db.Acts().Open,
+		Directory: p.directory, Cards: p.db.Cards(), Find: p.db.Acts().Find, Open: p.db.Acts().Open, ByCard: p.db.Acts().ByCard,
 		Undelivered: p.undelivered,
 	})
 }
 
-// undelivered are the mails with second halves that the queue gave up, or of
-// which nobody knows whether they left (R75).
+// undelivered are the mails with second halves that the queue gave up, that came
+// back, or of which nobody knows whether they left (R75).
 func (p *Platform) undelivered(ctx context.Context) ([]counter.Undelivered, error) {
 	var out []counter.Undelivered
-	for _, state := range []string{queue.Failed, queue.Uncertain} {
-		items, err := p.queue.List(ctx, queue.Filter{State: state, Kind: counter.KindMailCodes, Limit: 1000})
-		if err != nil {
+	for _, state := range []string{queue.Failed, queue.Uncertain, queue.Bounced} {
+		var err error
+		if out, err = p.undeliveredIn(ctx, state, out); err != nil {
 			return nil, err
-		}
-		for _, i := range items {
-			out = append(out, counter.Undelivered{Key: i.Key, At: i.Created})
 		}
 	}
 	return out, nil
@@ -310,9 +307,8 @@ func (p *Platform) send(ctx context.Context, e effect.Effect, to, subject, text 
 	if err != nil {
 		return err
 	}
-	_, domain, _ := strings.Cut(p.Config.Mail.From, "@")
 	return p.mailer.Send(ctx, mail.Message{
-		ID: mail.IDFor(e.Key, domain), Date: item.Created, From: p.Config.Mail.From, To: to, Subject: subject, Text: text,
+		ID: p.messageID(e.Key), Date: item.Created, From: p.Config.Mail.From, To: to, Subject: subject, Text: text,
 	})
 }
 

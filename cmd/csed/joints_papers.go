@@ -47,9 +47,15 @@ func (p *Platform) print(ctx context.Context, f counter.Form) ([]byte, error) {
 	if errors.As(err, &state) && state.State == queue.Leased {
 		return nil, words.Refuse("CSE-150").Because(err) // another window is printing it now
 	}
+	if errors.As(err, &state) && state.State == queue.Dropped {
+		return nil, words.Refuse("CSE-150").Because(err) // a reprint took its place
+	}
 	if errors.As(err, &state) && state.State == queue.Done {
 		// Rendered before, and the page was lost before it left: counter.Printed decides that it leaves once.
 		e, err := p.queue.Open(ctx, key)
+		if errors.As(err, &state) {
+			return nil, words.Refuse("CSE-150").Because(err) // a reprint took its place
+		}
 		if err != nil {
 			return nil, err
 		}

@@ -89,7 +89,7 @@ func (i *inspector) activation(ctx context.Context, a counter.ActRow) error {
 }
 
 // afterwards are the acts of the journal that follow an act at a counter.
-var afterwards = []string{"codes.printed", "codes.shown", "codes.handed-over", "papers.printed", "papers.copied", "papers.handed-over"}
+var afterwards = []string{"codes.printed", "codes.shown", "codes.handed-over", "papers.printed", "papers.copied", "papers.handed-over", "codes.undelivered"}
 
 // journalled counts the trail's entries for an act, those of its papers apart.
 func (i *inspector) journalled(ctx context.Context, a counter.ActRow) (int, error) {

@@ -32,7 +32,7 @@ func (p *Platform) Run(ctx context.Context) error {
 		}
 	}
 	var group sync.WaitGroup
-	failed := make(chan error, 3)
+	failed := make(chan error, 4)
 	start := func(f func(context.Context) error) {
 		group.Add(1)
 		go func() {
@@ -47,6 +47,9 @@ func (p *Platform) Run(ctx context.Context) error {
 		start(func(ctx context.Context) error {
 			return p.queue.Run(ctx, p.handlers, func(err error) { p.Log.Error("queue", "err", err) })
 		})
+	}
+	if p.Config.plays("mail") && p.Config.Mail.Bounces != "" {
+		start(p.postman)
 	}
 	if p.server != nil {
 		start(p.broom)

@@ -3,7 +3,9 @@ package main
 import (
 	"context"
 	"crypto"
+	"crypto/hmac"
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/base64"
 	"errors"
 	"log/slog"
@@ -79,6 +81,7 @@ type Platform struct {
 	locks     []*os.File
 	noNight   bool
 	queue     *queue.Queue
+	letterMAC secret.Text // of Message-IDs
 	trail     *audit.Trail
 	authority *ca.Authority
 	neighbour *neighbours
@@ -216,6 +219,9 @@ func (p *Platform) openEngine(ctx context.Context, _ Options) error {
 	if err != nil {
 		return err
 	}
+	mac := hmac.New(sha256.New, key.Reveal())
+	mac.Write([]byte("cse.csed/message-id/1"))
+	p.letterMAC = secret.New(mac.Sum(nil))
 	p.queue, err = queue.New(queue.Config{
 		Conn: func(ctx context.Context) queue.DBTX { return p.db.Conn(ctx) }, Atomically: p.db.Atomically,
 		Seal: seal, Clock: p.Clock, Policies: policies(p.Config.Mail),

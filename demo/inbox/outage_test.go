@@ -16,6 +16,7 @@ import (
 	"cse.example/cse/engine/store/storetest"
 	"cse.example/cse/ground/civil"
 	"cse.example/cse/ground/effect"
+	"cse.example/cse/ground/secret"
 )
 
 // A mail server goes away in the middle of the day, comes back, and cuts a few
@@ -42,7 +43,7 @@ func TestOutage(t *testing.T) {
 		go func() {
 			ended <- q.Run(ctx, map[string]effect.Handler{"mail": func(ctx context.Context, e effect.Effect, _ int) error {
 				m := letter
-				m.ID, m.Text = mail.IDFor(e.Key, "cse.example"), string(e.Body)
+				m.ID, m.Text = mail.IDFor(secret.New(make([]byte, 32)), e.Key, "", "cse.example"), string(e.Body)
 				return s.Send(ctx, m)
 			}}, func(err error) { t.Error(err) })
 		}()

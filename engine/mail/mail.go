@@ -10,6 +10,8 @@
 //     whether it was taken; effect.ErrPermanent (as *Refused), the server said no
 //     for good (5yz), or the message is not one; any other error, try later.
 //   - Errors carry no address.
+//   - ReadBounce reads what another server sends back later (RFC 3464), and keeps
+//     nothing of it but the letter's Message-ID and the status.
 //
 // Refusals: a message without ID, date, sender, recipient, subject or text; line
 // breaks in header fields; a password over an unencrypted connection (save to
@@ -18,6 +20,7 @@ package mail
 
 import (
 	"context"
+	"crypto/hmac"
 	"crypto/sha256"
 	"crypto/tls"
 	"encoding/hex"
@@ -51,11 +54,36 @@ type Message struct {
 	Text, HTML string
 }
 
-// IDFor makes the Message-ID of the effect key in domain. It is always the
-// same, and does not show the key.
-func IDFor(key, domain string) string {
-	sum := sha256.Sum256([]byte("cse.mail/1\x00" + key))
-	return hex.EncodeToString(sum[:16]) + "@" + domain
+// IDFor makes the Message-ID of the effect key in domain: always the same, and
+// nobody without mac makes one, so that whoever names it has had the letter.
+// reference, when given, stands in front in clear, for ReferenceIn to find.
+func IDFor(mac secret.Text, key, reference, domain string) string {
+	h := hmac.New(sha256.New, mac.Reveal())
+	h.Write([]byte("cse.mail/2\x00" + key))
+	id := hex.EncodeToString(h.Sum(nil)[:16]) + "@" + domain
+	if reference != "" {
+		id = reference + "." + id
+	}
+	return id
+}
+
+// ReferenceIn is the reference in a Message-ID of ours, or empty. The ID proves
+// nothing until SameID has compared it with the one that IDFor makes.
+func ReferenceIn(id string) string {
+	local, _, _ := strings.Cut(id, "@")
+	reference, _, found := strings.Cut(local, ".")
+	if !found {
+		return ""
+	}
+	return reference
+}
+
+// SameID compares two Message-IDs in the part that we make: our domain may have
+// changed since.
+func SameID(a, b string) bool {
+	a, _, _ = strings.Cut(a, "@")
+	b, _, _ = strings.Cut(b, "@")
+	return hmac.Equal([]byte(a), []byte(b))
 }
 
 // The ways to protect the connection.

@@ -14,10 +14,13 @@ import (
 	"github.com/emersion/go-smtp"
 
 	"cse.example/cse/ground/effect"
+	"cse.example/cse/ground/secret"
 )
 
+var mac = secret.New(make([]byte, 32))
+
 var letter = Message{
-	ID: IDFor("mail.codes/1", "cse.example"), Date: time.Date(2026, 11, 23, 11, 0, 0, 0, time.UTC),
+	ID: IDFor(mac, "mail.codes/1", "", "cse.example"), Date: time.Date(2026, 11, 23, 11, 0, 0, 0, time.UTC),
 	From: "Carta Sanitaria <noreply@cse.example>", To: "anna.rossi@esempio.it",
 	Subject: "Attività: è arrivata la seconda metà", Text: "PIN: 345\nPUK: 678901\nCIP: 12345\n\nPerché è così.\n", HTML: "<p>Perché è così.</p>",
 }
@@ -120,7 +123,7 @@ func TestServerGoesAwayAndComesBack(t *testing.T) {
 	// Uncertain, then sent again: two copies, one Message-ID.
 	s.set(func() { s.hangUp = 1 })
 	other := letter
-	other.ID = IDFor("mail.codes/2", "cse.example")
+	other.ID = IDFor(mac, "mail.codes/2", "", "cse.example")
 	if err := x.Send(t.Context(), other); !errors.Is(err, effect.ErrUncertain) {
 		t.Fatal(err)
 	}

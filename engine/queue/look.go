@@ -178,7 +178,7 @@ func (q *Queue) fault(row queuedb.Effect) string {
 		if row.LeaseUntil <= q.now() {
 			return "its lease ran out and nobody took it up"
 		}
-	case Done, Dropped:
+	case Done, Dropped, Bounced:
 	default:
 		return "unknown state"
 	}

@@ -32,6 +32,7 @@ import (
 	"cse.example/cse/engine/queue/internal/queuedb"
 	"cse.example/cse/ground/civil"
 	"cse.example/cse/ground/effect"
+	"cse.example/cse/ground/redact"
 )
 
 // The states of an effect.
@@ -42,6 +43,7 @@ const (
 	Failed    = "failed"    // will not be tried again by itself
 	Uncertain = "uncertain" // may have left; see Resolve
 	Dropped   = "dropped"   // cancelled
+	Bounced   = "bounced"   // performed, and came back later: see Bounce
 )
 
 // maxBody is the largest body, in bytes. Documents are made by the handler, not queued.
@@ -212,6 +214,29 @@ func (q *Queue) Drop(ctx context.Context, key string) error {
 		}
 		return nil
 	})
+}
+
+// Bounce notes that an effect which had been performed came back: a letter, as
+// the other side's server says. It joins the act that ctx carries, and answers
+// whether that is news. One that is being sent again just now is a *StateError:
+// ask later. What failed or was dropped stays as it is; a held kind cannot come back.
+func (q *Queue) Bounce(ctx context.Context, key, why string) (news bool, err error) {
+	err = q.atomically(ctx, func(ctx context.Context) error {
+		row, err := q.get(ctx, key)
+		if err != nil {
+			return err
+		}
+		if row.State == Leased {
+			return &StateError{Key: key, State: row.State}
+		}
+		n, err := q.db(ctx).Bounce(ctx, queuedb.BounceParams{Key: key, EndedAt: q.now(), LastError: redact.Short(why, 200)})
+		if err != nil {
+			return fmt.Errorf("queue: bounce %s: %w", key, err)
+		}
+		news = n == 1
+		return nil
+	})
+	return news, err
 }
 
 // Release destroys the body of a held effect that is done: the operator has

@@ -74,9 +74,30 @@ func (c *Counter) Reprint(ctx context.Context, op staff.Operator, o Order) (Act,
 			return err
 		}
 		out = a
+		if err := c.dropEarlierPrints(ctx, a); err != nil {
+			return err
+		}
 		return c.sendAgain(ctx, a, o)
 	})
 	return out, err
+}
+
+// dropEarlierPrints destroys what is left of the first halves that earlier acts
+// asked to print: the paper was spoilt, or nobody ever printed it.
+func (c *Counter) dropEarlierPrints(ctx context.Context, a Act) error {
+	rows, err := c.d.Acts.ByCard(ctx, a.Card)
+	if err != nil {
+		return err
+	}
+	for _, r := range rows {
+		if r.Protocol >= a.Protocol || !r.HandedAt.IsZero() || r.Kind != KindActivation && r.Kind != KindReprint {
+			continue
+		}
+		if err := c.d.DropPrint(ctx, PrintKey(r.Protocol)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // CorrectEmail takes another address and sends the second halves there; the

@@ -49,8 +49,10 @@ type WorklistParts struct {
 	// Open lists an office's activations that nobody ticked as handed over,
 	// oldest first, at most limit.
 	Open func(ctx context.Context, office string, limit int) ([]ActRow, error)
-	// Undelivered lists the mails that failed or whose fate is unknown, of all
-	// offices.
+	// ByCard is that of Acts.
+	ByCard func(ctx context.Context, card string) ([]ActRow, error)
+	// Undelivered lists the mails that failed, came back or whose fate is unknown,
+	// of all offices.
 	Undelivered func(ctx context.Context) ([]Undelivered, error)
 }
 
@@ -60,7 +62,7 @@ type Worklist struct{ d WorklistParts }
 
 // NewWorklist refuses a missing part.
 func NewWorklist(d WorklistParts) (*Worklist, error) {
-	if d.Directory == nil || d.Cards == nil || d.Find == nil || d.Open == nil || d.Undelivered == nil {
+	if d.Directory == nil || d.Cards == nil || d.Find == nil || d.Open == nil || d.ByCard == nil || d.Undelivered == nil {
 		return nil, errors.New("counter: a worklist needs all its parts")
 	}
 	return &Worklist{d}, nil
@@ -82,6 +84,15 @@ func (w *Worklist) Tasks(ctx context.Context, op staff.Operator) ([]Task, error)
 	}
 	var out []Task
 	for _, r := range rows {
+		if r.Kind == KindActivation || r.Kind == KindReprint {
+			again, err := w.later(ctx, r, KindReprint) // the paper was spoilt or lost, and printed again
+			if err != nil {
+				return nil, err
+			}
+			if again {
+				continue
+			}
+		}
 		t := Task{Kind: TaskPrint, Protocol: r.Protocol, Card: r.Card, At: r.At}
 		if !r.PrintedAt.IsZero() {
 			t.Kind, t.At = TaskHandOver, r.PrintedAt
@@ -117,11 +128,28 @@ func (w *Worklist) undelivered(ctx context.Context, op staff.Operator) ([]Task, 
 		if err != nil {
 			return nil, fmt.Errorf("counter: tasks: %w", err)
 		}
-		if r.Office == op.Office.ID {
+		if r.Office != op.Office.ID {
+			continue
+		}
+		again, err := w.later(ctx, r, KindEmail, KindReprint)
+		if err != nil {
+			return nil, err
+		}
+		if !again {
 			out = append(out, Task{Kind: TaskUndelivered, Protocol: protocol, Card: r.Card, At: m.At})
 		}
 	}
 	return out, nil
+}
+
+// later tells that something of an act was done again by a later one of any
+// counter: that one's fate is what counts, and the task is done.
+func (w *Worklist) later(ctx context.Context, r ActRow, kinds ...ActKind) (bool, error) {
+	rows, err := w.d.ByCard(ctx, r.Card)
+	if err != nil {
+		return false, fmt.Errorf("counter: tasks: %w", err)
+	}
+	return slices.ContainsFunc(rows, func(x ActRow) bool { return slices.Contains(kinds, x.Kind) && x.Protocol > r.Protocol }), nil
 }
 
 // alive keeps the tasks of cards that are still in use.

@@ -21,7 +21,7 @@ import (
 func (b *bench) worklist(t *testing.T, lost *[]counter.Undelivered) *counter.Worklist {
 	t.Helper()
 	w, err := counter.NewWorklist(counter.WorklistParts{
-		Directory: b.deps.Directory, Cards: b.db.Cards(), Find: b.db.Acts().Find, Open: b.db.Acts().Open,
+		Directory: b.deps.Directory, Cards: b.db.Cards(), Find: b.db.Acts().Find, Open: b.db.Acts().Open, ByCard: b.db.Acts().ByCard,
 		Undelivered: func(context.Context) ([]counter.Undelivered, error) { return *lost, nil },
 	})
 	if err != nil {
@@ -69,6 +69,36 @@ func TestWorklist(t *testing.T) {
 		}
 		tasks("handed over", op, task(counter.TaskUndelivered, monday.Add(time.Second)))
 
+		// Sent again to a better address: what counts is that letter's fate.
+		o := b.order(t)
+		o.Email, o.EmailAgain = "altro@posta.example", "altro@posta.example"
+		fixed, err := b.CorrectEmail(t.Context(), op, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		slip := counter.Task{Kind: counter.TaskPrint, Protocol: fixed.Protocol, Card: number, At: fixed.At}
+		tasks("sent again", op, slip)
+		lost = append(lost, counter.Undelivered{Key: counter.MailKey(fixed.Protocol), At: monday})
+		tasks("that letter is lost, too", op, counter.Task{Kind: counter.TaskUndelivered, Protocol: fixed.Protocol, Card: number, At: monday}, slip)
+		lost = nil
+
+		// A sheet that the printer spoilt is printed by an act of its own.
+		spoilt, err := b.Reprint(t.Context(), op, b.order(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		sheet := counter.Task{Kind: counter.TaskPrint, Protocol: spoilt.Protocol, Card: number, At: spoilt.At}
+		tasks("reprinted", op, slip, sheet)
+		if err := b.Printed(t.Context(), op, spoilt.Protocol); err != nil {
+			t.Fatal(err)
+		}
+		again, err := b.Reprint(t.Context(), op, b.order(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		sheet.Protocol, sheet.At = again.Protocol, again.At
+		tasks("reprinted once more", op, slip, sheet)
+
 		cip := secret.FromString(string(b.codes[number].CIP.Reveal()))
 		if _, err := b.RevokeWithCIP(t.Context(), number, cip, "192.0.2.1", words.Italian); err != nil {
 			t.Fatal(err)
@@ -85,7 +115,7 @@ func TestWorklistRefusals(t *testing.T) {
 		b := newBench(t, db)
 		broken := errors.New("no queue")
 		w, err := counter.NewWorklist(counter.WorklistParts{
-			Directory: b.deps.Directory, Cards: db.Cards(), Find: db.Acts().Find, Open: db.Acts().Open,
+			Directory: b.deps.Directory, Cards: db.Cards(), Find: db.Acts().Find, Open: db.Acts().Open, ByCard: db.Acts().ByCard,
 			Undelivered: func(context.Context) ([]counter.Undelivered, error) { return nil, broken },
 		})
 		if err != nil {

@@ -19,10 +19,13 @@ const (
 	Failed    = "failed"
 	Uncertain = "uncertain"
 	Dropped   = "dropped"
+	Bounced   = "bounced" // came back later: the counter's task, not retried
 )
 
 // EffectStates lists them, those that wait for somebody first.
-func EffectStates() []string { return []string{Failed, Uncertain, Pending, Leased, Done, Dropped} }
+func EffectStates() []string {
+	return []string{Failed, Uncertain, Bounced, Pending, Leased, Done, Dropped}
+}
 
 // Effect is a mail or a print as operations see it: never its body.
 type Effect struct {

@@ -48,6 +48,10 @@ WHERE key = sqlc.arg(key) AND state = 'done' AND held = 1;
 UPDATE effect SET state = 'dropped', held = 0, body = NULL, ended_at = sqlc.arg(ended_at), lease_until = 0, last_error = sqlc.arg(last_error)
 WHERE key = sqlc.arg(key) AND state <> 'dropped' AND (state <> 'done' OR held = 1);
 
+-- name: Bounce :execrows
+UPDATE effect SET state = 'bounced', body = NULL, ended_at = sqlc.arg(ended_at), lease_until = 0, last_error = sqlc.arg(last_error)
+WHERE key = sqlc.arg(key) AND held = 0 AND attempts > 0 AND state IN ('done', 'uncertain', 'pending');
+
 -- name: List :many
 SELECT key, kind, card, state, held, attempts, created_at, next_at, lease_until, ended_at, last_error FROM effect
 WHERE (CAST(sqlc.arg(state) AS TEXT) = '' OR state = CAST(sqlc.arg(state) AS TEXT))

@@ -39,6 +39,25 @@ func (q *Queries) Add(ctx context.Context, arg AddParams) (int64, error) {
 	return result.RowsAffected()
 }
 
+const bounce = `-- name: Bounce :execrows
+UPDATE effect SET state = 'bounced', body = NULL, ended_at = $1, lease_until = 0, last_error = $2
+WHERE key = $3 AND held = 0 AND attempts > 0 AND state IN ('done', 'uncertain', 'pending')
+`
+
+type BounceParams struct {
+	EndedAt   int64
+	LastError string
+	Key       string
+}
+
+func (q *Queries) Bounce(ctx context.Context, arg BounceParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, bounce, arg.EndedAt, arg.LastError, arg.Key)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
 const counts = `-- name: Counts :many
 SELECT kind, state, COUNT(*) AS n FROM effect GROUP BY kind, state ORDER BY kind, state
 `
