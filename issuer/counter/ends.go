@@ -94,9 +94,10 @@ func (c *Counter) CloseFor(ctx context.Context, cf codicefiscale.Code, why lifec
 // card is an act of its own; it answers how many ended.
 func (c *Counter) Sweep(ctx context.Context) (int, error) {
 	n := 0
-	for _, s := range []lifecycle.State{
-		lifecycle.Produced, lifecycle.Shipped, lifecycle.Delivered, lifecycle.Returned, lifecycle.Active, lifecycle.Suspended,
-	} {
+	for _, s := range lifecycle.States() {
+		if s.Final() {
+			continue
+		}
 		for after := ""; ; {
 			cards, err := c.d.Cards.ByState(ctx, s, after, 500)
 			if err != nil {

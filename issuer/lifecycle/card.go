@@ -68,6 +68,10 @@ func (s State) Posted() bool {
 	return false
 }
 
+// NeverLeft tells that the card ended before it was posted: nobody has it, and
+// nothing printed on it counts.
+func (c Card) NeverLeft() bool { return c.State.Final() && c.ShippedAt.IsZero() }
+
 // Card is one card. Times are instants in UTC, zero for "not yet"; days are
 // days in Europe/Rome.
 type Card struct {

@@ -47,7 +47,8 @@ type Function struct {
 	Since civil.Date
 }
 
-// Successor are the facts about the card that follows, if any.
+// Successor are the facts about the card that follows, if any. DeliveredAt is
+// that of the first one that reached the holder.
 type Successor struct {
 	Model                               Model
 	ShippedAt, DeliveredAt, ActivatedAt time.Time
@@ -71,9 +72,24 @@ func FactsOf(p registry.Person, c Card, cards []Card) Facts {
 		Died: p.Died, AssistedFrom: p.AssistedFrom, AssistedUntil: p.AssistedUntil, AbroadRight: p.AbroadRight,
 	}
 	if x, ok := SuccessorOf(c, cards); ok {
-		f.Successor = &Successor{Model: x.Model, ShippedAt: x.ShippedAt, DeliveredAt: x.DeliveredAt, ActivatedAt: x.ActivatedAt}
+		f.Successor = &Successor{Model: x.Model, ShippedAt: x.ShippedAt, DeliveredAt: came(c, cards), ActivatedAt: x.ActivatedAt}
 	}
 	return f
+}
+
+// came is when the first card that follows c was delivered, whatever became of
+// it later; one that its holder says he never had does not count.
+func came(c Card, cards []Card) time.Time {
+	for range cards {
+		i := slices.IndexFunc(cards, func(x Card) bool { return x.ID != "" && x.ID == c.ReplacedBy })
+		if i < 0 {
+			break
+		}
+		if c = cards[i]; !c.DeliveredAt.IsZero() && c.Reason != NotReceived {
+			return c.DeliveredAt
+		}
+	}
+	return time.Time{}
 }
 
 // SuccessorOf is the card that follows c. One that ended before it was ever used
@@ -133,6 +149,8 @@ func taxCode(c Card) Function {
 	switch {
 	case c.State == Revoked && c.Reason == CFChanged:
 		fn.State, fn.Reason, fn.Since = FunctionEnded, "lifecycle.why.cf-changed", civil.DayOf(c.EndedAt)
+	case c.NeverLeft():
+		fn.State, fn.Reason, fn.Since = FunctionEnded, endedWhy(c), civil.DayOf(c.EndedAt)
 	case !c.State.Posted():
 		fn.State, fn.Reason = Pending, pendingWhy(c)
 	}
@@ -162,6 +180,8 @@ func printedOver(c Card, f Facts, today civil.Date) (Function, bool) {
 		return ended("death", f.Died)
 	case c.Reason == NotReceived && c.State.Final():
 		return ended("not-received", civil.DayOf(c.EndedAt))
+	case c.NeverLeft():
+		return Function{State: FunctionEnded, Reason: endedWhy(c), Since: civil.DayOf(c.EndedAt)}, true
 	case !c.State.Posted():
 		return Function{State: Pending, Reason: pendingWhy(c)}, true
 	case today.After(c.Expires):
@@ -202,6 +222,14 @@ func reported(c Card, f Facts) (key string, since civil.Date, over bool) {
 		}
 	}
 	return "", civil.Date{}, false
+}
+
+// endedWhy is why a card ended.
+func endedWhy(c Card) string {
+	if c.Reason == "" {
+		return "lifecycle.why.expired"
+	}
+	return "lifecycle.why." + string(c.Reason)
 }
 
 func pendingWhy(c Card) string {

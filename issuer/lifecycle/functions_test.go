@@ -16,7 +16,9 @@ type change func(*Card, *Facts)
 func TestFunctions(t *testing.T) {
 	d := func(s string) civil.Date { return day(t, s) }
 	state := func(s State, why Reason) change {
-		return func(c *Card, _ *Facts) { c.State, c.Reason, c.EndedAt, c.SuspendedAt = s, why, noon, noon }
+		return func(c *Card, _ *Facts) {
+			c.State, c.Reason, c.EndedAt, c.SuspendedAt, c.ShippedAt = s, why, noon, noon, noon
+		}
 	}
 	both := func(a, b change) change { return func(c *Card, f *Facts) { a(c, f); b(c, f) } }
 	successor := func(m Model, delivered, activated string) change {
@@ -41,6 +43,9 @@ func TestFunctions(t *testing.T) {
 		{"active", nil, "2026-11-23", [4]FunctionState{Valid, Valid, Valid, Valid}, [4]string{"assisted", "always", "abroad", "activated"}},
 		{"never activated keeps the rest (R77)", state(Delivered, ""), "2026-11-23", [4]FunctionState{Valid, Valid, Valid, NotActivated}, [4]string{3: "not-activated"}},
 		{"in production", state(InProduction, ""), "2026-11-23", [4]FunctionState{Pending, Pending, Pending, Pending}, [4]string{"on-its-way", "on-its-way", "on-its-way", "on-its-way"}},
+		{"ended before it was posted: nobody has it", func(c *Card, _ *Facts) {
+			c.State, c.Reason, c.EndedAt, c.ShippedAt = Revoked, ByHolder, noon, time.Time{}
+		}, "2026-11-23", [4]FunctionState{FunctionEnded, FunctionEnded, FunctionEnded, Withdrawn}, [4]string{"holder", "holder", "holder", "holder"}},
 		{"returned", state(Returned, ""), "2026-11-23", [4]FunctionState{Pending, Pending, Pending, Pending}, [4]string{0: "returned", 3: "returned"}},
 		{"chipless (R106)", chipless, "2026-11-23", [4]FunctionState{Valid, Valid, Valid, Absent}, [4]string{3: "no-chip"}},
 		{"suspended: TS and TEAM unchanged", state(Suspended, ByHolder), "2026-11-23", [4]FunctionState{Valid, Valid, Valid, OnHold}, [4]string{3: "suspended"}},
@@ -127,5 +132,25 @@ func TestFactsOf(t *testing.T) {
 	}
 	if f := FactsOf(p, next, []Card{next, old}); f.Successor != nil {
 		t.Errorf("the newest card has a successor: %+v", f.Successor)
+	}
+}
+
+// The printed functions of a faulty card end when the new one is there (table
+// D.11), and do not come back when that one is lost before it was ever used.
+func TestFactsOfRemembersThatTheNewCardCame(t *testing.T) {
+	faulty, lost, third := chipCard(Revoked), chipCard(Revoked), chipCard(Ordered)
+	faulty.ID, faulty.ReplacedBy, faulty.Reason, faulty.ShippedAt, faulty.EndedAt = "1", "2", ChipFault, noon, noon
+	lost.ID, lost.ReplacedBy, lost.Reason, lost.ShippedAt, lost.DeliveredAt, lost.EndedAt = "2", "3", Loss, noon, noon, noon
+	third.ID = "3"
+	p := registry.Person{AssistedFrom: day(t, "2020-01-01")}
+	ts := func(second Card) FunctionState {
+		return Functions(faulty, FactsOf(p, faulty, []Card{third, second, faulty}), noon)[0].State
+	}
+	if got := ts(lost); got != FunctionEnded {
+		t.Errorf("after the new card came and was lost: %s", got)
+	}
+	lost.Reason = NotReceived // the post was wrong
+	if got := ts(lost); got != Valid {
+		t.Errorf("while no new card came: %s", got)
 	}
 }

@@ -90,7 +90,7 @@ func moves(e Event) (move, bool) {
 	case Revoke:
 		return move{living(), Revoked}, true
 	case Expire:
-		return move{[]State{Produced, Shipped, Delivered, Returned, Active, Suspended}, Expired}, true
+		return move{living(), Expired}, true // in the making too: a card that is past its day is not made
 	case Replace:
 		return move{[]State{Shipped, Delivered, Returned, Active, Suspended}, Replaced}, true
 	}

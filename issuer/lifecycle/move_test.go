@@ -45,8 +45,8 @@ func reasonFor(e Event) Reason {
 func TestMoves(t *testing.T) {
 	afterAll := time.Date(2033, 1, 1, 0, 0, 0, 0, time.UTC)
 	want := map[State]map[Event]State{
-		Ordered:      {StartProduction: InProduction, Revoke: Revoked},
-		InProduction: {Reject: Ordered, Produce: Produced, Revoke: Revoked},
+		Ordered:      {StartProduction: InProduction, Revoke: Revoked, Expire: Expired},
+		InProduction: {Reject: Ordered, Produce: Produced, Revoke: Revoked, Expire: Expired},
 		Produced:     {Ship: Shipped, Revoke: Revoked, Expire: Expired},
 		Shipped:      {Deliver: Delivered, Return: Returned, Activate: Active, Revoke: Revoked, Expire: Expired, Replace: Replaced},
 		Delivered:    {Return: Returned, Activate: Active, Revoke: Revoked, Expire: Expired, Replace: Replaced},

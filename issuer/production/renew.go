@@ -2,6 +2,8 @@ package production
 
 import (
 	"context"
+	"errors"
+	"fmt"
 
 	"cse.example/cse/ground/civil"
 	"cse.example/cse/issuer/lifecycle"
@@ -17,7 +19,9 @@ type Renewal struct {
 // Renew is the nightly renewal (R23): every card that is out and expires within
 // days gets exactly one successor, linked to it, if its holder is still
 // assisted; by the rules that give any card its last day. Who cannot have one
-// goes to the exceptions with the reason. Run twice it orders nothing more. The
+// goes to the exceptions with the reason. A card that would end no later than
+// the old one (the permit of stay was not renewed yet) is not made: it would be
+// due again as soon as it is posted. Run twice it orders nothing more. The
 // old card keeps its printed functions to its printed date. A card whose holder
 // revoked the CNS alone is still his health card, and is renewed too.
 func (p *Plant) Renew(ctx context.Context, days int) (Renewal, error) {
@@ -57,6 +61,13 @@ func (p *Plant) renewSome(ctx context.Context, cards []lifecycle.Card, days int,
 		if c.Expires.Before(today) || c.Expires.After(today.AddDays(days)) {
 			continue
 		}
+		longer, err := p.lastsLonger(ctx, c, today)
+		if err != nil {
+			return err
+		}
+		if !longer {
+			continue
+		}
 		next, ordered, err := p.clerk().next(ctx, c)
 		if err != nil {
 			return err
@@ -69,4 +80,19 @@ func (p *Plant) renewSome(ctx context.Context, cards []lifecycle.Card, days int,
 		}
 	}
 	return nil
+}
+
+// lastsLonger tells whether a card made today would outlast c; true also when
+// none can be made: then the holder belongs among the exceptions.
+func (p *Plant) lastsLonger(ctx context.Context, c lifecycle.Card, today civil.Date) (bool, error) {
+	who, err := p.People.Get(ctx, c.CF)
+	if err != nil {
+		return false, fmt.Errorf("production: renew: %w", err)
+	}
+	day, _, err := lifecycle.ExpiryFor(lifecycle.ApplicantOf(who, []lifecycle.Card{c}), today, p.Config.Terms)
+	var none *lifecycle.NoExpiryError
+	if errors.As(err, &none) {
+		return true, nil
+	}
+	return day.After(c.Expires), err
 }

@@ -86,6 +86,12 @@ func TestR23_RenewalOrdersOneSuccessor(t *testing.T) {
 		{"the CNS alone revoked", today.AddDays(30), func(_ *registry.Person, c *lifecycle.Card) { c.State, c.Reason = lifecycle.Revoked, lifecycle.ByHolder }, 1},
 		{"lost", today.AddDays(30), func(_ *registry.Person, c *lifecycle.Card) { c.State, c.Reason = lifecycle.Revoked, lifecycle.Loss }, 0},
 		{"no permit of stay on file", today.AddDays(30), func(p *registry.Person, _ *lifecycle.Card) { p.Citizenship = "AL" }, 0},
+		{"as long as a permit that was not renewed: a new card would end with the old", today.AddDays(30), func(p *registry.Person, _ *lifecycle.Card) {
+			p.Citizenship, p.Permit = "AL", registry.Permit{Kind: registry.PermitUntil, Until: today.AddDays(30)}
+		}, 0},
+		{"a permit that was renewed", today.AddDays(30), func(p *registry.Person, _ *lifecycle.Card) {
+			p.Citizenship, p.Permit = "AL", registry.Permit{Kind: registry.PermitUntil, Until: today.AddDays(400)}
+		}, 1},
 		{"a five-year card of old (R44)", today.AddDays(30), func(_ *registry.Person, c *lifecycle.Card) { c.Issued = c.Expires.AddYears(-5) }, 1},
 	} {
 		old := holder(t, w, n, c.expires, c.with)
