@@ -39,7 +39,10 @@ rules: ## every rule of the catalogue with the tests that prove it
 crash: build ## kill -9 of production and of activation at random points (KILLS=…)
 	@exec scripts/crash.sh
 
+model: ## random acts by random roles against a small model of the rules (LIVES=…)
+	CSE_MODEL_LIVES=$${LIVES:-1000} go test -count=1 -timeout 120m -v ./test/model
+
 generate: ## query code (sqlc), after a change to engine/store/queries or migrations
 	engine/store/generate.sh
 
-.PHONY: help demo build assets test lint bench fuzz rules crash generate
+.PHONY: help demo build assets test lint bench fuzz rules crash model generate

@@ -49,6 +49,16 @@ func act(a staff.Action) gate {
 	}
 }
 
+// inPerson is act where somebody stands there with a document.
+func inPerson(a staff.Action) gate {
+	return func(d *staff.Directory, op staff.Operator, asl string) string {
+		if f := words.FaultOf(d.AllowedInPerson(op, a, asl)); f != nil {
+			return f.Code
+		}
+		return ""
+	}
+}
+
 func ops(_ *staff.Directory, op staff.Operator, _ string) string {
 	if op.Has(staff.RoleOperations) || op.Has(staff.RoleAuditor) {
 		return ""
@@ -88,7 +98,7 @@ func gateOf(pattern, word string) (gate, bool) {
 	}
 	switch {
 	case strings.HasSuffix(pattern, " /sportello/tessera/{numero}/{atto}"): // the form is refused as the act is
-		return act(acts[word]), true
+		return inPerson(acts[word]), true
 	case pattern == "POST /sportello/attivazione":
 		return act(staff.ActivateAdult), true
 	case pattern == "GET /sportello/cerca":

@@ -167,13 +167,13 @@ func (c *Counter) once(ctx context.Context, op staff.Operator, kind ActKind, act
 	return out, err
 }
 
-// mayServe asks the matrix, and refuses an operator his own card and his
-// children's.
+// mayServe asks the matrix for an act in person, and refuses an operator his own
+// card and his children's.
 func (c *Counter) mayServe(ctx context.Context, op staff.Operator, action staff.Action, f found) error {
 	if err := c.ownFamily(ctx, op, f.Person); err != nil {
 		return err
 	}
-	return c.d.Directory.Allowed(op, action, f.Person.ASL)
+	return c.d.Directory.AllowedInPerson(op, action, f.Person.ASL)
 }
 
 func (c *Counter) perform(ctx context.Context, op staff.Operator, kind ActKind, o Order, f found,

@@ -113,7 +113,7 @@ func (c *Counter) Offers(op staff.Operator, card lifecycle.Card, asl string) []O
 		if !d.fits(card) || d.kind == KindReferral && corrects || d.kind == KindCorrection && !corrects {
 			continue
 		}
-		out = append(out, Offer{d.kind, words.FaultOf(c.d.Directory.Allowed(op, d.action, asl))})
+		out = append(out, Offer{d.kind, words.FaultOf(c.d.Directory.AllowedInPerson(op, d.action, asl))})
 	}
 	return out
 }

@@ -64,7 +64,10 @@ func (c *Counter) byPhone(ctx context.Context, op staff.Operator, card string) (
 	if err != nil {
 		return f, err
 	}
-	if err := c.mayServe(ctx, op, staff.SuspendNow, f); err != nil {
+	if err := c.ownFamily(ctx, op, f.Person); err != nil {
+		return f, err
+	}
+	if err := c.d.Directory.Allowed(op, staff.SuspendNow, f.Person.ASL); err != nil {
 		return f, err
 	}
 	if f.Card.State != lifecycle.Active || !f.Card.HasChip() {

@@ -90,7 +90,7 @@ func TestR23_RenewalOrdersOneSuccessor(t *testing.T) {
 			p.Citizenship, p.Permit = "AL", registry.Permit{Kind: registry.PermitUntil, Until: today.AddDays(30)}
 		}, 0},
 		{"a permit that was renewed", today.AddDays(30), func(p *registry.Person, _ *lifecycle.Card) {
-			p.Citizenship, p.Permit = "AL", registry.Permit{Kind: registry.PermitUntil, Until: today.AddDays(400)}
+			p.Citizenship, p.Permit = "AL", registry.Permit{Kind: registry.PermitUntil, Until: today.AddDays(4000)}
 		}, 1},
 		{"a five-year card of old (R44)", today.AddDays(30), func(_ *registry.Person, c *lifecycle.Card) { c.Issued = c.Expires.AddYears(-5) }, 1},
 	} {

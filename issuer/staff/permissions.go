@@ -113,6 +113,17 @@ func columnOf(o Office, personASL string) column {
 // the health unit personASL; otherwise a fault that says where to go. Who has no
 // other role than the call centre's may do what it may, wherever he sits.
 func (d *Directory) Allowed(op Operator, a Action, personASL string) error {
+	return d.allowed(op, a, personASL, withCIP) // the act itself asks for the CIP
+}
+
+// AllowedInPerson is Allowed for an act in which no CIP is asked, because who
+// wants it stands there with a document: what the call centre may do with digits
+// of the CIP, it may not do so.
+func (d *Directory) AllowedInPerson(op Operator, a Action, personASL string) error {
+	return d.allowed(op, a, personASL, yes)
+}
+
+func (d *Directory) allowed(op Operator, a Action, personASL string, also grant) error {
 	r, ok := matrix[a]
 	if !ok || !op.AtCounter() {
 		return words.Refuse("CSE-003")
@@ -125,7 +136,7 @@ func (d *Directory) Allowed(op Operator, a Action, personASL string) error {
 		return words.Refuse("CSE-123")
 	}
 	switch r.cells[col] {
-	case yes, withCIP: // the act itself asks for the CIP
+	case yes, also:
 		return nil
 	case configurable:
 		if col == colPharmacy && d.pharmacy[a] {

@@ -283,6 +283,8 @@ func TestCallCentreRole(t *testing.T) {
 			refused(t, string(a), err, want)
 		}
 	}
+	// With digits of the CIP by telephone, not on the word of a document that the agent has not seen.
+	refused(t, "suspension in person", b.directory.AllowedInPerson(op, staff.SuspendNow, "201"), "CSE-126")
 	op.Roles = append(op.Roles, staff.RoleSupervisor)
 	if err := b.directory.Allowed(op, staff.ActivateAdult, "201"); err != nil {
 		t.Errorf("supervisor too: %v", err)

@@ -15,9 +15,7 @@ import (
 
 	"cse.example/cse/engine/audit"
 	"cse.example/cse/engine/queue"
-	"cse.example/cse/ground/civil"
 	"cse.example/cse/issuer/codes"
-	"cse.example/cse/issuer/counter"
 	"cse.example/cse/issuer/lifecycle"
 	"cse.example/cse/pki/ca"
 )
@@ -265,7 +263,6 @@ func (l *life) apart(rt *rapid.T) {
 					rt.Fatalf("mail %s has a first half of card %s, or its holder's codice fiscale", key, card)
 				}
 			}
-			l.counts["codes"]++
 		}
 	}
 	l.keysApart(rt)
@@ -274,7 +271,7 @@ func (l *life) apart(rt *rapid.T) {
 // rowsOf reads every column of every table.
 func (l *life) rowsOf(rt *rapid.T, note func(where string, b []byte)) {
 	db := l.w.db.Conn(l.ctx)
-	names, err := strings1(l.ctx, l.w, "SELECT name FROM sqlite_master WHERE type = 'table'")
+	names, err := column(l.ctx, l.w, "SELECT name FROM sqlite_master WHERE type = 'table'")
 	l.must(rt, err)
 	for _, table := range names {
 		rows, err := db.QueryContext(l.ctx, "SELECT * FROM "+table)
@@ -305,7 +302,8 @@ func (l *life) rowsOf(rt *rapid.T, note func(where string, b []byte)) {
 	}
 }
 
-func strings1(ctx context.Context, w *world, query string) (out []string, err error) {
+// column is what a query of one text column answers.
+func column(ctx context.Context, w *world, query string) (out []string, err error) {
 	rows, err := w.db.Conn(ctx).QueryContext(ctx, query)
 	if err != nil {
 		return nil, err
@@ -385,6 +383,3 @@ func (l *life) keysApart(rt *rapid.T) {
 		}
 	}
 }
-
-var _ = counter.KindActivation
-var _ civil.Date

@@ -111,12 +111,18 @@ func forms() []form {
 		}
 	}
 	return []form{
-		{kind: counter.KindSuspend, fits: func(_ *life, c *card) bool { return c.chip && c.used && !c.held && c.over == "" },
-			then: func(_ *life, c *card) bool { c.held = true; return false }},
-		{kind: counter.KindReactivate, fits: func(l *life, c *card) bool { return c.held && c.over == "" && !l.day().After(c.expires) },
-			then: func(_ *life, c *card) bool { c.held = false; return false }},
-		{kind: counter.KindRevoke, fits: func(_ *life, c *card) bool { return c.chip && c.over == "" },
-			then: func(l *life, c *card) bool { c.end("holder", l.now()); return false }},
+		{
+			kind: counter.KindSuspend, fits: func(_ *life, c *card) bool { return c.chip && c.used && !c.held && c.over == "" },
+			then: func(_ *life, c *card) bool { c.held = true; return false },
+		},
+		{
+			kind: counter.KindReactivate, fits: func(l *life, c *card) bool { return c.held && c.over == "" && !l.day().After(c.expires) },
+			then: func(_ *life, c *card) bool { c.held = false; return false },
+		},
+		{
+			kind: counter.KindRevoke, fits: func(_ *life, c *card) bool { return c.chip && c.over == "" },
+			then: func(l *life, c *card) bool { c.end("holder", l.now()); return false },
+		},
 		{kind: counter.KindLoss, fits: func(_ *life, c *card) bool { return c.over == "" && c.out() }, then: func(l *life, c *card) bool {
 			if stolen(c) {
 				return ends("theft")(l, c)
@@ -125,10 +131,14 @@ func forms() []form {
 		}},
 		{kind: counter.KindNotReceived, fits: func(_ *life, c *card) bool { return c.over == "" && c.sent && !c.used }, then: ends("not-received")},
 		{kind: counter.KindChipFault, fits: func(_ *life, c *card) bool { return c.chip && c.over == "" && c.out() }, then: ends("chip-fault")},
-		{kind: counter.KindReprint, fits: func(_ *life, c *card) bool { return c.chip && c.used && c.over == "" }, withCodes: true,
-			then: func(l *life, c *card) bool { c.reprints = append(c.reprints, l.now()); return false }},
-		{kind: counter.KindEmail, fits: func(_ *life, c *card) bool { return c.chip && c.used && c.over == "" },
-			then: func(*life, *card) bool { return false }},
+		{
+			kind: counter.KindReprint, fits: func(_ *life, c *card) bool { return c.chip && c.used && c.over == "" }, withCodes: true,
+			then: func(l *life, c *card) bool { c.reprints = append(c.reprints, l.now()); return false },
+		},
+		{
+			kind: counter.KindEmail, fits: func(_ *life, c *card) bool { return c.chip && c.used && c.over == "" },
+			then: func(*life, *card) bool { return false },
+		},
 		{kind: counter.KindCorrection, fits: func(*life, *card) bool { return true }, then: func(*life, *card) bool { return false }},
 		{kind: counter.KindReferral, fits: func(*life, *card) bool { return true }, then: func(*life, *card) bool { return false }, unidentified: true},
 		{kind: counter.KindWithdrawal, fits: func(_ *life, c *card) bool {
@@ -297,7 +307,11 @@ func (l *life) papers(rt *rapid.T) {
 	if len(l.acts) == 0 {
 		return
 	}
-	d := l.acts[rapid.IntRange(max(0, len(l.acts)-4), len(l.acts)-1).Draw(rt, "act")]
+	some := l.acts
+	if waiting := slices.DeleteFunc(slices.Clone(some), func(d *done) bool { return !d.printed || d.handed }); len(waiting) > 0 && rapid.Bool().Draw(rt, "waiting") {
+		some = waiting // printed, and not handed over yet
+	}
+	d := some[rapid.IntRange(max(0, len(some)-4), len(some)-1).Draw(rt, "act")]
 	if d.withCodes && l.m.card(d.Card).over != "" && !d.printed {
 		return // its codes are destroyed: there is nothing to print any more
 	}
@@ -306,7 +320,7 @@ func (l *life) papers(rt *rapid.T) {
 		op = l.operator(rt, func(op staff.Operator) bool { return op.Office.ID != d.Office })
 	}
 	here := op.Office.ID == d.Office
-	if rapid.Bool().Draw(rt, "hand over") {
+	if often(rt, "next step") == (d.printed && !d.handed) {
 		if l.try(rt, "hand-over of "+d.Protocol, here && d.printed, func() error { return l.w.counter.HandOver(l.ctx, op, d.Protocol) }) {
 			d.handed = true
 		}

@@ -62,9 +62,9 @@ func (l *life) byCIP(rt *rapid.T) {
 			break
 		}
 	}
-	source := fmt.Sprintf("192.0.2.%d", l.counts["cip"]%250)
-	l.counts["cip"]++
-	l.wait(24 * time.Hour * time.Duration(l.counts["cip"]/250)) // a source seen again is forgotten meanwhile
+	source := fmt.Sprintf("192.0.2.%d", l.sources%250)
+	l.sources++
+	l.wait(24 * time.Hour * time.Duration(l.sources/250)) // a source seen again is forgotten meanwhile
 	var r counter.Receipt
 	did := l.try(rt, fmt.Sprintf("cip-%s of %s, right: %v", what, c.id, right), right && fits(c), func() (err error) {
 		switch what {

@@ -41,6 +41,8 @@ type life struct {
 	answers []string
 	before  snapshot
 	counts  map[string]int
+	// sources are how many addresses have tried a CIP.
+	sources int
 }
 
 // done is an act at a counter and what became of its papers.
@@ -119,8 +121,8 @@ func (l *life) try(rt *rapid.T, what string, foreseen bool, act func() error, le
 	if (err == nil) != foreseen {
 		rt.Fatalf("%s on %s: %v; the model says %v", what, l.now().In(civil.Rome).Format(time.RFC3339), err, foreseen)
 	}
-	l.counts[strings.Fields(what)[0]]++
 	if err == nil {
+		l.counts[strings.Fields(what)[0]]++
 		return true
 	}
 	l.answers = append(l.answers, err.Error())

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"os"
 	"slices"
+	"strconv"
 	"sync"
 	"testing"
 
@@ -66,23 +67,40 @@ func TestLives(t *testing.T) {
 		rt.Repeat(l.actions())
 		l.apart(rt)
 	})
+	if t.Failed() {
+		return
+	}
 	n := 0
-	for k, c := range total {
-		if k != "codes" && k != "refused" && k != "cip" {
-			n += c
-		}
+	for _, k := range slices.Sorted(maps.Keys(total)) {
+		n += total[k]
+		t.Logf("%6d %s", total[k], k)
 	}
 	t.Logf("%d acts, %d of them refused", n, total["refused"])
-	for _, k := range slices.Sorted(maps.Keys(total)) {
-		t.Logf("%6d %s", total[k], k)
+	few(t, total)
+}
+
+// few fails when what should happen often hardly did: then the lives prove little.
+func few(t *testing.T, total map[string]int) {
+	t.Helper()
+	lives, err := strconv.Atoi(flag.Lookup("rapid.checks").Value.String())
+	if err != nil || lives < 40 {
+		return
+	}
+	for _, k := range []string{
+		"activate", "suspend", "reactivate", "revoke", "loss", "not-received", "chip-fault", "reprint", "correct-email", "correction", "withdrawal",
+		"cip-suspend", "cip-revoke", "suspend-by-phone", "registry", "night", "ship", "deliver", "print", "hand-over", "mails", "sheet", "passes", "refused",
+	} {
+		if total[k] < 5 {
+			t.Errorf("%s happened %d times in %d lives", k, total[k], lives)
+		}
 	}
 }
 
 // actions are what may happen next; the empty name is the check after each.
 func (l *life) actions() map[string]func(*rapid.T) {
 	all := map[string]func(*rapid.T){
-		"": l.check, "activate": l.activate, "activate too": l.activate, "papers": l.papers, "twice": l.twice,
-		"cip": l.byCIP, "call": l.call, "from home": l.fromHome,
+		"": l.check, "activate": l.activate, "activate too": l.activate, "papers": l.papers, "more papers": l.papers, "twice": l.twice,
+		"cip": l.byCIP, "call": l.call, "from home": l.fromHome, "from home too": l.fromHome, "suspend too": func(rt *rapid.T) { l.desk(rt, forms()[0]) },
 		"time": l.passes, "more time": l.passes, "registry": l.registry, "night": l.night,
 		"bureau": l.makes, "advance": l.advances, "ship": l.posts, "deliver": l.delivers, "return": l.returns,
 		"mails": l.mails, "sheet": l.reads,

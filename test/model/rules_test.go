@@ -32,20 +32,20 @@ type card struct {
 	// batched: in the making, and no longer merely ordered.
 	batched bool
 	// sent tells that it was posted once.
-	sent                       bool
-	postedAt, arrivedAt        time.Time
-	used, held                 bool
-	usedAt                     time.Time
-	over                       string // why it ended, empty while it lives
-	overAt                     time.Time
-	corrected                  bool
-	next                       *card // the card that was ordered to follow it
-	withdrawn                  bool
-	handedTo                   []string // to whom codes were given: holder, parent, …
-	reprints                   []time.Time
-	wrongCIP                   time.Time // the last wrong one
-	phone                      question
-	activatedByHolder, drifted bool
+	sent                bool
+	postedAt, arrivedAt time.Time
+	used, held          bool
+	usedAt              time.Time
+	over                string // why it ended, empty while it lives
+	overAt              time.Time
+	corrected           bool
+	next                *card // the card that was ordered to follow it
+	withdrawn           bool
+	handedTo            []string // to whom codes were given: holder, parent, …
+	reprints            []time.Time
+	wrongCIP            time.Time // the last wrong one
+	phone               question
+	activatedByHolder   bool
 }
 
 // question is what the call centre asks about a card.
