@@ -135,7 +135,7 @@ func TestR34_R35_R36_R37_SuspensionThenLossAndDuplicate(t *testing.T) {
 		s.act(c, "sospendi")
 		s.submit("/sospendi", "CSE-361", s.document("presente", "")...)
 		s.submit("/sospendi", "", s.document("presente", "titolare")...)
-		on(t, s.papers(), "Ricevuta di sospensione", string(c.CF), c.ID)
+		on(t, s.papers(), "Ricevuta di sospensione", "La sospensione è pubblicata", string(c.CF), c.ID)
 		s.handOver()
 		is(lifecycle.Suspended)
 		certificate(t, p, c, ca.Held, 0)

@@ -64,7 +64,11 @@ func (p *Platform) effects(f counter.Form) []string {
 	switch f.Kind {
 	case counter.KindRevoke, counter.KindLoss, counter.KindChipFault, counter.KindNotReceived, counter.KindSuspend:
 		by := counter.PublishedBy(f.At, time.Duration(p.Config.Issue.CRLHours)*time.Hour)
-		out = append(out, say("paper.receipt.published", by.In(civil.Rome).Format("02/01/2006 15:04")))
+		key := "paper.receipt.published"
+		if f.Kind == counter.KindSuspend {
+			key = "paper.receipt.published.hold"
+		}
+		out = append(out, say(key, by.In(civil.Rome).Format("02/01/2006 15:04")))
 	}
 	switch {
 	case f.Next != "":
