@@ -70,6 +70,7 @@ var rules = []rule{
 	{"issuer/privacy", own("issuer"), own("issuer/privacy"), "issuer downwards"},
 	{"issuer/approval", own("issuer"), own("issuer/throttle", "issuer/staff", "issuer/approval"), "issuer downwards"},
 	{"issuer/parameters", own("issuer"), own("issuer/throttle", "issuer/staff", "issuer/approval", "issuer/parameters"), "issuer downwards"},
+	{"issuer/campaign", own("issuer"), own("issuer/lifecycle", "issuer/codes", "issuer/throttle", "issuer/staff", "issuer/approval", "issuer/production", "issuer/campaign"), "issuer downwards"},
 	{"issuer/cardbase", own("issuer"), own("issuer/lifecycle", "issuer/cardbase"), "issuer downwards"},
 	{"issuer/operations", own("issuer"), own("issuer/lifecycle", "issuer/codes", "issuer/staff", "issuer/production", "issuer/operations"), "issuer downwards"},
 	{"login", all(own(""), databases, html), own("ground", "person", "card", "pki", "login"), "login knows no issuer, portal or engine"},

@@ -134,7 +134,8 @@ func (a *app) people() *cobra.Command {
 	}
 	gen.Flags().IntVar(&count, "count", 100, a.say("csed.people.count"))
 	gen.Flags().Int64Var(&seed, "seed", 1, a.say("csed.people.seed"))
-	people.AddCommand(gen, &cobra.Command{
+	by := ""
+	imp := &cobra.Command{
 		Use: "import FILE", Short: a.say("csed.people.import"), Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			f, err := os.Open(args[0])
@@ -143,18 +144,23 @@ func (a *app) people() *cobra.Command {
 			}
 			defer f.Close()
 			return a.with(cmd.Context(), tool{roles: []string{"web"}, duties: []string{dutyRegistry}}, func(p *Platform) error {
-				rep, err := p.ImportPeople(cmd.Context(), f)
+				rep, found, err := p.importPeople(cmd.Context(), f, by)
 				if err != nil {
 					return err
 				}
 				fmt.Fprintln(a.stdout, a.say("csed.people.report", rep.Accepted, rep.Changed, rep.Rejected))
+				if found.Found > 0 {
+					a.tellCorrections(found)
+				}
 				for _, e := range rep.Errors {
 					fmt.Fprintln(a.stdout, a.say("csed.people.row", e.Line, e.Field, e.Reason.Sentence(a.lang)))
 				}
 				return nil
 			})
 		},
-	})
+	}
+	imp.Flags().StringVar(&by, "by", "", a.say("csed.people.by"))
+	people.AddCommand(gen, imp, a.recode())
 	return people
 }
 

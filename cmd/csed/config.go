@@ -16,6 +16,9 @@ import (
 
 	"cse.example/cse/issuer/counter"
 	"cse.example/cse/issuer/eligibility"
+	"cse.example/cse/issuer/lifecycle"
+	"cse.example/cse/issuer/parameters"
+	"cse.example/cse/issuer/production"
 	"cse.example/cse/issuer/staff"
 
 	"go.yaml.in/yaml/v3"
@@ -52,13 +55,14 @@ type Config struct {
 	Maintain Maintain `yaml:"maintenance"`
 	Citizen  Citizen  `yaml:"citizen"`
 
-	Minors    Minors          `yaml:"minors"`
-	Privacy   Privacy         `yaml:"privacy"`
-	Successor Successor       `yaml:"successor"`
-	NoEmail   NoEmail         `yaml:"no_email"`
-	Renewal   Renewal         `yaml:"renewal"`
-	Counters  []staff.Office  `yaml:"counters"`
-	Operators []staff.Account `yaml:"operators"`
+	Minors     Minors          `yaml:"minors"`
+	Privacy    Privacy         `yaml:"privacy"`
+	Successor  Successor       `yaml:"successor"`
+	NoEmail    NoEmail         `yaml:"no_email"`
+	Renewal    Renewal         `yaml:"renewal"`
+	Correction Correction      `yaml:"corrections"`
+	Counters   []staff.Office  `yaml:"counters"`
+	Operators  []staff.Account `yaml:"operators"`
 	// PharmacyAlso are the acts that pharmacies taking part may do besides: activate-represented,
 	// reprint, correct-email.
 	PharmacyAlso []staff.Action `yaml:"pharmacy_also"`
@@ -71,6 +75,35 @@ type Config struct {
 type Renewal struct {
 	// Days before the printed date.
 	Days int `yaml:"days"`
+	// Chip is whether the successors of the nightly renewal have a chip: default (as
+	// issue.chipless_every says), chip, none.
+	Chip string `yaml:"chip"`
+	// Alone is how many cards a campaign may have without a second person.
+	Alone int `yaml:"alone"`
+}
+
+// chip is the choice as production calls it.
+func (r Renewal) chip() production.Chip {
+	if r.Chip == "default" {
+		return production.ChipAsConfigured
+	}
+	return production.Chip(r.Chip)
+}
+
+// Correction is what follows from corrections of printed data (R30).
+type Correction struct {
+	// Alone is how many of one import need no second person.
+	Alone int `yaml:"alone"`
+	// CNSDays is how long the old CNS lasts after the new card was posted.
+	CNSDays int `yaml:"cns_days"`
+}
+
+// parameterDefaults are the parameters' first values.
+func (c *Config) parameterDefaults() map[string]int {
+	return map[string]int{
+		parameters.RenewalDays: c.Renewal.Days, parameters.CampaignFree: c.Renewal.Alone,
+		parameters.CorrectionsFree: c.Correction.Alone, parameters.CorrectionDays: c.Correction.CNSDays,
+	}
 }
 
 // Privacy are the terms of requests and of retention, in days.
@@ -228,14 +261,15 @@ func defaults() Config {
 			CA: "secrets/ca.passphrase", Queue: "secrets/queue.passphrase", Web: "secrets/web.passphrase",
 			First: "secrets/first-half.passphrase", Second: "secrets/second-half.passphrase",
 		},
-		Mail:      Mail{Server: "127.0.0.1:2525", From: "tessera@cse.localhost", ResendSeconds: 60},
-		Renewal:   Renewal{Days: 90},
-		Privacy:   Privacy{AnswerDays: 30, LooksADay: 80, RequestsDays: 730, AlertsDays: 365, LooksDays: 30, TicketsDays: 365},
-		Minors:    Minors{At18: string(counter.MajorityNotify)},
-		Login:     Login{ACR: "https://www.spid.gov.it/SpidL3"},
-		Issue:     Issue{PermitRenewalMonths: 6, CRLHours: 6, ATR: "neutral", BureauFile: "bureau.json", Exchange: "exchange", PolicyText: policyText, Codes: codes.DefaultPolicy()},
-		Successor: Successor{FromHome: true},
-		NoEmail:   NoEmail{How: "refuse", Spool: "letters"},
+		Mail:       Mail{Server: "127.0.0.1:2525", From: "tessera@cse.localhost", ResendSeconds: 60},
+		Renewal:    Renewal{Days: 90, Chip: "default", Alone: 100},
+		Correction: Correction{Alone: 20, CNSDays: lifecycle.CorrectionGrace},
+		Privacy:    Privacy{AnswerDays: 30, LooksADay: 80, RequestsDays: 730, AlertsDays: 365, LooksDays: 30, TicketsDays: 365},
+		Minors:     Minors{At18: string(counter.MajorityNotify)},
+		Login:      Login{ACR: "https://www.spid.gov.it/SpidL3"},
+		Issue:      Issue{PermitRenewalMonths: 6, CRLHours: 6, ATR: "neutral", BureauFile: "bureau.json", Exchange: "exchange", PolicyText: policyText, Codes: codes.DefaultPolicy()},
+		Successor:  Successor{FromHome: true},
+		NoEmail:    NoEmail{How: "refuse", Spool: "letters"},
 	}
 }
 
@@ -390,6 +424,16 @@ func (c *Config) check() error {
 	}
 	if c.Renewal.Days < 1 || c.Renewal.Days > 366 {
 		bad("renewal.days", "1…366", c.Renewal.Days)
+	}
+	if !slices.Contains(production.Chips(), c.Renewal.chip()) {
+		bad("renewal.chip", "default | chip | none", c.Renewal.Chip)
+	}
+	for key, x := range map[string][2]int{
+		"renewal.alone": {c.Renewal.Alone, 100_000}, "corrections.alone": {c.Correction.Alone, 100_000}, "corrections.cns_days": {c.Correction.CNSDays, 366},
+	} {
+		if x[0] < 0 || x[0] > x[1] {
+			bad(key, fmt.Sprintf("0…%d", x[1]), x[0])
+		}
 	}
 	if c.Minors.At18 != string(counter.MajorityNotify) && c.Minors.At18 != string(counter.MajorityHold) {
 		bad("minors.at18", "notify | hold", c.Minors.At18)

@@ -20,15 +20,18 @@ import (
 const reprintLife = 24 * time.Hour
 
 func (p *Platform) openApprovals() (err error) {
-	p.parameters = &parameters.Room{Store: p.db.Parameters(), Clock: p.Clock, Defaults: map[string]int{parameters.RenewalDays: p.Config.Renewal.Days}}
+	p.parameters = &parameters.Room{Store: p.db.Parameters(), Clock: p.Clock, Defaults: p.Config.parameterDefaults()}
+	if err = p.openCampaigns(); err != nil {
+		return err
+	}
 	p.approvals, err = approval.New(approval.Deps{
 		Store: p.db.Approvals(), Directory: p.directory, Atomically: p.db.Atomically, Record: p.trail.Record, Clock: p.Clock,
-		Kinds: []approval.Kind{p.parameters.Kind(), {
+		Kinds: append(p.campaignKinds(), p.parameters.Kind(), approval.Kind{
 			Name: counter.ApprovalThirdReprint, Asks: []staff.Role{staff.RoleOperator, staff.RoleSupervisor}, Decides: []staff.Role{staff.RoleSupervisor}, Life: reprintLife,
-		}},
+		}),
 	})
 	if err == nil {
-		p.parameters.Ask = p.approvals.Ask
+		p.parameters.Ask, p.campaigns.Approvals = p.approvals.Ask, p.approvals
 	}
 	return err
 }

@@ -79,6 +79,7 @@ func (c *Config) productionConfig() production.Config {
 	pc.Terms = lifecycle.DefaultTerms()
 	pc.Terms.RenewalMonths = c.Issue.PermitRenewalMonths
 	pc.ChiplessEvery = uint64(c.Issue.ChiplessEvery)
+	pc.RenewalChip = c.Renewal.chip()
 	return pc
 }
 

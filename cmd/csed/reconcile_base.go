@@ -21,7 +21,7 @@ func (i *inspector) cardSuccession(ctx context.Context, c lifecycle.Card) error 
 			continue
 		}
 		o, err := i.db.Cards().Get(ctx, x.id)
-		if errors.Is(err, lifecycle.ErrUnknown) || err == nil && (x.back(o) != c.ID || o.CF.Base() != c.CF.Base()) {
+		if errors.Is(err, lifecycle.ErrUnknown) || err == nil && (x.back(o) != c.ID || !i.samePerson(c, o)) {
 			i.say("card.succession", c.ID, x.id)
 			continue
 		}
@@ -30,6 +30,12 @@ func (i *inspector) cardSuccession(ctx context.Context, c lifecycle.Card) error 
 		}
 	}
 	return nil
+}
+
+// samePerson: a card follows another of the same codice fiscale, or of the one
+// that the Revenue Agency replaced.
+func (i *inspector) samePerson(a, b lifecycle.Card) bool {
+	return a.CF.Base() == b.CF.Base() || a.Reason == lifecycle.CFChanged || b.Reason == lifecycle.CFChanged
 }
 
 // cardForeign: a card of an existing base has a holder, an issuer of the trust

@@ -2,53 +2,12 @@ package main
 
 import (
 	"context"
-	"errors"
-	"io"
 
 	"cse.example/cse/ground/civil"
 	"cse.example/cse/issuer/lifecycle"
 	"cse.example/cse/person/codicefiscale"
 	"cse.example/cse/person/registry"
 )
-
-// ImportPeople brings a CSV of assisted people into the registry. Whoever the
-// file says has died, or is assisted no more, loses his cards in the same act:
-// certificates revoked, codes destroyed, sessions ended (rules, table D.11; R5).
-func (p *Platform) ImportPeople(ctx context.Context, r io.Reader) (registry.Report, error) {
-	i, err := registry.NewImporter(registry.Importer{
-		Store: closing{p.db.People(), p}, Atomically: p.db.Atomically, Record: p.trail.Record, Clock: p.Clock,
-	})
-	if err != nil {
-		return registry.Report{}, err
-	}
-	return i.Import(ctx, r)
-}
-
-// closing is the registry as the import writes it: a change that ends somebody's
-// right ends his cards too.
-type closing struct {
-	registry.Store
-	p *Platform
-}
-
-// Put implements registry.Store.
-func (c closing) Put(ctx context.Context, who registry.Person) (bool, error) {
-	before, err := c.Get(ctx, who.CF)
-	if err != nil && !errors.Is(err, registry.ErrUnknown) {
-		return false, err
-	}
-	known := err == nil
-	changed, err := c.Store.Put(ctx, who)
-	if err != nil || !changed {
-		return changed, err
-	}
-	if why := lapsed(who, civil.Today(c.p.Clock)); why != "" {
-		_, err = c.p.counter.CloseFor(ctx, who.CF, why)
-	} else if known && printedDiffers(before, who) {
-		_, err = c.p.counter.Corrected(ctx, who.CF)
-	}
-	return true, err
-}
 
 // printedDiffers tells whether a card printed from a would be wrong for b: the
 // data of the tax registry, which nobody but the Revenue Agency corrects (R27).

@@ -53,6 +53,9 @@ func (p *Platform) Run(ctx context.Context) error {
 	}
 	if p.server != nil {
 		start(p.broom)
+		if !p.noNight {
+			start(p.campaign)
+		}
 		start(p.server.Run)
 	}
 	p.readyOnce.Do(func() { close(p.ready) })

@@ -31,6 +31,7 @@ import (
 	"cse.example/cse/ground/secret"
 	"cse.example/cse/ground/words"
 	"cse.example/cse/issuer/approval"
+	"cse.example/cse/issuer/campaign"
 	"cse.example/cse/issuer/cardbase"
 	"cse.example/cse/issuer/codes"
 	"cse.example/cse/issuer/contacts"
@@ -108,6 +109,8 @@ type Platform struct {
 	// approvals are what needs two people, parameters the rules that change by it.
 	approvals  *approval.Room
 	parameters *parameters.Room
+	// campaigns are work on many cards at once.
+	campaigns *campaign.Room
 	// loginAssets is the look, as the login host serves it.
 	loginAssets http.Handler
 	login       *login.Service
@@ -343,7 +346,7 @@ func (p *Platform) openIssuer(context.Context, Options) error {
 		Directory: p.directory, People: p.db.People(), Cards: p.db.Cards(), Codes: p.cips, Certificates: certificates{p},
 		Drafts: p.db.Drafts(), Acts: p.db.Acts(), Links: p.db.Links(), Tries: p.db.Tries(), Seal: desk, Clock: p.Clock, Rand: rand.Reader,
 		Atomically: p.db.Atomically, Enqueue: p.queue.Enqueue, DropPrint: p.dropPrint, Record: p.privacy.Watch(p.trail.Record),
-		Reissue: p.clerk().Reissue, Diagnosis: p.helpdesk.Diagnosis, FromHome: p.Config.Successor.FromHome, LetterOffice: p.Config.NoEmail.office(),
+		Reissue: p.clerk().Reissue, ReissueFor: p.clerk().ReissueFor, CorrectionDays: p.correctionDays, Diagnosis: p.helpdesk.Diagnosis, FromHome: p.Config.Successor.FromHome, LetterOffice: p.Config.NoEmail.office(),
 	})
 	return err
 }

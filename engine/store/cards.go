@@ -105,7 +105,7 @@ func (s *CardStore) insert(ctx context.Context, c lifecycle.Card) (int64, error)
 		CertSerial: c.CertSerial, CertExpires: c.CertExpires.String(), Replaces: c.Replaces, ReplacedBy: c.ReplacedBy,
 		OrderedAt: micros(c.OrderedAt), ShippedAt: micros(c.ShippedAt), DeliveredAt: micros(c.DeliveredAt),
 		ActivatedAt: micros(c.ActivatedAt), SuspendedAt: micros(c.SuspendedAt), RevokedAt: micros(c.RevokedAt),
-		EndedAt: micros(c.EndedAt), Reason: string(c.Reason), CorrectedAt: micros(c.CorrectedAt), Issuer: c.Issuer,
+		EndedAt: micros(c.EndedAt), Reason: string(c.Reason), CorrectedAt: micros(c.CorrectedAt), Issuer: c.Issuer, CorrectionDays: int64(c.CorrectionDays),
 	})
 }
 
@@ -116,7 +116,7 @@ func (s *CardStore) update(ctx context.Context, c lifecycle.Card) (int64, error)
 		CertSerial: c.CertSerial, CertExpires: c.CertExpires.String(), Replaces: c.Replaces, ReplacedBy: c.ReplacedBy,
 		OrderedAt: micros(c.OrderedAt), ShippedAt: micros(c.ShippedAt), DeliveredAt: micros(c.DeliveredAt),
 		ActivatedAt: micros(c.ActivatedAt), SuspendedAt: micros(c.SuspendedAt), RevokedAt: micros(c.RevokedAt),
-		EndedAt: micros(c.EndedAt), Reason: string(c.Reason), CorrectedAt: micros(c.CorrectedAt), Version: c.Version,
+		EndedAt: micros(c.EndedAt), Reason: string(c.Reason), CorrectedAt: micros(c.CorrectedAt), Version: c.Version, CorrectionDays: int64(c.CorrectionDays),
 	})
 }
 
@@ -149,7 +149,7 @@ func cardOf(r carddb.Card) (lifecycle.Card, error) {
 		ExpiryReason: r.ExpiryReason, Batch: r.Batch, CertSerial: r.CertSerial, Replaces: r.Replaces, ReplacedBy: r.ReplacedBy,
 		OrderedAt: instant(r.OrderedAt), ShippedAt: instant(r.ShippedAt), DeliveredAt: instant(r.DeliveredAt),
 		ActivatedAt: instant(r.ActivatedAt), SuspendedAt: instant(r.SuspendedAt), RevokedAt: instant(r.RevokedAt),
-		EndedAt: instant(r.EndedAt), CorrectedAt: instant(r.CorrectedAt), Reason: lifecycle.Reason(r.Reason), Issuer: r.Issuer, Version: r.Version,
+		EndedAt: instant(r.EndedAt), CorrectedAt: instant(r.CorrectedAt), CorrectionDays: int(r.CorrectionDays), Reason: lifecycle.Reason(r.Reason), Issuer: r.Issuer, Version: r.Version,
 	}
 	for _, d := range []struct {
 		to   *civil.Date

@@ -143,13 +143,39 @@ func (r *Room) Ask(ctx context.Context, op staff.Operator, kind, subject string,
 	if n := len([]rune(note)); n < 3 || n > maxNote {
 		return Request{}, words.Refuse("CSE-546", maxNote).At("motivo_richiesta")
 	}
+	return r.ask(ctx, op, k, subject, content, note)
+}
+
+// AskFor asks in the name of an account, or of the machine's user ("system:…"):
+// for work that begins with a command. The kind alone says who decides.
+func (r *Room) AskFor(ctx context.Context, account, kind, subject string, content []byte, note string) (Request, error) {
+	k, ok := r.kind(kind)
+	if !ok {
+		return Request{}, words.Refuse("CSE-555")
+	}
+	return r.ask(ctx, staff.Operator{Account: account}, k, subject, content, note)
+}
+
+// Last is the newest request of a kind about a subject, or ErrUnknown.
+func (r *Room) Last(ctx context.Context, kind, subject string) (Request, error) {
+	list, err := r.d.Store.Of(ctx, kind, subject)
+	if err != nil {
+		return Request{}, err
+	}
+	if len(list) == 0 {
+		return Request{}, ErrUnknown
+	}
+	return list[0], nil
+}
+
+func (r *Room) ask(ctx context.Context, op staff.Operator, k Kind, subject string, content []byte, note string) (Request, error) {
 	now := r.d.Clock.Now()
 	q := Request{
-		ID: strings.ToLower(rand.Text()[:16]), Kind: kind, Subject: subject, Content: content, Note: note, State: Open,
+		ID: strings.ToLower(rand.Text()[:16]), Kind: k.Name, Subject: subject, Content: content, Note: note, State: Open,
 		AskedBy: op.Account, Office: op.Office.ID, AskedAt: now, Expires: now.Add(k.Life),
 	}
 	return q, r.d.Atomically(ctx, func(ctx context.Context) error {
-		list, err := r.d.Store.Of(ctx, kind, subject)
+		list, err := r.d.Store.Of(ctx, k.Name, subject)
 		if err != nil {
 			return err
 		}

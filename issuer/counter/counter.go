@@ -101,6 +101,12 @@ type Deps struct {
 	Approved Approved
 	// FreeReprints is how many in thirty days need no second person; nil: two.
 	FreeReprints func(ctx context.Context) (int, error)
+	// CorrectionDays is how long the old CNS lasts after the posting of a corrected
+	// card (R30); nil: lifecycle.CorrectionGrace.
+	CorrectionDays func(ctx context.Context) (int, error)
+	// ReissueFor orders the card of a codice fiscale that took another's place; nil:
+	// none is.
+	ReissueFor func(ctx context.Context, old lifecycle.Card, cf codicefiscale.Code) (lifecycle.Card, error)
 	// Address stops an address that must not be used (an operator's own, on too
 	// many adults' cards); nil: none is stopped.
 	Address func(ctx context.Context, holder registry.Person, address string) error

@@ -200,6 +200,9 @@ func (c *Counter) Corrected(ctx context.Context, cf codicefiscale.Code) (int, er
 			if x.State.Final() {
 				continue
 			}
+			if x.CorrectionDays, err = c.correctionDays(ctx); err != nil {
+				return err
+			}
 			x.CorrectedAt = c.d.Clock.Now().UTC()
 			if x, err = c.d.Cards.Put(ctx, x); err != nil {
 				return err
@@ -233,4 +236,11 @@ func (c *Counter) scrap(ctx context.Context, card lifecycle.Card) (lifecycle.Car
 		return lifecycle.Card{}, err
 	}
 	return c.d.Reissue(ctx, card)
+}
+
+func (c *Counter) correctionDays(ctx context.Context) (int, error) {
+	if c.d.CorrectionDays == nil {
+		return lifecycle.CorrectionGrace, nil
+	}
+	return c.d.CorrectionDays(ctx)
 }

@@ -102,6 +102,10 @@ type Card struct {
 	// CorrectedAt is when the registry corrected what is printed on it (R30): a
 	// new card is made, and this one ends with it.
 	CorrectedAt time.Time
+	// CorrectionDays is how long the CNS lasts after the posting of the corrected
+	// card, days: the rule in force at the correction, which later changes of the
+	// rule leave alone.
+	CorrectionDays int
 	// Reason is why the card was suspended or ended.
 	Reason Reason
 	// Issuer is empty for the cards that we made. A card of an existing base

@@ -110,7 +110,8 @@ func SuccessorOf(c Card, cards []Card) (Card, bool) {
 }
 
 // CorrectionGrace is how long the old CNS lasts after the posting of a card with
-// corrected data that nobody activates, days (R30; ours).
+// corrected data that nobody activates, days, where nobody decided otherwise
+// (R30; ours). What counts is Card.CorrectionDays.
 const CorrectionGrace = 60
 
 // Overtaken tells that the CNS of a living card has ended because of its
@@ -216,7 +217,7 @@ func reported(c Card, f Facts) (key string, since civil.Date, over bool) {
 		return string(c.Reason), day, true
 	case CFChanged, Death, EndOfAssistance:
 		return string(c.Reason), day, true
-	case ChipFault, WrongData:
+	case ChipFault, WrongData, KeyCompromise:
 		if f.Successor != nil && !f.Successor.DeliveredAt.IsZero() {
 			return "replaced", civil.DayOf(f.Successor.DeliveredAt), true
 		}
@@ -302,7 +303,7 @@ func cnsLast(c Card, f Facts) (last civil.Date, byGrace bool) {
 	case corrected && !s.ActivatedAt.IsZero():
 		sooner(civil.DayOf(s.ActivatedAt).AddDays(-1))
 	case corrected && !s.ShippedAt.IsZero():
-		sooner(civil.DayOf(s.ShippedAt).AddDays(CorrectionGrace))
+		sooner(civil.DayOf(s.ShippedAt).AddDays(c.CorrectionDays))
 	case s.Model == TSCNS && !s.ActivatedAt.IsZero():
 		sooner(civil.DayOf(s.ActivatedAt).AddDays(SuccessorGrace))
 	}

@@ -38,6 +38,7 @@ const (
 	NotReceived     Reason = "not-received"   // the posted card is void
 	ChipFault       Reason = "chip-fault"     // the printed functions serve until the new card comes
 	WrongData       Reason = "wrong-data"     // the same
+	KeyCompromise   Reason = "key-compromise" // its key, or its issuer's, is not safe any more; as a chip fault
 	CFChanged       Reason = "cf-changed"     // the Revenue Agency replaced the codice fiscale
 	Death           Reason = "death"          //
 	EndOfAssistance Reason = "end-assistance" //

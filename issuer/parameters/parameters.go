@@ -29,6 +29,13 @@ const (
 	Reprints = "reprints"
 	// RenewalDays is how many days before its end a card is renewed.
 	RenewalDays = "renewal-days"
+	// CorrectionDays is how long the old CNS lasts after the posting of a card with
+	// corrected data (R30).
+	CorrectionDays = "correction-days"
+	// CorrectionsFree is how many corrections of one import need no second person.
+	CorrectionsFree = "corrections-free"
+	// CampaignFree is how many cards a renewal campaign may have without one.
+	CampaignFree = "campaign-free"
 )
 
 // Bounds of a parameter.
@@ -39,7 +46,7 @@ type Bounds struct {
 
 // Known lists the parameters.
 func Known() []Bounds {
-	return []Bounds{{Reprints, 2, 0, 20}, {RenewalDays, 90, 1, 366}}
+	return []Bounds{{Reprints, 2, 0, 20}, {RenewalDays, 90, 1, 366}, {CorrectionDays, 60, 0, 366}, {CorrectionsFree, 20, 0, 100_000}, {CampaignFree, 100, 0, 100_000}}
 }
 
 // Value is what a parameter is from a day on.

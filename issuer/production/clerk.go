@@ -26,7 +26,23 @@ type Clerk struct {
 	Orders Orders
 	Record journal.Recorder
 	Clock  civil.Clock
+	// Chip says whether the cards it orders have a chip; empty: as the
+	// configuration says (ChiplessEvery, ChiplessFor).
+	Chip Chip
 }
+
+// Chip is whether a card has a chip: a choice of whoever orders it (R106, R107).
+type Chip string
+
+// The choices.
+const (
+	ChipAsConfigured Chip = ""
+	WithChip         Chip = "chip"
+	WithoutChip      Chip = "none"
+)
+
+// Chips lists the choices.
+func Chips() []Chip { return []Chip{ChipAsConfigured, WithChip, WithoutChip} }
 
 func (p *Plant) clerk() *Clerk {
 	return &Clerk{Config: p.Config, Cards: p.Cards, People: p.People, Orders: p.Orders, Record: p.Record, Clock: p.Clock}
@@ -40,6 +56,47 @@ func (p *Plant) clerk() *Clerk {
 func (k *Clerk) Reissue(ctx context.Context, old lifecycle.Card) (lifecycle.Card, error) {
 	c, _, err := k.next(ctx, old)
 	return c, err
+}
+
+// Renew orders the successor of old, with or without a chip, in the act of ctx; it
+// tells whether it was ordered now. An empty card: its holder has no right to one
+// any more, is among the exceptions, or a new card would not last longer.
+func (k *Clerk) Renew(ctx context.Context, old lifecycle.Card, chip Chip) (c lifecycle.Card, ordered bool, err error) {
+	longer, err := k.lastsLonger(ctx, old, civil.Today(k.Clock))
+	if err != nil || !longer {
+		return c, false, err
+	}
+	x := *k
+	x.Chip = chip
+	return x.next(ctx, old)
+}
+
+// ReissueFor orders the card of cf that takes the place of old, whose codice
+// fiscale the Revenue Agency replaced by cf, in the act of ctx (R30). A living
+// card that cf has already is tied to old instead.
+func (k *Clerk) ReissueFor(ctx context.Context, old lifecycle.Card, cf codicefiscale.Code) (lifecycle.Card, error) {
+	cards, err := k.Cards.ByPerson(ctx, cf)
+	if err != nil {
+		return lifecycle.Card{}, err
+	}
+	if now, ok := lifecycle.Current(cards); ok && !now.State.Final() {
+		if now.Replaces != "" || old.ReplacedBy != "" {
+			return now, nil
+		}
+		if err := k.follow(ctx, &now, old); err != nil {
+			return now, err
+		}
+		return k.Cards.Put(ctx, now)
+	}
+	who, err := k.People.Get(ctx, cf)
+	if err != nil {
+		return lifecycle.Card{}, fmt.Errorf("production: next card: %w", err)
+	}
+	today := civil.Today(k.Clock)
+	if !who.AssistedOn(today) {
+		return lifecycle.Card{}, nil
+	}
+	return k.order(ctx, who, cards, old, today)
 }
 
 // next is the card that follows old, and whether it was ordered now.
@@ -153,6 +210,9 @@ func (k *Clerk) follow(ctx context.Context, c *lifecycle.Card, old lifecycle.Car
 func (k *Clerk) model(cf codicefiscale.Code, serial uint64, today civil.Date) lifecycle.Model {
 	every := k.Config.ChiplessEvery
 	chipless := k.Config.ChiplessFor[cf] || every > 0 && serial%every == 0
+	if k.Chip != ChipAsConfigured {
+		chipless = k.Chip == WithoutChip
+	}
 	if chipless && !today.Before(chiplessFrom) {
 		return lifecycle.TS
 	}

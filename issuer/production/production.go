@@ -165,6 +165,8 @@ type Config struct {
 	ChiplessEvery uint64
 	// ChiplessFor lists people who get a card without chip.
 	ChiplessFor map[codicefiscale.Code]bool
+	// RenewalChip is whether the successors of the nightly renewal have a chip.
+	RenewalChip Chip
 }
 
 // DefaultConfig is Tuscany with chips only.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"cse.example/cse/ground/civil"
 	"cse.example/cse/issuer/lifecycle"
@@ -26,7 +27,7 @@ type Renewal struct {
 // revoked the CNS alone is still his health card, and is renewed too.
 func (p *Plant) Renew(ctx context.Context, days int) (Renewal, error) {
 	var out Renewal
-	for _, s := range []lifecycle.State{lifecycle.Shipped, lifecycle.Delivered, lifecycle.Active, lifecycle.Suspended, lifecycle.Revoked} {
+	for _, s := range RenewedStates() {
 		for after := ""; ; {
 			cards, err := p.Cards.ByState(ctx, s, after, actSize)
 			if err != nil {
@@ -52,23 +53,24 @@ func (p *Plant) Renew(ctx context.Context, days int) (Renewal, error) {
 	return out, nil
 }
 
+// RenewedStates are the states of cards that a renewal looks at.
+func RenewedStates() []lifecycle.State {
+	return []lifecycle.State{lifecycle.Shipped, lifecycle.Delivered, lifecycle.Active, lifecycle.Suspended, lifecycle.Revoked}
+}
+
+// Renewable tells whether a card may have a successor by renewal: it is out, its
+// printed day has not passed, and if it is revoked, then by its holder's word.
+func Renewable(c lifecycle.Card, today civil.Date) bool {
+	return slices.Contains(RenewedStates(), c.State) && (c.State != lifecycle.Revoked || c.Reason == lifecycle.ByHolder) && !c.Expires.Before(today)
+}
+
 func (p *Plant) renewSome(ctx context.Context, cards []lifecycle.Card, days int, out *Renewal) error {
 	today := civil.Today(p.Clock)
 	for _, c := range cards {
-		if c.State == lifecycle.Revoked && c.Reason != lifecycle.ByHolder {
+		if !Renewable(c, today) || c.Expires.After(today.AddDays(days)) {
 			continue
 		}
-		if c.Expires.Before(today) || c.Expires.After(today.AddDays(days)) {
-			continue
-		}
-		longer, err := p.lastsLonger(ctx, c, today)
-		if err != nil {
-			return err
-		}
-		if !longer {
-			continue
-		}
-		next, ordered, err := p.clerk().next(ctx, c)
+		next, ordered, err := p.clerk().Renew(ctx, c, p.Config.RenewalChip)
 		if err != nil {
 			return err
 		}
@@ -84,12 +86,12 @@ func (p *Plant) renewSome(ctx context.Context, cards []lifecycle.Card, days int,
 
 // lastsLonger tells whether a card made today would outlast c; true also when
 // none can be made: then the holder belongs among the exceptions.
-func (p *Plant) lastsLonger(ctx context.Context, c lifecycle.Card, today civil.Date) (bool, error) {
-	who, err := p.People.Get(ctx, c.CF)
+func (k *Clerk) lastsLonger(ctx context.Context, c lifecycle.Card, today civil.Date) (bool, error) {
+	who, err := k.People.Get(ctx, c.CF)
 	if err != nil {
 		return false, fmt.Errorf("production: renew: %w", err)
 	}
-	day, _, err := lifecycle.ExpiryFor(lifecycle.ApplicantOf(who, []lifecycle.Card{c}), today, p.Config.Terms)
+	day, _, err := lifecycle.ExpiryFor(lifecycle.ApplicantOf(who, []lifecycle.Card{c}), today, k.Config.Terms)
 	var none *lifecycle.NoExpiryError
 	if errors.As(err, &none) {
 		return true, nil

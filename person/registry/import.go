@@ -138,6 +138,7 @@ type importing struct {
 	today  civil.Date
 	seen   map[codicefiscale.Code]int // line of each code accepted so far
 	batch  []Person
+	lines  []int // of batch
 	report Report
 }
 
@@ -166,7 +167,7 @@ func (in *importing) row(ctx context.Context, rows *csv.Reader, fields []string,
 		return nil
 	}
 	in.seen[p.CF] = line
-	in.batch = append(in.batch, p)
+	in.batch, in.lines = append(in.batch, p), append(in.lines, line)
 	if len(in.batch) < in.Batch {
 		return nil
 	}
@@ -187,10 +188,16 @@ func (in *importing) flush(ctx context.Context) error {
 		return nil
 	}
 	changed := 0
+	refused := map[int]*words.Fault{} // by place in the batch
 	err := in.Atomically(ctx, func(ctx context.Context) error {
 		changed = 0 // the act may be tried again
-		for _, p := range in.batch {
+		clear(refused)
+		for n, p := range in.batch {
 			c, err := in.Store.Put(ctx, p)
+			if f := words.FaultOf(err); f != nil { // refused before anything was written
+				refused[n] = f
+				continue
+			}
 			if err != nil {
 				return fmt.Errorf("keep a person: %w", err)
 			}
@@ -203,9 +210,14 @@ func (in *importing) flush(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	in.report.Accepted += len(in.batch)
+	in.report.Accepted += len(in.batch) - len(refused)
 	in.report.Changed += changed
-	in.batch = in.batch[:0]
+	for n := range in.batch {
+		if f := refused[n]; f != nil {
+			in.reject(in.lines[n], f)
+		}
+	}
+	in.batch, in.lines = in.batch[:0], in.lines[:0]
 	if in.Progress != nil {
 		in.Progress(in.report.Accepted + in.report.Rejected)
 	}

@@ -24,15 +24,15 @@ SELECT state, model, COUNT(*) AS n FROM card GROUP BY state, model ORDER BY stat
 
 -- name: InsertCard :execrows
 INSERT INTO card (id, team, cf, model, state, issued, expires, expiry_reason, batch, cert_serial, cert_expires,
-  replaces, replaced_by, ordered_at, shipped_at, delivered_at, activated_at, suspended_at, revoked_at, ended_at, reason, version, corrected_at, issuer)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, 1, $22, $23)
+  replaces, replaced_by, ordered_at, shipped_at, delivered_at, activated_at, suspended_at, revoked_at, ended_at, reason, version, corrected_at, issuer, correction_days)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, 1, $22, $23, $24)
 ON CONFLICT DO NOTHING;
 
 -- name: UpdateCard :execrows
 UPDATE card SET team = $2, cf = $3, model = $4, state = $5, issued = $6, expires = $7, expiry_reason = $8, batch = $9,
   cert_serial = $10, cert_expires = $11, replaces = $12, replaced_by = $13, ordered_at = $14, shipped_at = $15,
   delivered_at = $16, activated_at = $17, suspended_at = $18, revoked_at = $19, ended_at = $20, reason = $21,
-  corrected_at = $22, version = version + 1
+  corrected_at = $22, correction_days = $24, version = version + 1
 WHERE id = $1 AND version = $23;
 
 -- name: GetCodes :one

@@ -109,7 +109,7 @@ func (q *Queries) DestroyCodes(ctx context.Context, card string) (int64, error) 
 }
 
 const getCard = `-- name: GetCard :one
-SELECT id, team, cf, model, state, issued, expires, expiry_reason, batch, cert_serial, cert_expires, replaces, replaced_by, ordered_at, shipped_at, delivered_at, activated_at, suspended_at, revoked_at, ended_at, reason, version, corrected_at, issuer FROM card WHERE id = $1
+SELECT id, team, cf, model, state, issued, expires, expiry_reason, batch, cert_serial, cert_expires, replaces, replaced_by, ordered_at, shipped_at, delivered_at, activated_at, suspended_at, revoked_at, ended_at, reason, version, corrected_at, issuer, correction_days FROM card WHERE id = $1
 `
 
 func (q *Queries) GetCard(ctx context.Context, id string) (Card, error) {
@@ -140,12 +140,13 @@ func (q *Queries) GetCard(ctx context.Context, id string) (Card, error) {
 		&i.Version,
 		&i.CorrectedAt,
 		&i.Issuer,
+		&i.CorrectionDays,
 	)
 	return i, err
 }
 
 const getCardByCertificate = `-- name: GetCardByCertificate :one
-SELECT id, team, cf, model, state, issued, expires, expiry_reason, batch, cert_serial, cert_expires, replaces, replaced_by, ordered_at, shipped_at, delivered_at, activated_at, suspended_at, revoked_at, ended_at, reason, version, corrected_at, issuer FROM card WHERE cert_serial = $1
+SELECT id, team, cf, model, state, issued, expires, expiry_reason, batch, cert_serial, cert_expires, replaces, replaced_by, ordered_at, shipped_at, delivered_at, activated_at, suspended_at, revoked_at, ended_at, reason, version, corrected_at, issuer, correction_days FROM card WHERE cert_serial = $1
 `
 
 func (q *Queries) GetCardByCertificate(ctx context.Context, certSerial string) (Card, error) {
@@ -176,12 +177,13 @@ func (q *Queries) GetCardByCertificate(ctx context.Context, certSerial string) (
 		&i.Version,
 		&i.CorrectedAt,
 		&i.Issuer,
+		&i.CorrectionDays,
 	)
 	return i, err
 }
 
 const getCardByTEAM = `-- name: GetCardByTEAM :one
-SELECT id, team, cf, model, state, issued, expires, expiry_reason, batch, cert_serial, cert_expires, replaces, replaced_by, ordered_at, shipped_at, delivered_at, activated_at, suspended_at, revoked_at, ended_at, reason, version, corrected_at, issuer FROM card WHERE team = $1
+SELECT id, team, cf, model, state, issued, expires, expiry_reason, batch, cert_serial, cert_expires, replaces, replaced_by, ordered_at, shipped_at, delivered_at, activated_at, suspended_at, revoked_at, ended_at, reason, version, corrected_at, issuer, correction_days FROM card WHERE team = $1
 `
 
 func (q *Queries) GetCardByTEAM(ctx context.Context, team string) (Card, error) {
@@ -212,6 +214,7 @@ func (q *Queries) GetCardByTEAM(ctx context.Context, team string) (Card, error) 
 		&i.Version,
 		&i.CorrectedAt,
 		&i.Issuer,
+		&i.CorrectionDays,
 	)
 	return i, err
 }
@@ -251,35 +254,36 @@ func (q *Queries) GetCodesByCIP(ctx context.Context, cipMac []byte) (string, err
 
 const insertCard = `-- name: InsertCard :execrows
 INSERT INTO card (id, team, cf, model, state, issued, expires, expiry_reason, batch, cert_serial, cert_expires,
-  replaces, replaced_by, ordered_at, shipped_at, delivered_at, activated_at, suspended_at, revoked_at, ended_at, reason, version, corrected_at, issuer)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, 1, $22, $23)
+  replaces, replaced_by, ordered_at, shipped_at, delivered_at, activated_at, suspended_at, revoked_at, ended_at, reason, version, corrected_at, issuer, correction_days)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, 1, $22, $23, $24)
 ON CONFLICT DO NOTHING
 `
 
 type InsertCardParams struct {
-	ID           string
-	Team         string
-	Cf           string
-	Model        string
-	State        string
-	Issued       string
-	Expires      string
-	ExpiryReason string
-	Batch        string
-	CertSerial   string
-	CertExpires  string
-	Replaces     string
-	ReplacedBy   string
-	OrderedAt    int64
-	ShippedAt    int64
-	DeliveredAt  int64
-	ActivatedAt  int64
-	SuspendedAt  int64
-	RevokedAt    int64
-	EndedAt      int64
-	Reason       string
-	CorrectedAt  int64
-	Issuer       string
+	ID             string
+	Team           string
+	Cf             string
+	Model          string
+	State          string
+	Issued         string
+	Expires        string
+	ExpiryReason   string
+	Batch          string
+	CertSerial     string
+	CertExpires    string
+	Replaces       string
+	ReplacedBy     string
+	OrderedAt      int64
+	ShippedAt      int64
+	DeliveredAt    int64
+	ActivatedAt    int64
+	SuspendedAt    int64
+	RevokedAt      int64
+	EndedAt        int64
+	Reason         string
+	CorrectedAt    int64
+	Issuer         string
+	CorrectionDays int64
 }
 
 func (q *Queries) InsertCard(ctx context.Context, arg InsertCardParams) (int64, error) {
@@ -307,6 +311,7 @@ func (q *Queries) InsertCard(ctx context.Context, arg InsertCardParams) (int64, 
 		arg.Reason,
 		arg.CorrectedAt,
 		arg.Issuer,
+		arg.CorrectionDays,
 	)
 	if err != nil {
 		return 0, err
@@ -353,7 +358,7 @@ func (q *Queries) InsertCodes(ctx context.Context, arg InsertCodesParams) (int64
 }
 
 const listCards = `-- name: ListCards :many
-SELECT id, team, cf, model, state, issued, expires, expiry_reason, batch, cert_serial, cert_expires, replaces, replaced_by, ordered_at, shipped_at, delivered_at, activated_at, suspended_at, revoked_at, ended_at, reason, version, corrected_at, issuer FROM card WHERE id > $1 ORDER BY id LIMIT $2
+SELECT id, team, cf, model, state, issued, expires, expiry_reason, batch, cert_serial, cert_expires, replaces, replaced_by, ordered_at, shipped_at, delivered_at, activated_at, suspended_at, revoked_at, ended_at, reason, version, corrected_at, issuer, correction_days FROM card WHERE id > $1 ORDER BY id LIMIT $2
 `
 
 type ListCardsParams struct {
@@ -395,6 +400,7 @@ func (q *Queries) ListCards(ctx context.Context, arg ListCardsParams) ([]Card, e
 			&i.Version,
 			&i.CorrectedAt,
 			&i.Issuer,
+			&i.CorrectionDays,
 		); err != nil {
 			return nil, err
 		}
@@ -410,7 +416,7 @@ func (q *Queries) ListCards(ctx context.Context, arg ListCardsParams) ([]Card, e
 }
 
 const listCardsByBatch = `-- name: ListCardsByBatch :many
-SELECT id, team, cf, model, state, issued, expires, expiry_reason, batch, cert_serial, cert_expires, replaces, replaced_by, ordered_at, shipped_at, delivered_at, activated_at, suspended_at, revoked_at, ended_at, reason, version, corrected_at, issuer FROM card WHERE batch = $1 AND id > $2 ORDER BY id LIMIT $3
+SELECT id, team, cf, model, state, issued, expires, expiry_reason, batch, cert_serial, cert_expires, replaces, replaced_by, ordered_at, shipped_at, delivered_at, activated_at, suspended_at, revoked_at, ended_at, reason, version, corrected_at, issuer, correction_days FROM card WHERE batch = $1 AND id > $2 ORDER BY id LIMIT $3
 `
 
 type ListCardsByBatchParams struct {
@@ -453,6 +459,7 @@ func (q *Queries) ListCardsByBatch(ctx context.Context, arg ListCardsByBatchPara
 			&i.Version,
 			&i.CorrectedAt,
 			&i.Issuer,
+			&i.CorrectionDays,
 		); err != nil {
 			return nil, err
 		}
@@ -468,7 +475,7 @@ func (q *Queries) ListCardsByBatch(ctx context.Context, arg ListCardsByBatchPara
 }
 
 const listCardsByPerson = `-- name: ListCardsByPerson :many
-SELECT id, team, cf, model, state, issued, expires, expiry_reason, batch, cert_serial, cert_expires, replaces, replaced_by, ordered_at, shipped_at, delivered_at, activated_at, suspended_at, revoked_at, ended_at, reason, version, corrected_at, issuer FROM card WHERE cf = $1 ORDER BY ordered_at DESC, id DESC
+SELECT id, team, cf, model, state, issued, expires, expiry_reason, batch, cert_serial, cert_expires, replaces, replaced_by, ordered_at, shipped_at, delivered_at, activated_at, suspended_at, revoked_at, ended_at, reason, version, corrected_at, issuer, correction_days FROM card WHERE cf = $1 ORDER BY ordered_at DESC, id DESC
 `
 
 func (q *Queries) ListCardsByPerson(ctx context.Context, cf string) ([]Card, error) {
@@ -505,6 +512,7 @@ func (q *Queries) ListCardsByPerson(ctx context.Context, cf string) ([]Card, err
 			&i.Version,
 			&i.CorrectedAt,
 			&i.Issuer,
+			&i.CorrectionDays,
 		); err != nil {
 			return nil, err
 		}
@@ -520,7 +528,7 @@ func (q *Queries) ListCardsByPerson(ctx context.Context, cf string) ([]Card, err
 }
 
 const listCardsByState = `-- name: ListCardsByState :many
-SELECT id, team, cf, model, state, issued, expires, expiry_reason, batch, cert_serial, cert_expires, replaces, replaced_by, ordered_at, shipped_at, delivered_at, activated_at, suspended_at, revoked_at, ended_at, reason, version, corrected_at, issuer FROM card WHERE state = $1 AND id > $2 ORDER BY id LIMIT $3
+SELECT id, team, cf, model, state, issued, expires, expiry_reason, batch, cert_serial, cert_expires, replaces, replaced_by, ordered_at, shipped_at, delivered_at, activated_at, suspended_at, revoked_at, ended_at, reason, version, corrected_at, issuer, correction_days FROM card WHERE state = $1 AND id > $2 ORDER BY id LIMIT $3
 `
 
 type ListCardsByStateParams struct {
@@ -563,6 +571,7 @@ func (q *Queries) ListCardsByState(ctx context.Context, arg ListCardsByStatePara
 			&i.Version,
 			&i.CorrectedAt,
 			&i.Issuer,
+			&i.CorrectionDays,
 		); err != nil {
 			return nil, err
 		}
@@ -613,34 +622,35 @@ const updateCard = `-- name: UpdateCard :execrows
 UPDATE card SET team = $2, cf = $3, model = $4, state = $5, issued = $6, expires = $7, expiry_reason = $8, batch = $9,
   cert_serial = $10, cert_expires = $11, replaces = $12, replaced_by = $13, ordered_at = $14, shipped_at = $15,
   delivered_at = $16, activated_at = $17, suspended_at = $18, revoked_at = $19, ended_at = $20, reason = $21,
-  corrected_at = $22, version = version + 1
+  corrected_at = $22, correction_days = $24, version = version + 1
 WHERE id = $1 AND version = $23
 `
 
 type UpdateCardParams struct {
-	ID           string
-	Team         string
-	Cf           string
-	Model        string
-	State        string
-	Issued       string
-	Expires      string
-	ExpiryReason string
-	Batch        string
-	CertSerial   string
-	CertExpires  string
-	Replaces     string
-	ReplacedBy   string
-	OrderedAt    int64
-	ShippedAt    int64
-	DeliveredAt  int64
-	ActivatedAt  int64
-	SuspendedAt  int64
-	RevokedAt    int64
-	EndedAt      int64
-	Reason       string
-	CorrectedAt  int64
-	Version      int64
+	ID             string
+	Team           string
+	Cf             string
+	Model          string
+	State          string
+	Issued         string
+	Expires        string
+	ExpiryReason   string
+	Batch          string
+	CertSerial     string
+	CertExpires    string
+	Replaces       string
+	ReplacedBy     string
+	OrderedAt      int64
+	ShippedAt      int64
+	DeliveredAt    int64
+	ActivatedAt    int64
+	SuspendedAt    int64
+	RevokedAt      int64
+	EndedAt        int64
+	Reason         string
+	CorrectedAt    int64
+	Version        int64
+	CorrectionDays int64
 }
 
 func (q *Queries) UpdateCard(ctx context.Context, arg UpdateCardParams) (int64, error) {
@@ -668,6 +678,7 @@ func (q *Queries) UpdateCard(ctx context.Context, arg UpdateCardParams) (int64, 
 		arg.Reason,
 		arg.CorrectedAt,
 		arg.Version,
+		arg.CorrectionDays,
 	)
 	if err != nil {
 		return 0, err

@@ -5,30 +5,31 @@
 package carddb
 
 type Card struct {
-	ID           string
-	Team         string
-	Cf           string
-	Model        string
-	State        string
-	Issued       string
-	Expires      string
-	ExpiryReason string
-	Batch        string
-	CertSerial   string
-	CertExpires  string
-	Replaces     string
-	ReplacedBy   string
-	OrderedAt    int64
-	ShippedAt    int64
-	DeliveredAt  int64
-	ActivatedAt  int64
-	SuspendedAt  int64
-	RevokedAt    int64
-	EndedAt      int64
-	Reason       string
-	Version      int64
-	CorrectedAt  int64
-	Issuer       string
+	ID             string
+	Team           string
+	Cf             string
+	Model          string
+	State          string
+	Issued         string
+	Expires        string
+	ExpiryReason   string
+	Batch          string
+	CertSerial     string
+	CertExpires    string
+	Replaces       string
+	ReplacedBy     string
+	OrderedAt      int64
+	ShippedAt      int64
+	DeliveredAt    int64
+	ActivatedAt    int64
+	SuspendedAt    int64
+	RevokedAt      int64
+	EndedAt        int64
+	Reason         string
+	Version        int64
+	CorrectedAt    int64
+	Issuer         string
+	CorrectionDays int64
 }
 
 type CardCode struct {
