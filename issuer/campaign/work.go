@@ -122,6 +122,9 @@ func (r *Room) renew(ctx context.Context, c Campaign, i Item) (Item, error) {
 		return i, nil
 	}
 	next, ordered, err := r.d.Renew(ctx, card, c.Criteria.Chip)
+	if errors.Is(err, production.ErrNotLonger) {
+		return i, nil
+	}
 	if err != nil {
 		return i, err
 	}

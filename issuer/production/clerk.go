@@ -48,6 +48,9 @@ func (p *Plant) clerk() *Clerk {
 	return &Clerk{Config: p.Config, Cards: p.Cards, People: p.People, Orders: p.Orders, Record: p.Record, Clock: p.Clock}
 }
 
+// ErrNotLonger tells that a renewal would gain nothing.
+var ErrNotLonger = errors.New("production: a new card would not last longer")
+
 // Reissue orders the card that takes the place of old, which has ended or is
 // ending, in the act of ctx (R26, R30, R33, R36). Exactly one card follows
 // another: when a living one does already, that one is answered and nothing is
@@ -60,11 +63,15 @@ func (k *Clerk) Reissue(ctx context.Context, old lifecycle.Card) (lifecycle.Card
 
 // Renew orders the successor of old, with or without a chip, in the act of ctx; it
 // tells whether it was ordered now. An empty card: its holder has no right to one
-// any more, is among the exceptions, or a new card would not last longer.
+// any more, or is among the exceptions. ErrNotLonger: a card made today would not
+// outlast the old one.
 func (k *Clerk) Renew(ctx context.Context, old lifecycle.Card, chip Chip) (c lifecycle.Card, ordered bool, err error) {
 	longer, err := k.lastsLonger(ctx, old, civil.Today(k.Clock))
-	if err != nil || !longer {
+	if err != nil {
 		return c, false, err
+	}
+	if !longer {
+		return c, false, ErrNotLonger
 	}
 	x := *k
 	x.Chip = chip

@@ -71,6 +71,9 @@ func (p *Plant) renewSome(ctx context.Context, cards []lifecycle.Card, days int,
 			continue
 		}
 		next, ordered, err := p.clerk().Renew(ctx, c, p.Config.RenewalChip)
+		if errors.Is(err, ErrNotLonger) {
+			continue
+		}
 		if err != nil {
 			return err
 		}
