@@ -57,6 +57,9 @@ func (c *call) helpdeskPage(values url.Values, faults ...*words.Fault) error {
 	}
 	page := c.page("sportello", "portal.help.title")
 	c.crumbs(page, "look.menu.counter", "/sportello")
+	if values == nil {
+		values = url.Values{"chiamata": {"guasto"}}
+	}
 	page.Form = c.newForm(values, faults...)
 	page.Data = struct {
 		Panel     panel
@@ -82,7 +85,7 @@ func (c *call) openTicket() error {
 			Reader: on("lettore"), Answers: on("risponde"), OtherCard: on("altra"), Certificate: on("certificato"), PIN: on("pin_libero"),
 			PUK: on("puk_libero"), Browser: on("browser"),
 		},
-		Note: c.value("nota"), Reference: c.value("riferimento"),
+		Note: c.value("nota"), Reference: c.value("riferimento"), Fraud: c.value("chiamata") == "frode",
 	})
 	if f := words.FaultOf(err); f != nil {
 		return c.helpdeskPage(c.r.PostForm, f)

@@ -10,7 +10,7 @@ import (
 	"cse.example/cse/issuer/staff"
 )
 
-// H1 and H2 over HTTP, on the real store: the agent types what the caller says,
+// H1, H2 and H5 over HTTP, on the real store: the agent types what the caller says,
 // never sees what is right, and the ticket is the diagnosis that the counter asks
 // for (R33).
 func TestR31_R33_ACallFromCheckToTicket(t *testing.T) {
@@ -55,6 +55,28 @@ func TestR31_R33_ACallFromCheckToTicket(t *testing.T) {
 	check(t, err)
 	if text := b.Page.Text(); ticket == "" || !strings.Contains(text, ticket) || !strings.Contains(text, words.Say(words.Italian, "portal.help.outcome.chip-fault")) {
 		t.Errorf("the ticket %q is not on the page: %s", ticket, text)
+	}
+	// H5: a fraud is told in words, by a caller who was recognised; it says nothing of the chip.
+	fraud := func(code, note string) {
+		t.Helper()
+		check(t, b.Submit(ctx, "/assistenza", map[string]string{
+			"mese": right.Month, "email_fine": right.EmailEnd, "comune": right.Comune, "chiamata": "frode", "nota": note,
+		}))
+		if b.Page.Code() != code {
+			t.Fatalf("%s %q, want %q: %s", b.Page.Where(), b.Page.Code(), code, b.Page.Text())
+		}
+	}
+	fraud("CSE-358", " ")
+	r.clock.Advance(time.Minute)
+	fraud("", "un accesso di notte che non ha fatto")
+	if text := b.Page.Text(); !strings.Contains(text, words.Say(words.Italian, "portal.help.advice.fraud")) {
+		t.Errorf("the agent is not told what to do: %s", text)
+	}
+	if got := records(t, p, "fraud.reported"); len(got) != 1 || got[0].Card != r.active || got[0].Actor != "ivo" {
+		t.Errorf("the report left %+v", got)
+	}
+	if again, err := p.helpdesk.Diagnosis(ctx, r.active); err != nil || again != ticket {
+		t.Errorf("the diagnosis is %q, %v", again, err)
 	}
 	if got := p.directory.Allowed(operatorOf(t, p, "ivo"), staff.ReissueChipFault, "101"); got == nil {
 		t.Error("the call centre reissues cards")

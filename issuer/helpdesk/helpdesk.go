@@ -44,6 +44,8 @@ const (
 	PUKBlocked   Outcome = "puk-blocked"
 	ChipFault    Outcome = "chip-fault"
 	Works        Outcome = "works"
+	// Fraud is no diagnosis: the holder says that somebody else uses his card.
+	Fraud Outcome = "fraud"
 )
 
 // Findings are the answers of the guided questions, in order.
@@ -175,14 +177,18 @@ type Call struct {
 	Findings  Findings
 	Note      string
 	Reference string
+	// Fraud: somebody else uses the card, says the holder; Note tells what he saw.
+	Fraud bool
 }
 
 // Open checks the caller and writes the ticket, in one act. CSE-561: too few
 // facts match, and the next try waits (CSE-562 while it lasts); CSE-563: the
-// reference is none; CSE-560: the note is too long.
+// reference is none; CSE-560: the note is too long, CSE-358: a fraud without one.
 func (r *Room) Open(ctx context.Context, op staff.Operator, c Call) (Ticket, error) {
 	c.Reference = strings.ToUpper(strings.TrimSpace(c.Reference))
 	switch {
+	case c.Fraud && strings.TrimSpace(c.Note) == "":
+		return Ticket{}, words.Refuse("CSE-358").At("nota")
 	case len([]rune(c.Note)) > 500:
 		return Ticket{}, words.Refuse("CSE-560").At("nota")
 	case c.Reference != "" && !plainReference(c.Reference):
@@ -221,6 +227,10 @@ func (r *Room) write(ctx context.Context, op staff.Operator, card lifecycle.Card
 		ID: "T" + strings.ToUpper(hex.EncodeToString(id)), Card: card.ID, At: r.d.Clock.Now(), Agent: op.Account, Matches: known.matches(c.Facts),
 		Outcome: Conclude(card, c.Findings), Findings: c.Findings, Note: strings.TrimSpace(c.Note), Reference: c.Reference,
 	}
+	act := "ticket.opened"
+	if c.Fraud {
+		t.Outcome, act = Fraud, "fraud.reported"
+	}
 	who := throttle.Subject("caller", card.ID)
 	var refusal *words.Fault
 	err := r.d.Atomically(ctx, func(ctx context.Context) error {
@@ -254,7 +264,7 @@ func (r *Room) write(ctx context.Context, op staff.Operator, card lifecycle.Card
 		if err := r.d.Tickets.PutTicket(ctx, Row{ID: t.ID, Card: t.Card, Agent: t.Agent, Outcome: t.Outcome, At: t.At, Body: sealed}); err != nil {
 			return err
 		}
-		return r.record(ctx, op, card, "ticket.opened", map[string]string{"ticket": t.ID, "outcome": string(t.Outcome)})
+		return r.record(ctx, op, card, act, map[string]string{"ticket": t.ID, "outcome": string(t.Outcome)})
 	})
 	if err != nil {
 		return Ticket{}, err
@@ -297,6 +307,9 @@ const fresh = 30 * 24 * time.Hour
 // newest ticket decides, and for thirty days (R33).
 func (r *Room) Diagnosis(ctx context.Context, card string) (string, error) {
 	rows, err := r.d.Tickets.TicketsOf(ctx, card)
+	for len(rows) > 0 && rows[0].Outcome == Fraud { // says nothing of the chip
+		rows = rows[1:]
+	}
 	if err != nil || len(rows) == 0 {
 		return "", err
 	}

@@ -80,6 +80,7 @@ func (s *Stage) deskStates() []State {
 		out,
 		State{Name: "assistenza", Host: "portal", Path: card + "/assistenza", Who: "password", Status: 200},
 		State{Name: "assistenza-non-riconosciuto", Host: "portal", Path: card + "/assistenza", Who: "password", Form: form("nota", "x"), Status: 422, Fault: "CSE-561"},
+		State{Name: "assistenza-frode", Host: "portal", Path: card + "/assistenza", Who: "password", Form: form("chiamata", "frode"), Status: 422, Fault: "CSE-561"},
 		State{Name: "assistenza-registrata", Host: "portal", Path: card + "/assistenza", Who: "password", Form: form("comune", "Prato"), Status: 200, Follow: true},
 		State{Name: "atto-sospendi-vuoto", Host: "portal", Path: card + "/sospendi", Who: "password", Form: form("richiesta", token), Status: 422, Fault: "CSE-361"},
 		State{Name: "atto-smarrimento-senza-denuncia", Host: "portal", Path: card + "/smarrimento", Who: "password", Form: form(doc...), Status: 422, Fault: "CSE-430"},
