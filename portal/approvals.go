@@ -11,6 +11,7 @@ import (
 	"cse.example/cse/ground/words"
 	"cse.example/cse/issuer/approval"
 	"cse.example/cse/issuer/parameters"
+	"cse.example/cse/issuer/roster"
 	"cse.example/cse/issuer/staff"
 )
 
@@ -61,7 +62,7 @@ func withRole(a answer, roles ...staff.Role) answer {
 
 // decides tells who has something to find at /approvazioni.
 func decides(op staff.Operator) bool {
-	return op.Has(staff.RoleSupervisor) || op.Has(staff.RoleOperations)
+	return op.Has(staff.RoleSupervisor) || op.Has(staff.RoleOperations) || op.Has(staff.RoleSecurity)
 }
 
 type approvalView struct {
@@ -69,12 +70,23 @@ type approvalView struct {
 	What, Text, When, Until string
 	// Own requests are shown and cannot be decided.
 	Own bool
+	// Staff are the operators that a proposal would save.
+	Staff []staffView
 }
 
 func (c *call) approvalView(q approval.Request) approvalView {
 	v := approvalView{Request: q, What: c.say("portal.approval.kind." + q.Kind), Text: q.Subject, When: when(q.AskedAt), Until: when(q.Expires), Own: q.AskedBy == c.op.Account}
 	if name, value, from, err := parameters.Change(q.Content); err == nil {
 		v.Text = c.say("portal.approval.change", c.say("portal.parameter."+name), value, from.Italian())
+	}
+	if q.Kind == roster.KindSave && c.p.Roster != nil {
+		list, err := c.p.Roster.Proposals(c.r.Context(), q)
+		if err != nil { // proposed anew since: the decision will say so
+			v.Text = c.say("portal.staff.superseded")
+		}
+		for _, a := range list {
+			v.Staff = append(v.Staff, c.accountView(a))
+		}
 	}
 	return v
 }

@@ -39,12 +39,15 @@ func (c *call) page(section, titleKey string, args ...any) *look.Page {
 		p.Entered, p.Who = true, c.session.Name()
 	}
 	if c.op != nil {
-		p.Who, p.Office = c.op.Name, c.op.Office.Name
+		p.Who, p.Office, p.OfficeChoice = c.op.Name, c.op.Office.Name, len(c.op.Offices) > 1
 		if c.op.AtCounter() {
 			p.Work = append(p.Work, look.Entry{ID: "sportello", Key: "look.menu.counter", Path: "/sportello"})
 		}
 		if c.p.Operations != nil && (c.op.Has(staff.RoleOperations) || c.op.Has(staff.RoleAuditor)) {
 			p.Work = append(p.Work, look.Entry{ID: "operazioni", Key: "look.menu.operations", Path: opsRoot})
+		}
+		if c.p.Roster != nil && (c.op.Has(staff.RoleSecurity) || c.op.Has(staff.RoleSupervisor) || c.op.Has(staff.RoleAuditor)) {
+			p.Work = append(p.Work, look.Entry{ID: "gestione", Key: "look.menu.staff", Path: staffRoot})
 		}
 		if c.p.FourEyes != nil && decides(*c.op) {
 			p.Work = append(p.Work, look.Entry{ID: "approvazioni", Key: "look.menu.approvals", Path: "/approvazioni"})
@@ -166,6 +169,10 @@ var labels = map[string]string{
 	"documento_scadenza": "portal.activation.docuntil", "email": "portal.activation.email", "email_ripetuta": "portal.activation.email2",
 	"periodo_dal": "portal.team.from", "periodo_al": "portal.team.to", "codice_nuovo": "portal.contacts2.codes.new", "codice_attuale": "portal.contacts2.codes.old",
 	"codice_fiscale": "portal.status.cf", "ultime_cinque": "portal.status.five", "lingua": "portal.activation.lang", "consenso": "portal.activation.consent", "consegnato": "portal.activation.handed",
+	"account": "portal.staff.account", "nome": "portal.staff.name", "ruoli": "portal.staff.roles", "uffici": "portal.staff.at", "contratto_fino_al": "portal.staff.contract",
+	"id": "portal.staff.office.id", "tipo": "portal.staff.kind", "orari": "portal.staff.office.hours", "servizi": "portal.staff.office.services", "fino_al": "portal.staff.office.until",
+	"comune": "portal.staff.office.comune", "asl": "portal.staff.office.asl", "file": "portal.staff.file", "meta_uno": "portal.enrol.one", "meta_due": "portal.enrol.two",
+	"password": "portal.enrol.password", "password_ripetuta": "portal.enrol.again", "totp": "login.operator.totp",
 	"cifre": "portal.phone.digits", "tessera_nuova": "portal.successor.number",
 	"tessera": "portal.ops.returns.card", "motivo_ritorno": "portal.ops.returns.why", "motivo_ricerca": "portal.ops.audit.motive", "motivo_richiesta": "portal.approval.reason", "parametro": "portal.parameter", "valore": "portal.parameter.value", "dal": "portal.ops.audit.from", "motivo_rinuncia": "portal.ops.drop.why", "al": "portal.ops.audit.until",
 }

@@ -139,6 +139,8 @@ type Deps struct {
 	Operations *Operations
 	// FourEyes are the rooms behind /approvazioni; nil: there are no such pages.
 	FourEyes *FourEyes
+	// Roster is who works at the counters; nil: there are no such pages.
+	Roster Roster
 	// Maintenance tells whether the portal is closed now; nil: never.
 	Maintenance func() (Maintenance, bool)
 	Log         *slog.Logger

@@ -153,6 +153,17 @@ func (p *Portal) wallet(ctx context.Context, cf codicefiscale.Code) (Wallet, err
 
 // operator is who s is at the counter now, or why he is nobody there.
 func (p *Portal) operator(s Session) (staff.Operator, error) {
+	op, err := p.works(s)
+	if err != nil || s.Office == "" {
+		return op, err
+	}
+	if at, err := op.At(s.Office); err == nil { // his place there may have ended
+		return at, nil
+	}
+	return op, nil
+}
+
+func (p *Portal) works(s Session) (staff.Operator, error) {
 	if s.Account != "" {
 		return p.Operators.OperatorByAccount(s.Account)
 	}

@@ -69,6 +69,7 @@ func (p *Portal) routes() http.Handler {
 	p.successorRoutes(at)
 	p.operationsRoutes(at)
 	p.approvalRoutes(at)
+	p.rosterRoutes(at)
 	at("GET /sportello/aiuto", atCounter((*call).deskHelp))
 
 	at("/", func(*call) error { return words.Refuse("CSE-002") })
@@ -168,6 +169,9 @@ func atCounter(a answer) answer {
 		}
 		if !op.AtCounter() {
 			return words.Refuse("CSE-003")
+		}
+		if len(op.Offices) > 1 && c.session.Office != op.Office.ID {
+			return c.leave("/sportello/ufficio") // he says first where he works
 		}
 		return a(c)
 	}

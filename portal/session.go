@@ -36,6 +36,8 @@ type Session struct {
 	AMR  []string
 	// Account is the operator's account name, empty for a citizen.
 	Account string
+	// Office is the counter that the operator chose to work at; empty: not chosen.
+	Office string `json:",omitempty"`
 	// Sid is login's session, for back-channel logout; may be empty.
 	Sid   string
 	Began time.Time `json:"-"`

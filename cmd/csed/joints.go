@@ -96,6 +96,9 @@ func (c certificates) endSessions(ctx context.Context, serial string) error {
 type operators struct{ p *Platform }
 
 func (o operators) Authenticate(ctx context.Context, account string, password, totp secret.Text) (login.OperatorIdentity, error) {
+	if err := o.p.roster.Fresh(ctx); err != nil {
+		return login.OperatorIdentity{}, err
+	}
 	op, err := o.p.proofs.Authenticate(ctx, account, password, totp, o.p.Clock.Now())
 	if err != nil {
 		return login.OperatorIdentity{}, err
@@ -104,7 +107,7 @@ func (o operators) Authenticate(ctx context.Context, account string, password, t
 }
 
 func (p *Platform) operatorLive(_ context.Context, account string) error {
-	_, err := p.directory.OperatorByAccount(account)
+	_, err := working{p}.OperatorByAccount(account)
 	return err
 }
 

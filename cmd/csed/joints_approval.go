@@ -26,12 +26,13 @@ func (p *Platform) openApprovals() (err error) {
 	}
 	p.approvals, err = approval.New(approval.Deps{
 		Store: p.db.Approvals(), Directory: p.directory, Atomically: p.db.Atomically, Record: p.trail.Record, Clock: p.Clock,
-		Kinds: append(p.campaignKinds(), p.parameters.Kind(), approval.Kind{
+		Kinds: append(append(p.campaignKinds(), p.roster.Kinds()...), p.parameters.Kind(), approval.Kind{
 			Name: counter.ApprovalThirdReprint, Asks: []staff.Role{staff.RoleOperator, staff.RoleSupervisor}, Decides: []staff.Role{staff.RoleSupervisor}, Life: reprintLife,
 		}),
 	})
 	if err == nil {
 		p.parameters.Ask, p.campaigns.Approvals = p.approvals.Ask, p.approvals
+		p.roster.Asks(p.approvals.Ask)
 	}
 	return err
 }

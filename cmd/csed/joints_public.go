@@ -17,12 +17,15 @@ import (
 func (p *Platform) offices(context.Context) ([]portal.OfficeView, error) {
 	var out []portal.OfficeView
 	today := civil.Today(p.Clock)
-	for _, o := range p.Config.Counters {
+	for _, o := range p.directory.Open() {
 		services := p.servicesOf(o)
 		if o.Type == staff.CallCentre || len(services) == 0 {
 			continue
 		}
-		v := portal.OfficeView{ID: o.ID, Name: o.Name, Type: string(o.Type), Comune: o.Comune, Services: services}
+		v := portal.OfficeView{ID: o.ID, Name: o.Name, Type: string(o.Type), Comune: o.Comune, Services: services, Address: o.Address, Phone: o.Phone, Accessible: o.Accessible}
+		for _, h := range o.Hours {
+			v.Hours = append(v.Hours, portal.OpenHours{Day: h.Day, From: h.From, Until: h.Until})
+		}
 		if place, ok := codicefiscale.Belfiore(o.Comune, today); ok {
 			v.Comune = place.Name
 			if place.Province != "" {

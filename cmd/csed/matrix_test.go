@@ -103,11 +103,19 @@ func gateOf(pattern, word string) (gate, bool) {
 		return act(staff.ActivateAdult), true
 	case pattern == "GET /sportello/cerca":
 		return open, true // leads back to the desk, which asks
+	case path == "/sportello/ufficio":
+		return open, true // everybody who works here says where; CSE-147 for another's
 	case strings.HasPrefix(path, "/sportello"):
 		return desk, true // the rooms ask the matrix again, act by act
 	case path == "/tessera" || strings.HasPrefix(path, "/tessera/"):
 		return byCard, true
 	case strings.HasPrefix(path, "/gestione/privacy"):
+		return only(staff.RoleSecurity), true
+	case path == "/gestione/operatori" && method == "GET", pattern == "GET /gestione/operatori/{account}", path == "/gestione/uffici" && method == "GET", pattern == "GET /gestione/uffici/{id}":
+		return only(staff.RoleSecurity, staff.RoleSupervisor, staff.RoleAuditor), true
+	case strings.HasPrefix(path, "/gestione/operatori"):
+		return only(staff.RoleSecurity, staff.RoleSupervisor), true
+	case strings.HasPrefix(path, "/gestione/uffici"):
 		return only(staff.RoleSecurity), true
 	case path == "/operazioni/registro" || path == "/operazioni/registro/verifica":
 		return ops, true
@@ -132,7 +140,7 @@ var public = []string{
 	"/{$}", "/accedi", "/servizi-online", "/sicurezza", "/entra", "/ritorno", "/uscita", "/revoca", "/sospendi", "/riattiva", "/riattiva/", "/cartasanitaria",
 	"/verifica-postazione", "/contatti", "/privacy", "/note-legali", "/accessibilita", "/domande-frequenti", "/domande-frequenti/", "/lettore-smart-card",
 	"/software", "/elenco-driver", "/sblocco-pin", "/modulo-delega", "/modulo-delega/", "/moduli/", "/fascicolosanitario", "/tutorial-spid-cie", "/glossario", "/documento-identita",
-	"/team/paesi", "/sportelli", "/sportelli/", "/stato-tessera", "/verifica-team/",
+	"/team/paesi", "/primo-accesso", "/primo-accesso/codice", "/sportelli", "/sportelli/", "/stato-tessera", "/verifica-team/",
 }
 
 // Every route × every role × own and other health unit, on the real platform:

@@ -16,6 +16,7 @@ import (
 	"sync"
 	"time"
 
+	"cse.example/cse/issuer/roster"
 	"cse.example/cse/issuer/staff"
 
 	"cse.example/cse/engine/audit"
@@ -91,6 +92,7 @@ type Platform struct {
 	responder *status.Responder
 	site      *status.Site
 	directory *staff.Directory
+	roster    *roster.Room
 	counter   *counter.Counter
 	book      *contacts.Book
 	proofs    *staff.Authenticator
@@ -317,9 +319,12 @@ func (p *Platform) openIssuer(context.Context, Options) error {
 	if p.cips, err = codes.LoadCIPs(p.Config.under("keys"), wrap, p.db.Codes()); err != nil {
 		return err
 	}
-	p.directory, err = staff.NewDirectory(staff.Config{Offices: p.Config.Counters, Operators: p.Config.Operators, PharmacyAlso: p.Config.PharmacyAlso})
+	p.directory, err = staff.NewDirectory(staff.Config{Offices: p.Config.Counters, Operators: p.Config.Operators, PharmacyAlso: p.Config.PharmacyAlso, Clock: p.Clock})
 	if err != nil {
 		return errors.Join(errUsage, err)
+	}
+	if err := p.openRoster(desk); err != nil {
+		return err
 	}
 	p.proofs, err = staff.NewAuthenticator(staff.AuthenticatorParts{
 		Directory: p.directory, Tries: p.db.Tries(), UseTOTP: p.db.Tries().UseTOTP, Seal: desk, Clock: p.Clock,
@@ -497,7 +502,7 @@ func (p *Platform) openPortal(_ context.Context, o Options) error {
 			FormOrigins: []string{p.Config.Public.Login, p.Config.Public.CNS},
 		},
 		Assets: assets, Clock: p.Clock, Rand: rand.Reader, Client: p.httpClient(), Sessions: p.db.Sessions(), Seal: seal,
-		Atomically: p.db.Atomically, People: p.db.People(), Cards: p.db.Cards(), Operators: p.directory, Desk: p.counter, Drafts: p.counter, Papers: p.counter, Acts: p.counter, Helpdesk: p.helpdesk, Refused: p.refused, Privacy: p.privacy, PrivacyDesk: p.privacy, PrintExport: p.printExport,
+		Atomically: p.db.Atomically, People: p.db.People(), Cards: p.db.Cards(), Operators: working{p}, Roster: p.roster, Desk: p.counter, Drafts: p.counter, Papers: p.counter, Acts: p.counter, Helpdesk: p.helpdesk, Refused: p.refused, Privacy: p.privacy, PrivacyDesk: p.privacy, PrintExport: p.printExport,
 		Print: p.print, Twin: p.twin, Revoke: p.counter.RevokeWithCIP, Holder: p.counter, Proof: p.login, CardStatus: p.counter.Status, Offices: p.offices, BlankForm: p.blankForm(o.Ribbon), CardAlive: p.cardAlive, Activities: p.activities, Area: p.area(o.Ribbon), Tasks: p.tasks, Maintenance: p.maintenance, Log: p.Log,
 		Operations: portal.OperationsOf(ops), FourEyes: p.fourEyes(),
 		CodesDeps: portal.CodesDeps{Phone: p.counter, Home: p.counter, Halves: p.halves()},

@@ -36,6 +36,9 @@ const (
 	CorrectionsFree = "corrections-free"
 	// CampaignFree is how many cards a renewal campaign may have without one.
 	CampaignFree = "campaign-free"
+	// StaffReview is after how many days an operator's account must be looked at
+	// again.
+	StaffReview = "staff-review"
 )
 
 // Bounds of a parameter.
@@ -46,7 +49,7 @@ type Bounds struct {
 
 // Known lists the parameters.
 func Known() []Bounds {
-	return []Bounds{{Reprints, 2, 0, 20}, {RenewalDays, 90, 1, 366}, {CorrectionDays, 60, 0, 366}, {CorrectionsFree, 20, 0, 100_000}, {CampaignFree, 100, 0, 100_000}}
+	return []Bounds{{Reprints, 2, 0, 20}, {RenewalDays, 90, 1, 366}, {CorrectionDays, 60, 0, 366}, {CorrectionsFree, 20, 0, 100_000}, {CampaignFree, 100, 0, 100_000}, {StaffReview, 180, 30, 730}}
 }
 
 // Value is what a parameter is from a day on.

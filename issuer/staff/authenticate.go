@@ -121,7 +121,7 @@ func (c *Authenticator) refused(ctx context.Context, account, who string) error 
 	if _, err := c.brake.Failed(ctx, who); err != nil {
 		return err
 	}
-	if _, known := c.d.Directory.accounts[account]; !known {
+	if _, known := c.d.Directory.Account(account); !known {
 		return nil // an invented name is no business of the journal
 	}
 	return c.d.Record(ctx, journal.Entry{Act: "operator.refused", Actor: account})
@@ -129,7 +129,7 @@ func (c *Authenticator) refused(ctx context.Context, account, who string) error 
 
 // prove compares password and code; every path does the same work.
 func (c *Authenticator) prove(account string, password, code secret.Text, at time.Time) (Operator, int64, bool) {
-	a, known := c.d.Directory.accounts[account]
+	a, known := c.d.Directory.Account(account)
 	hash := nobody()
 	if known && a.PasswordHash != "" {
 		if h, err := parseHash(a.PasswordHash); err == nil { // checked when the directory was made
@@ -147,6 +147,12 @@ func (c *Authenticator) prove(account string, password, code secret.Text, at tim
 	}
 	step, ok := totpStep(key, code, at)
 	return op, step, ok
+}
+
+// CodeMatches tells whether code is an authenticator's code for key at an instant.
+func CodeMatches(key, code secret.Text, at time.Time) bool {
+	_, ok := totpStep(key, code, at)
+	return ok
 }
 
 // totpStep finds the time step whose code this is.

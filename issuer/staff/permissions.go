@@ -1,6 +1,10 @@
 package staff
 
-import "cse.example/cse/ground/words"
+import (
+	"slices"
+
+	"cse.example/cse/ground/words"
+)
 
 // Action is something that a counter, or the holder, may or may not do.
 type Action string
@@ -111,7 +115,8 @@ func columnOf(o Office, personASL string) column {
 
 // Allowed answers nil when op, at his counter, may do action a for somebody of
 // the health unit personASL; otherwise a fault that says where to go. Who has no
-// other role than the call centre's may do what it may, wherever he sits.
+// other role than the call centre's may do what it may, wherever he sits. CSE-500:
+// this office does not offer what its kind may do.
 func (d *Directory) Allowed(op Operator, a Action, personASL string) error {
 	return d.allowed(op, a, personASL, withCIP) // the act itself asks for the CIP
 }
@@ -132,6 +137,9 @@ func (d *Directory) allowed(op Operator, a Action, personASL string, also grant)
 	if !op.Has(RoleOperator) && !op.Has(RoleSupervisor) {
 		col = colCallCentre
 	}
+	if a != View && len(op.Office.Services) > 0 && r.cells[col] != no && !slices.Contains(op.Office.Services, a) {
+		return words.Refuse("CSE-500")
+	}
 	if col == colPharmacy && a != View && !op.Office.TakesPart && r.cells[col] != no {
 		return words.Refuse("CSE-123")
 	}
@@ -139,7 +147,7 @@ func (d *Directory) allowed(op Operator, a Action, personASL string, also grant)
 	case yes, also:
 		return nil
 	case configurable:
-		if col == colPharmacy && d.pharmacy[a] {
+		if col == colPharmacy && d.view.Load().pharmacy[a] {
 			return nil
 		}
 	}

@@ -24,6 +24,8 @@ type Page struct {
 	Who string
 	// Office is the operator's counter, empty for who is no operator.
 	Office string
+	// OfficeChoice tells that the operator has several counters to choose from.
+	OfficeChoice bool
 	// Work are the menu's entries for who works here.
 	Work []Entry
 	// Entered tells that there is a session to leave.
