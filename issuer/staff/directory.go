@@ -360,7 +360,10 @@ func (d *Directory) Accounts() []Account {
 func (d *Directory) AccountOf(cf codicefiscale.Code) string { return d.view.Load().byCF[cf.Base()] }
 
 // Office finds a counter by its identifier.
-func (d *Directory) Office(id string) (Office, bool) { o, ok := d.view.Load().offices[id]; return o, ok }
+func (d *Directory) Office(id string) (Office, bool) {
+	o, ok := d.view.Load().offices[id]
+	return o, ok
+}
 
 // Offices lists the counters by identifier.
 func (d *Directory) Offices() []Office {

@@ -29,6 +29,7 @@ func (s *Stage) fourEyes() *portal.FourEyes {
 
 func (e eyes) requests() []approval.Request {
 	return []approval.Request{
+		e.s.hireRequest(),
 		{ID: "uno", Kind: parameters.KindChange, Subject: parameters.Reprints, Content: parameters.Content(parameters.Reprints, 3, day(2027, 1, 1)), Note: "delibera 7", AskedBy: "marta", AskedAt: Now, Expires: Now.AddDate(0, 0, 7)},
 		{ID: "due", Kind: counter.ApprovalThirdReprint, Subject: e.s.Cards["active"].ID, Note: "ha perso di nuovo il foglio", AskedBy: "operations", AskedAt: Now, Expires: Now.Add(24 * time.Hour)},
 	}

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"cse.example/cse/issuer/approval"
 	"cse.example/cse/issuer/staff"
 
 	"cse.example/cse/ground/civil"
@@ -68,6 +69,9 @@ type Stage struct {
 	Cards  map[string]lifecycle.Card
 	seal   Sealer
 	addr   Addresses
+	// hiring waits for approval; half and otherHalf open a first access.
+	hiring          approval.Request
+	half, otherHalf string
 }
 
 // New sets the stage. assets may be nil: pages without style.
@@ -88,6 +92,9 @@ func New(addr Addresses, assets fs.FS) (*Stage, error) {
 	}
 	d, err := s.deps(assets)
 	if err != nil {
+		return nil, err
+	}
+	if d.Roster, err = s.rosterOf(d.Operators.(*staff.Directory), d); err != nil {
 		return nil, err
 	}
 	if s.Portal, err = portal.New(d); err != nil {

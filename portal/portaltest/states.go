@@ -3,6 +3,7 @@ package portaltest
 import (
 	"context"
 	"fmt"
+	"mime/multipart"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -22,6 +23,8 @@ type State struct {
 	Path string
 	// Form, when set, is posted.
 	Form url.Values
+	// File, when set, is posted with Form as the file "file"; "-" for none.
+	File string
 	// Who is a role of the cast whose session asks; empty: nobody.
 	Who string
 	// Follow shows the page that the answer leads to.
@@ -52,6 +55,7 @@ func (s *Stage) States() []State {
 	out = append(out, successorStates()...)
 	out = append(out, s.opsStates()...)
 	out = append(out, s.eyesStates()...)
+	out = append(out, s.rosterStates()...)
 	out = append(out, twinStates()...)
 	return append(out, s.counterStates()...)
 }
@@ -196,9 +200,13 @@ func (s *Stage) Play(w http.ResponseWriter, ctx context.Context, st State, lang 
 	if st.Form != nil {
 		method, body = http.MethodPost, st.Form.Encode()
 	}
+	kind := "application/x-www-form-urlencoded"
+	if st.File != "" {
+		body, kind = multipartOf(st)
+	}
 	r := httptest.NewRequestWithContext(ctx, method, origin+prefix+st.Path, strings.NewReader(body))
 	if method == http.MethodPost {
-		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		r.Header.Set("Content-Type", kind)
 	}
 	r.Header.Set("Accept-Language", string(lang))
 	if st.Who != "" {
@@ -220,6 +228,21 @@ func (s *Stage) Play(w http.ResponseWriter, ctx context.Context, st State, lang 
 		s.Portal.ServeHTTP(w, r)
 	}
 	return nil
+}
+
+// multipartOf is a form with its file, as a browser posts it.
+func multipartOf(st State) (body, kind string) {
+	var b strings.Builder
+	w := multipart.NewWriter(&b)
+	for name := range st.Form {
+		_ = w.WriteField(name, st.Form.Get(name)) // a strings.Builder does not fail
+	}
+	if st.File != "-" {
+		f, _ := w.CreateFormFile("file", "file.csv")
+		_, _ = f.Write([]byte(st.File))
+	}
+	_ = w.Close()
+	return b.String(), w.FormDataContentType()
 }
 
 // follow asks the portal and makes the request to which its answer leads.
