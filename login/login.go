@@ -90,11 +90,22 @@ type OperatorIdentity struct {
 	Surname, Name string
 }
 
+// OperatorTry is what somebody typed into the operators' form.
+type OperatorTry struct {
+	Account        string
+	Password, TOTP secret.Text
+	// Source is the caller's network address.
+	Source string
+	// Device names this browser if that account has entered from it before, by a
+	// cookie that only we can make; else it is empty.
+	Device string
+}
+
 // Operators proves operators; the rate limit of the tries is theirs too.
 type Operators interface {
 	// Authenticate answers a *words.Fault for wrong credentials, a locked
 	// account or too many tries.
-	Authenticate(ctx context.Context, account string, password, totp secret.Text) (OperatorIdentity, error)
+	Authenticate(ctx context.Context, try OperatorTry) (OperatorIdentity, error)
 }
 
 // Needs are the rooms and tools that the gateway stands on. OperatorLive, Log

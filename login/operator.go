@@ -78,15 +78,17 @@ func (s *Service) operatorEnter(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, r, err, "")
 		return
 	}
+	account := r.PostFormValue("account")
 	ticket, err := s.proveOperator(r, f)
 	if fault := words.FaultOf(err); fault != nil {
-		s.showOperator(w, r, c, name, cookie, r.PostFormValue("account"), fault)
+		s.showOperator(w, r, c, name, cookie, account, fault)
 		return
 	}
 	if err != nil {
 		s.refuse(w, r, err, s.at("/choose", name))
 		return
 	}
+	s.rememberDevice(w, r, account)
 	w.Header().Set("Content-Security-Policy", page.Policy(s.cfg.Sources, c.Origins()))
 	http.Redirect(w, r, s.cfg.LoginURL+"/return?ticket="+url.QueryEscape(ticket), http.StatusSeeOther)
 }
@@ -96,7 +98,9 @@ func (s *Service) proveOperator(r *http.Request, f handover.Flow) (ticket string
 	password, totp := secret.FromString(r.PostFormValue("password")), secret.FromString(r.PostFormValue("totp"))
 	defer password.Wipe()
 	defer totp.Wipe()
-	op, err := s.needs.Operators.Authenticate(ctx, r.PostFormValue("account"), password, totp)
+	op, err := s.needs.Operators.Authenticate(ctx, OperatorTry{
+		Account: r.PostFormValue("account"), Password: password, TOTP: totp, Source: sourceOf(r), Device: s.device(r, r.PostFormValue("account")),
+	})
 	if err != nil {
 		return "", fmt.Errorf("operator: %w", err)
 	}

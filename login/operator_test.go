@@ -186,3 +186,23 @@ func TestVisitor(t *testing.T) {
 		t.Errorf("no card: %v", err)
 	}
 }
+
+// A browser is known for the account that entered from it, and for no other.
+func TestABrowserIsKnownByItsOwnAccount(t *testing.T) {
+	w := logintest.New(t, logintest.Options{})
+	p := portal(t, w)
+	b := w.Browser(nil)
+	f := operatorForm(t, b, w)
+	wantRefusal(t, f.post(t, b, w, "wrong", logintest.OperatorCode), "CSE-326")
+	p.codeFrom(t, f.post(t, b, w, logintest.OperatorPass, logintest.OperatorCode))
+	g := operatorForm(t, b, w)
+	wantRefusal(t, g.post(t, b, w, "wrong", logintest.OperatorCode), "CSE-326")
+	p.codeFrom(t, g.post(t, b, w, logintest.OperatorPass, logintest.OperatorCode))
+	other := w.Browser(nil)
+	h := operatorForm(t, other, w)
+	wantRefusal(t, h.post(t, other, w, "wrong", logintest.OperatorCode), "CSE-326")
+	d := w.Office.Devices
+	if len(d) != 5 || d[0] != "" || d[1] != "" || d[2] == "" || d[3] != d[2] || d[4] != "" {
+		t.Errorf("the browsers were known as %q", d)
+	}
+}

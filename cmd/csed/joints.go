@@ -19,7 +19,6 @@ import (
 	"cse.example/cse/ground/effect"
 	"cse.example/cse/ground/journal"
 	"cse.example/cse/ground/localhost"
-	"cse.example/cse/ground/secret"
 	"cse.example/cse/ground/words"
 	"cse.example/cse/issuer/codes"
 	"cse.example/cse/issuer/counter"
@@ -95,11 +94,11 @@ func (c certificates) endSessions(ctx context.Context, serial string) error {
 // operators proves operators for login.
 type operators struct{ p *Platform }
 
-func (o operators) Authenticate(ctx context.Context, account string, password, totp secret.Text) (login.OperatorIdentity, error) {
+func (o operators) Authenticate(ctx context.Context, y login.OperatorTry) (login.OperatorIdentity, error) {
 	if err := o.p.roster.Fresh(ctx); err != nil {
 		return login.OperatorIdentity{}, err
 	}
-	op, err := o.p.proofs.Authenticate(ctx, account, password, totp, o.p.Clock.Now())
+	op, err := o.p.proofs.Authenticate(ctx, staff.Try{Account: y.Account, Password: y.Password, Code: y.TOTP, Source: y.Source, Device: y.Device}, o.p.Clock.Now())
 	if err != nil {
 		return login.OperatorIdentity{}, err
 	}

@@ -75,7 +75,7 @@ func TestOperatorHash(t *testing.T) {
 	r.config.Operators = []staff.Account{a}
 	p := r.open(t, Options{}, "web")
 	try := func(password string) error {
-		_, err := p.proofs.Authenticate(t.Context(), "anna", secret.FromString(password), staff.TOTP(totpOf(t, address), r.clock.Now()), r.clock.Now())
+		_, err := p.proofs.Authenticate(t.Context(), staff.Try{Account: "anna", Password: secret.FromString(password), Code: staff.TOTP(totpOf(t, address), r.clock.Now())}, r.clock.Now())
 		return err
 	}
 	if err := try("quattro parole a cas"); err == nil {

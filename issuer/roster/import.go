@@ -57,7 +57,7 @@ func readCSV(in io.Reader, columns []string, row func(f map[string]string) error
 		header[i] = strings.ToLower(strings.TrimSpace(header[i]))
 	}
 	if err != nil || !slices.Equal(header, columns) {
-		return rep, words.Refuse("CSE-502", strings.Join(columns, ";")).At("file").Because(err)
+		return rep, words.Refuse("CSE-502", strings.Join(columns, ", ")).At("file").Because(err)
 	}
 	for {
 		fields, err := rows.Read()
@@ -70,7 +70,7 @@ func readCSV(in io.Reader, columns []string, row func(f map[string]string) error
 		case rep.Rows > maxRows:
 			return rep, words.Refuse("CSE-513", maxRows).At("file")
 		case err != nil || len(fields) != len(columns):
-			rep.Errors = append(rep.Errors, LineError{line, words.Refuse("CSE-502", strings.Join(columns, ";")).Because(err)})
+			rep.Errors = append(rep.Errors, LineError{line, words.Refuse("CSE-502", strings.Join(columns, ", ")).Because(err)})
 			var syntax *csv.ParseError
 			if err != nil && !errors.As(err, &syntax) {
 				return rep, err

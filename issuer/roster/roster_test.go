@@ -349,7 +349,7 @@ func TestR92_CredentialsNeedTwo(t *testing.T) {
 		check(t, b.Confirm(ctx, "nino", e.Proof, staff.TOTP(e.Key, b.clock.Now()), "192.0.2.1"))
 		login := func() error {
 			b.clock.Advance(time.Minute)
-			_, err := b.auth.Authenticate(ctx, "nino", secret.FromString(password), staff.TOTP(e.Key, b.clock.Now()), b.clock.Now())
+			_, err := b.auth.Authenticate(ctx, staff.Try{Account: "nino", Password: secret.FromString(password), Code: staff.TOTP(e.Key, b.clock.Now())}, b.clock.Now())
 			return err
 		}
 		check(t, login())

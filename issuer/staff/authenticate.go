@@ -53,6 +53,8 @@ type AuthenticatorParts struct {
 type Authenticator struct {
 	d     AuthenticatorParts
 	brake throttle.Brake
+	// sources counts who tries from where.
+	sources throttle.Brake
 	// proofs are the places of those whose password is being compared.
 	proofs turns
 }
@@ -62,16 +64,64 @@ func NewAuthenticator(d AuthenticatorParts) (*Authenticator, error) {
 	if d.Directory == nil || d.Tries == nil || d.UseTOTP == nil || d.Seal == nil || d.Clock == nil || d.Atomically == nil || d.Record == nil {
 		return nil, errors.New("staff: an authenticator needs all its parts")
 	}
-	return &Authenticator{d: d, brake: throttle.Brake{Tries: d.Tries, Clock: d.Clock}, proofs: newTurns()}, nil
+	return &Authenticator{d: d, brake: throttle.Brake{Tries: d.Tries, Clock: d.Clock}, sources: throttle.Brake{Tries: d.Tries, Clock: d.Clock, Free: freeTries}, proofs: newTurns()}, nil
 }
+
+// Try is one try at an operator's account.
+type Try struct {
+	Account        string
+	Password, Code secret.Text
+	// Source is the network address that tries, empty where there is none.
+	Source string
+	// Device names the browser when this account has entered from it before; login
+	// vouches for that. Empty: a browser never seen with this account.
+	Device string
+}
+
+// freeTries are the wrong tries that a source may make in a day before it waits:
+// a whole office may stand behind one address.
+const freeTries = 20
+
+// wait asks whoever pays for a wrong try: the known browser alone, so that nobody
+// else's errors keep an operator away from his own desk; else the account and the
+// source.
+func (c *Authenticator) wait(ctx context.Context, y Try) (time.Duration, error) {
+	if y.Device != "" {
+		return c.brake.Wait(ctx, device(y))
+	}
+	a, err := c.brake.Wait(ctx, stranger(y))
+	if err != nil || y.Source == "" {
+		return a, err
+	}
+	b, err := c.sources.Wait(ctx, source(y))
+	return max(a, b), err
+}
+
+func (c *Authenticator) failed(ctx context.Context, y Try) error {
+	if y.Device != "" {
+		_, err := c.brake.Failed(ctx, device(y))
+		return err
+	}
+	_, err := c.brake.Failed(ctx, stranger(y))
+	if err != nil || y.Source == "" {
+		return err
+	}
+	_, err = c.sources.Failed(ctx, source(y))
+	return err
+}
+
+func device(y Try) string   { return throttle.Subject("operator.device", y.Account+"|"+y.Device) }
+func stranger(y Try) string { return throttle.Subject("operator", y.Account) }
+func source(y Try) string   { return throttle.Subject("operator.source", y.Source) }
 
 // Authenticate proves an operator by account, password and one-time code at
 // instant at. Whatever is wrong, the answer is CSE-142; tries slow down per
-// account (CSE-143); a one-time code serves once. Whoever has no account either
-// may ask, so few passwords are compared at a time: the others wait until ctx ends.
-func (c *Authenticator) Authenticate(ctx context.Context, account string, password, code secret.Text, at time.Time) (Operator, error) {
-	who := throttle.Subject("operator", account)
-	if wait, err := c.brake.Wait(ctx, who); err != nil {
+// account and source, and apart from those per browser that the account has
+// entered from before (CSE-143); a one-time code serves once. Whoever has no
+// account either may ask, so few passwords are compared at a time: the others wait
+// until ctx ends.
+func (c *Authenticator) Authenticate(ctx context.Context, y Try, at time.Time) (Operator, error) {
+	if wait, err := c.wait(ctx, y); err != nil {
 		return Operator{}, err
 	} else if wait > 0 {
 		return Operator{}, throttle.Refuse("CSE-143", wait)
@@ -80,12 +130,12 @@ func (c *Authenticator) Authenticate(ctx context.Context, account string, passwo
 	if err != nil {
 		return Operator{}, err
 	}
-	op, step, good := c.prove(account, password, code, at) // slow, so before the act
+	op, step, good := c.prove(y.Account, y.Password, y.Code, at) // slow, so before the act
 	leave()
 	var refusal *words.Fault
 	err = c.d.Atomically(ctx, func(ctx context.Context) error {
 		refusal = nil
-		wait, err := c.brake.Wait(ctx, who)
+		wait, err := c.wait(ctx, y)
 		if err != nil {
 			return err
 		}
@@ -95,18 +145,22 @@ func (c *Authenticator) Authenticate(ctx context.Context, account string, passwo
 		}
 		fresh := false
 		if good {
-			if fresh, err = c.d.UseTOTP(ctx, account, step); err != nil {
+			if fresh, err = c.d.UseTOTP(ctx, y.Account, step); err != nil {
 				return err
 			}
 		}
 		if !good || !fresh {
 			refusal = words.Refuse("CSE-142")
-			return c.refused(ctx, account, who)
+			return c.refused(ctx, y)
 		}
-		if err := c.brake.Clear(ctx, who); err != nil {
+		mine := stranger(y)
+		if y.Device != "" {
+			mine = device(y)
+		}
+		if err := c.brake.Clear(ctx, mine); err != nil {
 			return err
 		}
-		return c.d.Record(ctx, journal.Entry{Act: "operator.authenticated", Actor: account, Office: op.Office.ID})
+		return c.d.Record(ctx, journal.Entry{Act: "operator.authenticated", Actor: y.Account, Office: op.Office.ID})
 	})
 	switch {
 	case err != nil:
@@ -117,14 +171,14 @@ func (c *Authenticator) Authenticate(ctx context.Context, account string, passwo
 	return op, nil
 }
 
-func (c *Authenticator) refused(ctx context.Context, account, who string) error {
-	if _, err := c.brake.Failed(ctx, who); err != nil {
+func (c *Authenticator) refused(ctx context.Context, y Try) error {
+	if err := c.failed(ctx, y); err != nil {
 		return err
 	}
-	if _, known := c.d.Directory.Account(account); !known {
+	if _, known := c.d.Directory.Account(y.Account); !known {
 		return nil // an invented name is no business of the journal
 	}
-	return c.d.Record(ctx, journal.Entry{Act: "operator.refused", Actor: account})
+	return c.d.Record(ctx, journal.Entry{Act: "operator.refused", Actor: y.Account})
 }
 
 // prove compares password and code; every path does the same work.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -21,7 +22,7 @@ import (
 
 func (b *bench) login(t *testing.T, account, pass string, code secret.Text) error {
 	t.Helper()
-	_, err := b.Authenticate(t.Context(), account, secret.FromString(pass), code, b.clock.Now())
+	_, err := b.Authenticate(t.Context(), staff.Try{Account: account, Password: secret.FromString(pass), Code: code}, b.clock.Now())
 	return err
 }
 
@@ -30,7 +31,7 @@ func (b *bench) code() secret.Text { return staff.TOTP(b.totp, b.clock.Now()) }
 func TestAuthenticate(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		b := newBench(t, db)
-		op, err := b.Authenticate(t.Context(), "op1", secret.FromString(password), b.code(), b.clock.Now())
+		op, err := b.Authenticate(t.Context(), staff.Try{Account: "op1", Password: secret.FromString(password), Code: b.code()}, b.clock.Now())
 		if err != nil || op.Account != "op1" || op.Office.ID != "asl1" || len(op.Offices) != 8 || !op.Has(staff.RoleOperator) {
 			t.Fatalf("%+v, %v", op, err)
 		}
@@ -91,7 +92,7 @@ func TestAuthenticationTakesTurns(t *testing.T) {
 	leave := b.TakeProofs()
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer cancel()
-	if _, err := b.Authenticate(ctx, "nobody", secret.FromString(password), b.code(), b.clock.Now()); !errors.Is(err, context.DeadlineExceeded) {
+	if _, err := b.Authenticate(ctx, staff.Try{Account: "nobody", Password: secret.FromString(password), Code: b.code()}, b.clock.Now()); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("without a place: %v", err)
 	}
 	leave()
@@ -289,4 +290,42 @@ func TestCallCentreRole(t *testing.T) {
 	if err := b.directory.Allowed(op, staff.ActivateAdult, "201"); err != nil {
 		t.Errorf("supervisor too: %v", err)
 	}
+}
+
+// A stranger's wrong tries slow down browsers never seen with the account, and
+// himself by his source; the operator at his own desk enters meanwhile.
+func TestR92_NoStrangerLocksAnOperatorOut(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		b := newBench(t, db)
+		try := func(account, pass, source, device string) error {
+			_, err := b.Authenticate(t.Context(), staff.Try{
+				Account: account, Password: secret.FromString(pass), Code: b.code(), Source: source, Device: device,
+			}, b.clock.Now())
+			return err
+		}
+		for range 12 {
+			refused(t, "a stranger", try("op1", "una frase molto lunga", "192.0.2.1", ""), "CSE-142")
+			b.clock.Advance(15 * time.Minute)
+		}
+		refused(t, "a stranger, once more", try("op1", "una frase molto lunga", "192.0.2.1", ""), "CSE-142")
+		refused(t, "from a browser never seen", try("op1", password, "192.0.2.9", ""), "CSE-143")
+		if err := try("op1", password, "192.0.2.9", "desk"); err != nil {
+			t.Errorf("at his own desk: %v", err)
+		}
+		b.clock.Advance(time.Minute)
+		refused(t, "an error at his own desk", try("op1", "una frase molto lunga", "192.0.2.9", "desk"), "CSE-142")
+		refused(t, "at once after it", try("op1", password, "192.0.2.9", "desk"), "CSE-143")
+		if err := try("op2", password, "192.0.2.9", "other"); err != nil {
+			t.Errorf("a colleague at another desk: %v", err)
+		}
+		// Many accounts from one source: the source waits, whatever the account.
+		for i := range 21 {
+			_ = try(fmt.Sprintf("nobody%d", i), password, "192.0.2.7", "") // refused, or waits: the next line tells
+		}
+		refused(t, "the source has tried too often", try("op2", password, "192.0.2.7", ""), "CSE-143")
+		b.clock.Advance(20 * time.Minute)
+		if err := try("op2", password, "192.0.2.8", ""); err != nil {
+			t.Errorf("from elsewhere: %v", err)
+		}
+	})
 }

@@ -48,6 +48,8 @@ type Tries interface {
 type Brake struct {
 	Tries Tries
 	Clock civil.Clock
+	// Free wrong tries in a day cost no wait: for a source that many people share.
+	Free int
 }
 
 // WaitError is inside the fault of somebody who must wait.
@@ -107,7 +109,7 @@ func (b Brake) Failed(ctx context.Context, subjects ...string) (time.Duration, e
 			r.Failures = 0
 		}
 		r.Failures++
-		d := delay(r.Failures)
+		d := delay(r.Failures - b.Free)
 		r.LastAt, r.Until = now, now.Add(d)
 		if err := b.Tries.Put(ctx, s, r); err != nil {
 			return 0, err
@@ -118,6 +120,9 @@ func (b Brake) Failed(ctx context.Context, subjects ...string) (time.Duration, e
 }
 
 func delay(failures int) time.Duration {
+	if failures <= 0 {
+		return 0
+	}
 	return min(firstDelay<<min(max(failures-1, 0), 10), maxDelay)
 }
 

@@ -88,6 +88,8 @@ type Office struct {
 	certs   map[string]door.CertStatus
 	down    bool
 	Entries []journal.Entry
+	// Devices are the names under which browsers tried to enter, in order.
+	Devices []string
 }
 
 // SetCard changes what the office says of a card.
@@ -155,7 +157,11 @@ func (o *Office) Acts() []string {
 }
 
 // Authenticate implements login.Operators.
-func (o *Office) Authenticate(_ context.Context, account string, password, totp secret.Text) (login.OperatorIdentity, error) {
+func (o *Office) Authenticate(_ context.Context, y login.OperatorTry) (login.OperatorIdentity, error) {
+	account, password, totp := y.Account, y.Password, y.TOTP
+	o.mu.Lock()
+	o.Devices = append(o.Devices, y.Device)
+	o.mu.Unlock()
 	if account != OperatorName || !password.Equal(secret.FromString(OperatorPass)) || !totp.Equal(secret.FromString(OperatorCode)) {
 		return login.OperatorIdentity{}, words.Refuse("CSE-326")
 	}
