@@ -14,7 +14,7 @@ rows=$(IFS='|'; echo "$*")
 # Beside the checkout, not in /tmp: a file system in memory would make fsync free.
 dir=$(mktemp -d "$PWD/bin/bench.XXXXXX")
 trap 'rm -rf "$dir"' EXIT
-go build -trimpath -o "$dir/cse" ./cmd/cse
+go build -trimpath -o "$dir/" ./cmd/cse ./cmd/csed
 go test -c -o "$dir/bench.test" ./test/bench
-CSE_BENCH=$mode CSE_BENCH_OUT=$PWD/$out CSE_BENCH_CSE=$dir/cse TMPDIR=$dir \
+CSE_BENCH=$mode CSE_BENCH_OUT=$PWD/$out CSE_BENCH_CSE=$dir/cse CSE_BENCH_CSED=$dir/csed TMPDIR=$dir \
   test/foreign/pcscd.sh "$dir/bench.test" -test.timeout 60m -test.run "^TestRows\$${rows:+/^($rows)\$}"

@@ -9,4 +9,5 @@ var rows = []row{
 	answers,
 	logins,
 	exchanges,
+	counters,
 }

@@ -31,7 +31,7 @@ func (f figure) check() error {
 		return fmt.Errorf("figure %+v is not complete", f)
 	}
 	for _, x := range slices.Concat(f.ours, f.peer) {
-		if !(x > 0) || math.IsInf(x, 0) {
+		if none := x == 0 && f.unit == "errors"; !(x > 0 || none) || math.IsInf(x, 0) {
 			return fmt.Errorf("%s: %v is not a measurement", f.name, x)
 		}
 	}
@@ -142,6 +142,9 @@ func number(x float64) string { return strconv.FormatFloat(x, 'f', -1, 64) }
 
 // spread is half of what lies between the extreme rounds, in per cent of the median.
 func spread(xs []float64) string {
+	if median(xs) == 0 {
+		return ""
+	}
 	return fmt.Sprintf("±%.0f%%", 50*(slices.Max(xs)-slices.Min(xs))/median(xs))
 }
 

@@ -212,7 +212,7 @@ func (l *life) learn(rt *rapid.T, c *card, x lifecycle.Card) {
 	w.second, err = l.w.openSecnd.SecondHalves(l.ctx, c.id)
 	l.must(rt, err)
 	l.codes[c.id] = append(l.codes[c.id], w)
-	if job, ok := l.w.bureau.jobs[c.id]; ok && x.State != lifecycle.InProduction {
+	if job, ok := l.w.bureau.Jobs[c.id]; ok && x.State != lifecycle.InProduction {
 		pin := string(w.first.PIN.Reveal()) + string(w.second.PIN.Reveal())
 		puk := string(w.first.PUK.Reveal()) + string(w.second.PUK.Reveal())
 		if pin != string(job.PIN.Reveal()) || puk != string(job.PUK.Reveal()) {

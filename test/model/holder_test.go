@@ -50,9 +50,9 @@ func (l *life) byCIP(rt *rapid.T) {
 	if what != "reactivate" && rapid.Bool().Draw(rt, "by codice fiscale") {
 		which = string(c.holder)
 	}
-	var tried []*card // the cards against which a wrong CIP counts
+	var tried []*card // the cards against which a wrong CIP counts: the one named, or all that could be meant
 	for _, x := range l.m.living(c.holder) {
-		if x.chip && x.used && (which != c.id || x == c) {
+		if which == c.id && x == c || which != c.id && x.chip && x.used {
 			tried = append(tried, x)
 		}
 	}

@@ -291,7 +291,7 @@ func (m *model) ofPerson(cf codicefiscale.Code) (out []*card) {
 func (l *life) makes(rt *rapid.T) {
 	bad := rapid.IntRange(0, 9).Draw(rt, "spoiled")
 	l.try(rt, "bureau", true, func() error {
-		return l.w.bureau.work(func(card string) bool { return int(card[13]-'0') == bad && bad < 2 })
+		return l.w.bureau.Work(func(card string) bool { return int(card[13]-'0') == bad && bad < 2 })
 	})
 }
 

@@ -17,6 +17,7 @@ import (
 	"github.com/tink-crypto/tink-go/v2/keyset"
 
 	"cse.example/cse/demo/bureau"
+	"cse.example/cse/demo/bureau/bureautest"
 	"cse.example/cse/engine/audit"
 	"cse.example/cse/engine/queue"
 	"cse.example/cse/engine/store"
@@ -102,7 +103,7 @@ type world struct {
 	approvals *approval.Room
 	directory *staff.Directory
 	plant     *production.Plant
-	bureau    *office
+	bureau    *bureautest.Paper
 	cips      *codes.CIPs
 	openFirst *codes.FirstOpener
 	openSecnd *codes.SecondOpener
@@ -175,9 +176,8 @@ func (w *world) openPlant(t testing.TB) {
 		Record: w.trail.Record, Clock: w.clock, Rand: rand.Reader,
 	})
 	must(t, err)
-	w.bureau = &office{
-		t: t, identity: w.identity, issuer: &w.signer.PublicKey, folder: folder, clock: w.clock,
-		keys: maps.Clone(shared.keys), jobs: maps.Clone(shared.jobs),
+	w.bureau = &bureautest.Paper{
+		T: t, Identity: w.identity, Issuer: &w.signer.PublicKey, Folder: folder, Clock: w.clock, Jobs: maps.Clone(shared.jobs),
 	}
 }
 
@@ -280,7 +280,6 @@ func (w *world) print(ctx context.Context, f counter.Form, withCodes bool) error
 var shared struct {
 	*vault
 	dir  string
-	keys map[string]*rsaKey
 	jobs map[string]exchange.Job
 }
 
@@ -298,7 +297,6 @@ func found(t testing.TB) {
 	t.Helper()
 	keysets := filepath.Join(shared.dir, "keysets")
 	must(t, os.Mkdir(keysets, 0o700))
-	shared.keys, shared.jobs = map[string]*rsaKey{}, map[string]exchange.Job{}
 	w, ctx := open(t, newVault(t, keysets), shared.dir), t.Context()
 	for _, p := range townspeople() {
 		must(t, w.db.Atomically(ctx, func(ctx context.Context) error {
@@ -311,7 +309,7 @@ func found(t testing.TB) {
 	for range 3 {
 		open, err := w.plant.AdvanceAll(ctx)
 		must(t, err)
-		must(t, w.bureau.work(func(string) bool { return false }))
+		must(t, w.bureau.Work(nil))
 		for _, b := range open {
 			if b.State == production.Received {
 				_, err := w.plant.Ship(ctx, b.ID)
@@ -321,7 +319,7 @@ func found(t testing.TB) {
 			}
 		}
 	}
-	shared.keys, shared.jobs = w.bureau.keys, w.bureau.jobs
+	shared.jobs = w.bureau.Jobs
 	must(t, w.db.Close())
 	shared.vault = w.vault
 }
