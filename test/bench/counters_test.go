@@ -31,16 +31,18 @@ var counters = row{"counters", func(t *testing.T, s size) []figure {
 	r := newRegion(t, operators, operators*rounds)
 	r.serve()
 	crew := r.login()
-	var f tally
-	before := cpuOf(t, r.server.Process.Pid)
-	begin, pages := time.Now(), 0
-	for i := range rounds {
-		some := newWork()
-		work(t, crew, r.holders[i*operators:(i+1)*operators], pause, some)
-		f.add(some)
-		pages += some.pages
+	day := make([]*measured, rounds)
+	for i := range day {
+		day[i] = &measured{took: map[string][]time.Duration{}}
 	}
+	before, begin := cpuOf(t, r.server.Process.Pid), time.Now()
+	work(t, crew, r.holders, pause, day)
 	spent, cpu := time.Since(begin), cpuOf(t, r.server.Process.Pid)-before
+	var f tally
+	for _, m := range day {
+		f.add(m)
+	}
+	pages := f.pages
 	for _, e := range f.complaints {
 		fmt.Fprintf(os.Stderr, "bench: counters: %s\n", e)
 	}
@@ -66,7 +68,7 @@ var counters = row{"counters", func(t *testing.T, s size) []figure {
 // kinds are what an operator waits for, in the order of his work.
 var kinds = []string{"search", "sheet", "activation, a step", "activation, the act", "activation, the form", "activation, handed over"}
 
-// work is what one round measured.
+// measured is what one round gave.
 type measured struct {
 	mu         sync.Mutex
 	took       map[string][]time.Duration
@@ -74,8 +76,6 @@ type measured struct {
 	errors     int
 	complaints []string
 }
-
-func newWork() *measured { return &measured{took: map[string][]time.Duration{}} }
 
 func (m *measured) note(kind string, d time.Duration, err error) {
 	m.mu.Lock()
@@ -180,16 +180,23 @@ func (r *region) enter(a account) (*operator, error) {
 	return &operator{b, r.portal}, nil
 }
 
-// work has every operator serve one holder.
-func work(t *testing.T, crew []*operator, holders []patient, pause time.Duration, m *measured) {
+// perHolder is how many pages an operator rests before, for one holder.
+const perHolder = 9
+
+// work has every operator serve one holder a round. They begin one after the
+// other, over the time that a holder takes: nobody's day is in step with another's.
+func work(t *testing.T, crew []*operator, holders []patient, pause time.Duration, day []*measured) {
 	t.Helper()
 	var all sync.WaitGroup
 	for i, o := range crew {
 		all.Go(func() {
 			dice := rand.New(rand.NewPCG(uint64(i), 300))
-			o.serve(t.Context(), holders[i], m, func() {
-				time.Sleep(pause/2 + time.Duration(dice.Int64N(int64(pause)))) // half to three halves
-			})
+			time.Sleep(perHolder * pause * time.Duration(i) / time.Duration(len(crew)))
+			for n, m := range day {
+				o.serve(t.Context(), holders[n*len(crew)+i], m, func() {
+					time.Sleep(pause/2 + time.Duration(dice.Int64N(int64(pause)))) // half to three halves
+				})
+			}
 		})
 	}
 	all.Wait()

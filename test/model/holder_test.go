@@ -78,7 +78,7 @@ func (l *life) byCIP(rt *rapid.T) {
 		return err
 	})
 	if !did {
-		if !right {
+		if !right || !c.used { // codes that nobody can have had yet count as wrong ones
 			for _, x := range tried {
 				x.wrongCIP = l.now()
 			}
