@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/csv"
 	"os"
 	"path/filepath"
 	"strings"
@@ -12,7 +13,7 @@ import (
 	"cse.example/cse/issuer/lifecycle"
 )
 
-// Journeys S0 and S1 over HTTP: a holder is found by codice fiscale, with the
+// Journeys S0, S1 and G over HTTP: a holder is found by codice fiscale, with the
 // asterisks of a bar code scanner, by card number, TEAM number, name and protocol
 // number; what was begun and not ended waits on the home; the sheet offers what
 // this counter may do and says who does the rest.
@@ -55,7 +56,28 @@ func TestR11_R29_TheCountersHomeAndTheSheet(t *testing.T) {
 	s.at("/sportello")
 	s.see("Non c'è nulla in attesa")
 
+	// G: the operator's own report of the day, a signature missing and then not.
+	s.act(c, "dove-andare")
+	s.submit("/dove-andare", "")
+	second := strings.TrimPrefix(s.file(), "/sportello/pratica/")
+	s.at("/sportello/turno")
+	s.see(protocol, second, "Operazioni 2 Moduli stampati 1 Firme mancanti 1", "manca la firma")
+	s.at("/sportello/turno/csv")
+	rows, err := csv.NewReader(strings.NewReader(string(s.b.Page.Body))).ReadAll()
+	if err != nil || len(rows) != 3 || rows[1][1] != protocol || rows[2][1] != second || rows[2][5] != "" || strings.Contains(string(s.b.Page.Body), string(c.CF)) {
+		t.Errorf("the file of the shift: %v %v", rows, err)
+	}
+	s.at("/sportello/pratica/" + second)
+	s.papers()
+	s.handOver()
+	s.at("/sportello/turno")
+	s.see("Moduli stampati 2 Firme mancanti 0")
+	s.at("/sportello/turno?giorno=2020-01-02")
+	s.see("Nessuna operazione in questo giorno")
+
 	other := keys["urp"].work(t, p, r.clock)
+	other.at("/sportello/turno")
+	other.see("Nessuna operazione in questo giorno")
 	check(t, other.b.Get(t.Context(), p.Config.Public.Portal+file))
 	if other.b.Page.Code() != "CSE-145" {
 		t.Errorf("another counter's file: %s", other.b.Page.Where())

@@ -232,7 +232,7 @@ func (p *Platform) alive(ctx context.Context, id string) error {
 // worklist is what waits at the counters.
 func (p *Platform) worklist() (*counter.Worklist, error) {
 	return counter.NewWorklist(counter.WorklistParts{
-		Directory: p.directory, Cards: p.db.Cards(), Find: p.db.Acts().Find, Open: p.db.Acts().Open, ByCard: p.db.Acts().ByCard,
+		Directory: p.directory, Cards: p.db.Cards(), Find: p.db.Acts().Find, Open: p.db.Acts().Open, Of: p.db.Acts().Of, ByCard: p.db.Acts().ByCard,
 		Undelivered: p.undelivered,
 	})
 }
@@ -265,6 +265,15 @@ func (p *Platform) tasks(ctx context.Context, op staff.Operator) ([]portal.Task,
 		out[i] = portal.Task{At: t.At, Kind: string(t.Kind), Card: t.Card, Path: portal.FilePath(t.Protocol)}
 	}
 	return out, nil
+}
+
+// shift is what an operator did on a day.
+func (p *Platform) shift(ctx context.Context, op staff.Operator, day civil.Date) ([]counter.ShiftLine, error) {
+	w, err := p.worklist()
+	if err != nil {
+		return nil, err
+	}
+	return w.Shift(ctx, op, day)
 }
 
 // dropPrint destroys what is left of a print: released if done, cancelled if not.

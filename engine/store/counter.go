@@ -158,6 +158,21 @@ func (s *ActStore) Open(ctx context.Context, office string, limit int) ([]counte
 	return out, nil
 }
 
+// Of lists an operator's acts at an office in a span of time, oldest first.
+func (s *ActStore) Of(ctx context.Context, operator, office string, from, to time.Time, limit int) ([]counter.ActRow, error) {
+	rows, err := s.db.counter(ctx).ListActsOfOperator(ctx, counterdb.ListActsOfOperatorParams{
+		Operator: operator, Office: office, At: micros(from), At_2: micros(to), Limit: int32(min(limit, 10_000)),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("store: list an operator's acts: %w", err)
+	}
+	out := make([]counter.ActRow, len(rows))
+	for i, r := range rows {
+		out[i] = actOf(r)
+	}
+	return out, nil
+}
+
 func actOf(r counterdb.CounterAct) counter.ActRow {
 	return counter.ActRow{
 		Protocol: r.Protocol, Kind: counter.ActKind(r.Kind), Request: r.Request, Card: r.Card, Operator: r.Operator, Office: r.Office,

@@ -102,6 +102,22 @@ func TestActivations(t *testing.T) {
 				t.Errorf("open at %s, at most %d: %v, %v; want %v", office, limit, got, err, want)
 			}
 		}
+		of := func(office string, from, to time.Time, want ...string) {
+			t.Helper()
+			rows, err := s.Of(ctx, "op", office, from, to, 10)
+			var got []string
+			for _, r := range rows {
+				got = append(got, r.Protocol)
+			}
+			if err != nil || cmp.Diff(want, got) != "" {
+				t.Errorf("of op at %s: %v, %v; want %v", office, got, err, want)
+			}
+		}
+		of("o", at, at.Add(2*time.Hour), row.Protocol, second.Protocol)
+		of("o", at, at.Add(time.Hour), row.Protocol)
+		of("o", at.Add(time.Second), at.Add(2*time.Hour), second.Protocol)
+		of("o2", at, at.Add(time.Hour), elsewhere.Protocol)
+		of("o3", at, at.Add(time.Hour))
 		open("o", 10, row.Protocol, second.Protocol)
 		open("o", 1, row.Protocol)
 		open("o2", 10, elsewhere.Protocol)

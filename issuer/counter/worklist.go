@@ -51,6 +51,9 @@ type WorklistParts struct {
 	Open func(ctx context.Context, office string, limit int) ([]ActRow, error)
 	// ByCard is that of Acts.
 	ByCard func(ctx context.Context, card string) ([]ActRow, error)
+	// Of lists an operator's acts at an office from one instant to before another,
+	// oldest first, at most limit.
+	Of func(ctx context.Context, operator, office string, from, to time.Time, limit int) ([]ActRow, error)
 	// Undelivered lists the mails that failed, came back or whose fate is unknown,
 	// of all offices.
 	Undelivered func(ctx context.Context) ([]Undelivered, error)
@@ -62,7 +65,7 @@ type Worklist struct{ d WorklistParts }
 
 // NewWorklist refuses a missing part.
 func NewWorklist(d WorklistParts) (*Worklist, error) {
-	if d.Directory == nil || d.Cards == nil || d.Find == nil || d.Open == nil || d.ByCard == nil || d.Undelivered == nil {
+	if d.Directory == nil || d.Cards == nil || d.Find == nil || d.Open == nil || d.Of == nil || d.ByCard == nil || d.Undelivered == nil {
 		return nil, errors.New("counter: a worklist needs all its parts")
 	}
 	return &Worklist{d}, nil

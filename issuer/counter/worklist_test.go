@@ -21,7 +21,7 @@ import (
 func (b *bench) worklist(t *testing.T, lost *[]counter.Undelivered) *counter.Worklist {
 	t.Helper()
 	w, err := counter.NewWorklist(counter.WorklistParts{
-		Directory: b.deps.Directory, Cards: b.db.Cards(), Find: b.db.Acts().Find, Open: b.db.Acts().Open, ByCard: b.db.Acts().ByCard,
+		Directory: b.deps.Directory, Cards: b.db.Cards(), Find: b.db.Acts().Find, Open: b.db.Acts().Open, Of: b.db.Acts().Of, ByCard: b.db.Acts().ByCard,
 		Undelivered: func(context.Context) ([]counter.Undelivered, error) { return *lost, nil },
 	})
 	if err != nil {
@@ -115,7 +115,7 @@ func TestWorklistRefusals(t *testing.T) {
 		b := newBench(t, db)
 		broken := errors.New("no queue")
 		w, err := counter.NewWorklist(counter.WorklistParts{
-			Directory: b.deps.Directory, Cards: db.Cards(), Find: db.Acts().Find, Open: db.Acts().Open, ByCard: db.Acts().ByCard,
+			Directory: b.deps.Directory, Cards: db.Cards(), Find: db.Acts().Find, Open: db.Acts().Open, Of: db.Acts().Of, ByCard: db.Acts().ByCard,
 			Undelivered: func(context.Context) ([]counter.Undelivered, error) { return nil, broken },
 		})
 		if err != nil {

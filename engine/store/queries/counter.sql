@@ -41,6 +41,9 @@ SELECT * FROM counter_act WHERE protocol > $1 ORDER BY protocol LIMIT $2;
 -- name: ListOpenActs :many
 SELECT * FROM counter_act WHERE office = $1 AND handed_at = 0 ORDER BY at, protocol LIMIT $2;
 
+-- name: ListActsOfOperator :many
+SELECT * FROM counter_act WHERE operator = $1 AND office = $2 AND at >= $3 AND at < $4 ORDER BY at, protocol LIMIT $5;
+
 -- name: MarkPrinted :execrows
 UPDATE counter_act SET printed_at = $2 WHERE protocol = $1 AND printed_at = 0;
 

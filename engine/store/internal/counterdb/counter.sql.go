@@ -325,6 +325,58 @@ func (q *Queries) ListActsByCard(ctx context.Context, card string) ([]CounterAct
 	return items, nil
 }
 
+const listActsOfOperator = `-- name: ListActsOfOperator :many
+SELECT protocol, kind, request, card, operator, office, at, printed_at, handed_at, body FROM counter_act WHERE operator = $1 AND office = $2 AND at >= $3 AND at < $4 ORDER BY at, protocol LIMIT $5
+`
+
+type ListActsOfOperatorParams struct {
+	Operator string
+	Office   string
+	At       int64
+	At_2     int64
+	Limit    int32
+}
+
+func (q *Queries) ListActsOfOperator(ctx context.Context, arg ListActsOfOperatorParams) ([]CounterAct, error) {
+	rows, err := q.db.QueryContext(ctx, listActsOfOperator,
+		arg.Operator,
+		arg.Office,
+		arg.At,
+		arg.At_2,
+		arg.Limit,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []CounterAct
+	for rows.Next() {
+		var i CounterAct
+		if err := rows.Scan(
+			&i.Protocol,
+			&i.Kind,
+			&i.Request,
+			&i.Card,
+			&i.Operator,
+			&i.Office,
+			&i.At,
+			&i.PrintedAt,
+			&i.HandedAt,
+			&i.Body,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const listLinks = `-- name: ListLinks :many
 SELECT holder, representative, kind, since, protocol, ended_at FROM counter_link WHERE holder = $1 ORDER BY since, representative
 `
