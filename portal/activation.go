@@ -35,6 +35,8 @@ type stepData struct {
 	Path     string // of the activation done
 	Printed  bool
 	Handed   bool
+	// Kept is what stays with the act.
+	Kept keptView
 }
 
 func (c *call) steps(current int) look.Steps {
@@ -313,7 +315,7 @@ func (c *call) filePage(faults ...*words.Fault) error {
 	page.Form = c.newForm(c.r.PostForm, faults...)
 	page.Data = stepData{
 		Panel: p, Steps: c.steps(step), Email: a.Form.EmailMasked, Protocol: a.Protocol, Path: FilePath(a.Protocol),
-		Printed: !a.PrintedAt.IsZero(), Handed: !a.HandedAt.IsZero(),
+		Printed: !a.PrintedAt.IsZero(), Handed: !a.HandedAt.IsZero(), Kept: c.keptOf(a),
 	}
 	status := http.StatusOK
 	if len(faults) > 0 {
@@ -331,7 +333,8 @@ func (c *call) deskFile(a counter.Act, p panel, faults ...*words.Fault) error {
 		Panel                  panel
 		Protocol, Path         string
 		Codes, Printed, Handed bool
-	}{p, a.Protocol, FilePath(a.Protocol), slices.Contains(a.Form.Papers, counter.PaperCodes), !a.PrintedAt.IsZero(), !a.HandedAt.IsZero()}
+		Kept                   keptView
+	}{p, a.Protocol, FilePath(a.Protocol), slices.Contains(a.Form.Papers, counter.PaperCodes), !a.PrintedAt.IsZero(), !a.HandedAt.IsZero(), c.keptOf(a)}
 	status := http.StatusOK
 	if len(faults) > 0 {
 		page.Fault, status = faults[0], http.StatusUnprocessableEntity

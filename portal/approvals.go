@@ -10,6 +10,7 @@ import (
 	"cse.example/cse/ground/civil"
 	"cse.example/cse/ground/words"
 	"cse.example/cse/issuer/approval"
+	"cse.example/cse/issuer/contacts"
 	"cse.example/cse/issuer/parameters"
 	"cse.example/cse/issuer/roster"
 	"cse.example/cse/issuer/staff"
@@ -36,6 +37,8 @@ type FourEyes struct {
 	Parameters Parameters
 	// AskReprint asks a supervisor for a card's next reprint.
 	AskReprint func(ctx context.Context, op staff.Operator, card, why string) error
+	// AskAddress asks a supervisor to let a stopped address through for a card's holder.
+	AskAddress func(ctx context.Context, op staff.Operator, card, email, why string) error
 }
 
 func (p *Portal) approvalRoutes(at func(pattern string, a answer)) {
@@ -45,6 +48,8 @@ func (p *Portal) approvalRoutes(at func(pattern string, a answer)) {
 	at("GET /approvazioni", staffed((*call).approvals))
 	at("POST /approvazioni/{id}", staffed((*call).decide))
 	at("POST /sportello/tessera/{numero}/ristampa/approvazione", atCounter((*call).askReprint))
+	at("GET /sportello/tessera/{numero}/indirizzo/approvazione", atCounter((*call).addressToAsk))
+	at("POST /sportello/tessera/{numero}/indirizzo/approvazione", atCounter((*call).askAddress))
 	at("GET "+opsRoot+"/parametri", withRole((*call).parameters, staff.RoleOperations, staff.RoleAuditor))
 	at("POST "+opsRoot+"/parametri", withRole((*call).propose, staff.RoleOperations))
 }
@@ -87,6 +92,9 @@ func (c *call) approvalView(q approval.Request) approvalView {
 		for _, a := range list {
 			v.Staff = append(v.Staff, c.accountView(a))
 		}
+	}
+	if _, card, masked, code, err := contacts.ReadRelease(q.Content); err == nil {
+		v.Text = c.say("portal.approval.address", card, masked, c.say("portal.approval.address."+code))
 	}
 	return v
 }

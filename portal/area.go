@@ -27,6 +27,8 @@ type Area struct {
 	Paper func(ctx context.Context, lang words.Lang, c entitlement.Certificate, address string) ([]byte, error)
 	// Wards are those for whom somebody stands today.
 	Wards func(ctx context.Context, cf codicefiscale.Code) ([]Ward, error)
+	// Given are the privacy notices that somebody was handed with acts.
+	Given func(ctx context.Context, cf codicefiscale.Code) ([]GivenNotice, error)
 	// Entered is told of each login with a card.
 	Entered func(ctx context.Context, card string) error
 }

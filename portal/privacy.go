@@ -80,6 +80,10 @@ func (c *call) myDataPage(status int, values url.Values, faults ...*words.Fault)
 	if err != nil {
 		return err
 	}
+	given, err := c.given()
+	if err != nil {
+		return err
+	}
 	page := c.page("tessera", "portal.data.title")
 	c.crumbs(page, "portal.card.title", "/tessera")
 	page.Form = c.newForm(values, faults...)
@@ -90,7 +94,8 @@ func (c *call) myDataPage(status int, values url.Values, faults ...*words.Fault)
 	page.Data = struct {
 		Requests []requestView
 		Kinds    []string
-	}{c.requestViews(list, false), kinds}
+		Given    []givenView
+	}{c.requestViews(list, false), kinds, given}
 	if len(faults) > 0 {
 		page.Fault, status = faults[0], http.StatusUnprocessableEntity
 	}

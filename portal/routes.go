@@ -27,7 +27,7 @@ func (p *Portal) routes() http.Handler {
 	}
 	for path, name := range map[string]string{
 		"/cartasanitaria": "hub", "/verifica-postazione": "station", "/contatti": "contacts",
-		"/privacy": "privacy", "/note-legali": "legal", "/accessibilita": "accessibility",
+		"/note-legali": "legal", "/accessibilita": "accessibility",
 	} {
 		at("GET "+path, public(name))
 	}
@@ -43,6 +43,7 @@ func (p *Portal) routes() http.Handler {
 	at("POST /revoca", (*call).revoke)
 
 	p.PublicRoutes(at)
+	p.noticeRoutes(at)
 
 	at("GET /tessera", citizen((*call).tessera))
 	p.areaRoutes(at)

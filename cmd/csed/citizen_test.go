@@ -242,44 +242,6 @@ func TestWardsEndAtEighteen(t *testing.T) {
 	}
 }
 
-// An operator's own address, and one that six other adults have, are stopped at
-// the counter and at home; a seventh letter box of one's own is not.
-func TestAddressesThatAreStopped(t *testing.T) {
-	t.Parallel()
-	o := newOffice(t)
-	set := func(cf codicefiscale.Code, email string) {
-		t.Helper()
-		check(t, o.db.Atomically(t.Context(), func(ctx context.Context) error { return o.book.Set(ctx, cf, email, words.Italian, false) }))
-	}
-	const many, theirs = "tutti@posta.example", "anna@posta.example"
-	for n := range mostAdults {
-		set(o.patient(t, 10+n).CF, many)
-	}
-	me := o.patient(t, 1)
-	stopped := func(email, want string) {
-		t.Helper()
-		err := o.stopAddress(t.Context(), me.Person, email)
-		if f := words.FaultOf(err); err != nil && (f == nil || f.Code != want) || err == nil && want != "" {
-			t.Errorf("%s: %v, want %q", email, err, want)
-		}
-	}
-	set(me.CF, many)
-	stopped(many, "")
-	set(o.patient(t, 20).CF, many)
-	stopped(many, "CSE-607")
-	stopped(strings.ToUpper(many), "CSE-607")
-	set("VRDLGU85M41F205T", theirs)
-	stopped(theirs, "CSE-606")
-	_, err := o.book.Ask(t.Context(), me.CF, theirs, theirs, false)
-	if f := words.FaultOf(err); f == nil || f.Code != "CSE-606" {
-		t.Errorf("from home: %v", err)
-	}
-	check(t, o.act(t, me)())
-	anna := me.Person
-	anna.CF = "VRDLGU85M41F205T"
-	check(t, o.stopAddress(t.Context(), anna, theirs))
-}
-
 // The night tells once that a card comes to its end, and at the nearest
 // threshold only; the address changed while it slept is the one it writes to.
 func TestTheNightTellsOfTheEnd(t *testing.T) {

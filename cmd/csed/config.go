@@ -114,6 +114,29 @@ type Privacy struct {
 	AlertsDays   int `yaml:"alerts_days"`
 	LooksDays    int `yaml:"looks_days"`
 	TicketsDays  int `yaml:"tickets_days"`
+	// ReplacedDays is how long an address is remembered after another took its
+	// place; NoticesDays which notices were sent about a card, after its end.
+	ReplacedDays int `yaml:"replaced_addresses_days"`
+	NoticesDays  int `yaml:"notices_days"`
+	// TEAMDays is how long a certificate that stood in for the TEAM is kept after
+	// its last day, TitlesDays a title declared at a counter after its end,
+	// ApprovalsDays a request of four eyes after it ran out.
+	TEAMDays      int `yaml:"team_certificates_days"`
+	TitlesDays    int `yaml:"titles_days"`
+	ApprovalsDays int `yaml:"approvals_days"`
+	// EvidenceDays is how long what was sealed with an act is kept after the
+	// card's end, TrailDays a record of the audit trail.
+	EvidenceDays int `yaml:"evidence_days"`
+	TrailDays    int `yaml:"trail_days"`
+}
+
+// defaultPrivacy are the terms that nobody set; evidence and trail are to be
+// confirmed by the controller (docs/privacy/registro.md).
+func defaultPrivacy() Privacy {
+	return Privacy{
+		AnswerDays: 30, LooksADay: 80, RequestsDays: 730, AlertsDays: 365, LooksDays: 30, TicketsDays: 365,
+		ReplacedDays: 90, NoticesDays: 365, TEAMDays: 1826, TitlesDays: 3653, ApprovalsDays: 3653, EvidenceDays: 7305, TrailDays: 10958,
+	}
 }
 
 // Minors is what happens when the holder of a card comes of age.
@@ -264,7 +287,7 @@ func defaults() Config {
 		Mail:       Mail{Server: "127.0.0.1:2525", From: "tessera@cse.localhost", ResendSeconds: 60},
 		Renewal:    Renewal{Days: 90, Chip: "default", Alone: 100},
 		Correction: Correction{Alone: 20, CNSDays: lifecycle.CorrectionGrace},
-		Privacy:    Privacy{AnswerDays: 30, LooksADay: 80, RequestsDays: 730, AlertsDays: 365, LooksDays: 30, TicketsDays: 365},
+		Privacy:    defaultPrivacy(),
 		Minors:     Minors{At18: string(counter.MajorityNotify)},
 		Login:      Login{ACR: "https://www.spid.gov.it/SpidL3"},
 		Issue:      Issue{PermitRenewalMonths: 6, CRLHours: 6, ATR: "neutral", BureauFile: "bureau.json", Exchange: "exchange", PolicyText: policyText, Codes: codes.DefaultPolicy()},

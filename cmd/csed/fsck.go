@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -47,6 +48,8 @@ type finding struct {
 type inspector struct {
 	*Platform
 	wrong []finding
+	// since is from when on the trail is kept; zero: from its beginning.
+	since time.Time
 }
 
 func (i *inspector) say(key string, args ...any) {
@@ -58,6 +61,19 @@ func (p *Platform) check(ctx context.Context) ([]finding, error) {
 	i := &inspector{Platform: p}
 	if _, err := p.trail.Verify(ctx); err != nil {
 		i.say("trail", err.Error())
+	}
+	foot, err := p.trail.Foot(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if foot.Index > 0 {
+		first, err := p.trail.Page(ctx, foot.Index, 1)
+		if err != nil {
+			return nil, err
+		}
+		if len(first) > 0 {
+			i.since = first[0].At
+		}
 	}
 	effects, err := p.queue.Check(ctx)
 	if err != nil {

@@ -26,7 +26,7 @@ func (p *Platform) openApprovals() (err error) {
 	}
 	p.approvals, err = approval.New(approval.Deps{
 		Store: p.db.Approvals(), Directory: p.directory, Atomically: p.db.Atomically, Record: p.trail.Record, Clock: p.Clock,
-		Kinds: append(append(p.campaignKinds(), p.roster.Kinds()...), p.parameters.Kind(), approval.Kind{
+		Kinds: append(append(p.campaignKinds(), p.roster.Kinds()...), p.parameters.Kind(), p.addressKind(), approval.Kind{
 			Name: counter.ApprovalThirdReprint, Asks: []staff.Role{staff.RoleOperator, staff.RoleSupervisor}, Decides: []staff.Role{staff.RoleSupervisor}, Life: reprintLife,
 		}),
 	})
@@ -63,5 +63,5 @@ func (p *Platform) askReprint(ctx context.Context, op staff.Operator, card, why 
 
 // fourEyes are the pages of it.
 func (p *Platform) fourEyes() *portal.FourEyes {
-	return &portal.FourEyes{Approvals: p.approvals, Parameters: p.parameters, AskReprint: p.askReprint}
+	return &portal.FourEyes{Approvals: p.approvals, Parameters: p.parameters, AskReprint: p.askReprint, AskAddress: p.askAddress}
 }

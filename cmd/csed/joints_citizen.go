@@ -47,7 +47,7 @@ func (p *Platform) openBook() error {
 	}
 	s := p.db.Contacts()
 	p.book, err = contacts.New(contacts.Deps{
-		Store: s, Changes: s, Sent: s, People: p.db.People(), Tries: p.db.Tries(), Key: key, Seal: seal, Check: counter.CheckEmail,
+		Store: s, Changes: s, Releases: s, Sent: s, People: p.db.People(), Tries: p.db.Tries(), Key: key, Seal: seal, Check: counter.CheckEmail,
 		Known: func(ctx context.Context, cf codicefiscale.Code) (string, words.Lang, error) {
 			return p.counter.KnownAddress(ctx, cf)
 		},
@@ -55,28 +55,6 @@ func (p *Platform) openBook() error {
 		Clock: p.Clock, Rand: rand.Reader, Atomically: p.db.Atomically, Enqueue: p.queue.Enqueue, Record: p.trail.Record,
 		Policy: p.Config.Citizen.contacts(),
 	})
-	return err
-}
-
-// mostAdults is how many adults may have one address without a question.
-const mostAdults = 5
-
-// stopAddress refuses an address that is an operator's own, or that more than
-// five other adults have: whoever reads it would hold their second halves.
-func (p *Platform) stopAddress(ctx context.Context, holder registry.Person, address string) error {
-	at, err := p.book.At(ctx, address)
-	if err != nil {
-		return err
-	}
-	for _, cf := range at {
-		if _, err := p.directory.OperatorByCF(cf); err == nil && cf != holder.CF {
-			return words.Refuse("CSE-606").At("email")
-		}
-	}
-	n, err := p.book.Adults(ctx, address, holder.CF)
-	if err == nil && n > mostAdults {
-		err = words.Refuse("CSE-607", mostAdults).At("email")
-	}
 	return err
 }
 
@@ -109,7 +87,7 @@ func (p *Platform) openCertificates() error {
 func (p *Platform) area(ribbon string) *portal.Area {
 	return &portal.Area{
 		Book: p.book, Changes: p.book, Certificates: p.certificates, Check: p.certificates, Wards: p.wards,
-		Entered: p.entered, Paper: p.teamPaper(ribbon),
+		Given: p.given, Entered: p.entered, Paper: p.teamPaper(ribbon),
 	}
 }
 

@@ -48,20 +48,6 @@ func (p *Platform) openPrivacy() (*privacy.Room, error) {
 	})
 }
 
-// keepers are the kinds of datum with a term of their own. The audit trail and
-// the acts at counters are kept for the life of the certificates and more: they
-// have no keeper (docs/privacy/registro.md).
-func (p *Platform) keepers() []privacy.Keeper {
-	c := p.Config.Privacy
-	return []privacy.Keeper{
-		{Kind: "requests", Days: c.RequestsDays, Least: 365, Purge: p.db.Privacy().PurgeRequests},
-		{Kind: "alerts", Days: c.AlertsDays, Least: 30, Purge: p.db.Privacy().PurgeAlerts},
-		{Kind: "looks", Days: c.LooksDays, Least: 1, Purge: p.db.Privacy().PurgeLooks},
-		{Kind: "questions", Days: c.LooksDays, Least: 1, Purge: p.db.Privacy().PurgeQuestions},
-		{Kind: "tickets", Days: c.TicketsDays, Least: 30, Purge: p.db.Tickets().Purge},
-	}
-}
-
 // held is everything that the platform holds about a person, for him.
 func (p *Platform) held(ctx context.Context, cf codicefiscale.Code) ([]privacy.Section, error) {
 	var out []privacy.Section
@@ -105,21 +91,20 @@ func (p *Platform) held(ctx context.Context, cf codicefiscale.Code) ([]privacy.S
 			row = append(row, privacy.Field{Name: "function_" + string(f.Name), Value: string(f.State)})
 		}
 		rows = append(rows, row)
-		done, err := p.db.Acts().ByCard(ctx, c.ID)
+		done, err := p.counter.KeptOf(ctx, c.ID)
 		if err != nil {
 			return nil, err
 		}
 		for _, a := range done {
-			acts = append(acts, []privacy.Field{
-				{Name: "protocol", Value: a.Protocol},
-				{Name: "act", Value: string(a.Kind)},
-				{Name: "card", Value: a.Card},
-				{Name: "at", Value: a.At.In(civil.Rome).Format("2006-01-02 15:04")},
-				{Name: "office", Value: a.Office},
-			})
+			acts = append(acts, actFields(a))
 		}
 	}
+	more, err := p.heldAbout(ctx, cf)
+	if err != nil {
+		return nil, err
+	}
 	out = append(out, privacy.Section{Key: "cards", Rows: rows}, privacy.Section{Key: "acts", Rows: acts})
+	out = append(out, more...)
 	recs, err := p.trail.LastByPerson(ctx, string(cf), 1000)
 	if err != nil {
 		return nil, err
@@ -159,7 +144,7 @@ func (p *Platform) printExport(ctx context.Context, e privacy.Export, lang words
 		for _, row := range s.Rows {
 			var r []string
 			for _, f := range row {
-				r = append(r, words.Say(lang, "privacy.field."+f.Name), f.Value)
+				r = append(r, words.Say(lang, "privacy.field."+f.Name), fieldText(lang, f))
 			}
 			part.Records = append(part.Records, r)
 		}

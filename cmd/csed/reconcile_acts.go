@@ -59,7 +59,7 @@ func (i *inspector) activation(ctx context.Context, a counter.ActRow) error {
 	if err != nil {
 		return err
 	}
-	if n != 1 {
+	if n != 1 && !a.At.Before(i.since) {
 		i.say("activation.journal", a.Protocol, a.Card, n)
 	}
 	if a.PrintedAt.IsZero() && !a.HandedAt.IsZero() {

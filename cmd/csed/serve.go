@@ -347,7 +347,7 @@ func (p *Platform) openIssuer(context.Context, Options) error {
 	}
 	p.counter, err = counter.New(counter.Deps{
 		Approved: p.approved, FreeReprints: p.freeReprints,
-		Book: deskBook{p.book}, Address: p.stopAddress,
+		Book: deskBook{p.book}, Address: p.stopAddress, Informativa: p.notice,
 		Directory: p.directory, People: p.db.People(), Cards: p.db.Cards(), Codes: p.cips, Certificates: certificates{p},
 		Drafts: p.db.Drafts(), Acts: p.db.Acts(), Links: p.db.Links(), Tries: p.db.Tries(), Seal: desk, Clock: p.Clock, Rand: rand.Reader,
 		Atomically: p.db.Atomically, Enqueue: p.queue.Enqueue, DropPrint: p.dropPrint, Record: p.privacy.Watch(p.trail.Record),

@@ -14,6 +14,9 @@
 //     who reads a stolen table cannot tell whose record it is by trying all
 //     codici fiscali.
 //
+//   - Cut takes the oldest records away when their term is over, and leaves a
+//     record of it: what is left verifies up to the same head.
+//
 // Limits: who can write to the table and knows the method can rewrite the whole
 // chain from some record on, or cut its tail. Head is what to deposit elsewhere
 // (paper, another system) so that Verify finds that too; the Merkle log with

@@ -56,13 +56,28 @@ func (t *Trail) Verify(ctx context.Context, known ...Head) (Head, error) {
 		}
 		deposited[k.Index] = k.Hash
 	}
-	last := Head{Hash: zeros}
+	last, err := t.Foot(ctx)
+	if err != nil {
+		return Head{}, err
+	}
+	foot := last
+	if foot.Index > 0 && stored.Index <= foot.Index {
+		return Head{}, &Broken{foot.Index + 1, "missing: the trail was cut"}
+	}
+	deposited, err = above(foot, deposited)
+	if err != nil {
+		return Head{}, err
+	}
+	told := foot.Index == 0
 	for {
 		rows, err := t.db(ctx).Page(ctx, auditdb.PageParams{After: last.Index, N: page})
 		if err != nil {
 			return Head{}, fmt.Errorf("audit: read records: %w", err)
 		}
 		if len(rows) == 0 {
+			if !told {
+				return last, &Broken{foot.Index + 1, "missing: the trail was cut from its beginning, and no record says so"}
+			}
 			return last, reaches(last, deposited)
 		}
 		for _, r := range rows {
@@ -72,6 +87,7 @@ func (t *Trail) Verify(ctx context.Context, known ...Head) (Head, error) {
 			if h, ok := deposited[r.Idx]; ok && h != r.Hash {
 				return Head{}, &Broken{r.Idx, "its hash is not the deposited one"}
 			}
+			told = told || cutTo(r, foot)
 			last = Head{Index: r.Idx, Hash: r.Hash}
 		}
 	}

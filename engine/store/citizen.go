@@ -30,7 +30,9 @@ func (s *ContactStore) q(ctx context.Context) *citizendb.Queries {
 
 // PutContact implements contacts.Store.
 func (s *ContactStore) PutContact(ctx context.Context, r contacts.Row) error {
-	err := s.q(ctx).PutContact(ctx, citizendb.PutContactParams{Person: r.Person, Address: r.Address, At: micros(r.At), Body: r.Body})
+	err := s.q(ctx).PutContact(ctx, citizendb.PutContactParams{
+		Person: r.Person, Address: r.Address, At: micros(r.At), ReplacedAt: micros(r.ReplacedAt), Body: r.Body,
+	})
 	if err != nil {
 		return fmt.Errorf("store: write contact: %w", err)
 	}
@@ -50,7 +52,7 @@ func (s *ContactStore) GetContact(ctx context.Context, person string) (contacts.
 }
 
 func contactOf(r citizendb.Contact) contacts.Row {
-	return contacts.Row{Person: r.Person, Address: r.Address, At: instant(r.At), Body: r.Body}
+	return contacts.Row{Person: r.Person, Address: r.Address, At: instant(r.At), ReplacedAt: instant(r.ReplacedAt), Body: r.Body}
 }
 
 // ContactsAt implements contacts.Store.
@@ -141,7 +143,7 @@ func (s *CertificateStore) q(ctx context.Context) *citizendb.Queries {
 // AddCertificate implements entitlement.Store.
 func (s *CertificateStore) AddCertificate(ctx context.Context, r entitlement.Row) (bool, error) {
 	n, err := s.q(ctx).AddTEAMCertificate(ctx, citizendb.AddTEAMCertificateParams{
-		ID: r.ID, Request: r.Request, Person: r.Person, At: micros(r.At), Body: r.Body,
+		ID: r.ID, Request: r.Request, Person: r.Person, At: micros(r.At), Until: micros(r.Until), Body: r.Body,
 	})
 	if err != nil {
 		return false, fmt.Errorf("store: write certificate: %w", err)
@@ -151,7 +153,8 @@ func (s *CertificateStore) AddCertificate(ctx context.Context, r entitlement.Row
 
 func certificateOf(r citizendb.TeamCertificate) entitlement.Row {
 	return entitlement.Row{
-		ID: r.ID, Request: r.Request, Person: r.Person, At: instant(r.At), EndedAt: instant(r.EndedAt), Ended: r.Ended, Body: r.Body,
+		ID: r.ID, Request: r.Request, Person: r.Person, At: instant(r.At), Until: instant(r.Until), EndedAt: instant(r.EndedAt), Ended: r.Ended,
+		Body: r.Body,
 	}
 }
 

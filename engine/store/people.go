@@ -45,7 +45,10 @@ func (s *PeopleStore) Put(ctx context.Context, p registry.Person) (bool, error) 
 	if err != nil {
 		return false, fmt.Errorf("store: put person: %w", err)
 	}
-	return n > 0, nil
+	if n == 0 {
+		return false, nil
+	}
+	return true, s.indexGuardians(ctx, p)
 }
 
 // Get implements registry.Store.

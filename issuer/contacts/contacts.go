@@ -49,12 +49,15 @@ type Contact struct {
 	Notices     bool               `json:"notices"`
 	Represented bool               `json:"represented,omitempty"`
 	At          time.Time          `json:"at"`
+	// ReplacedAt is since when Before counts no more.
+	ReplacedAt time.Time `json:"replaced_at,omitzero"`
 }
 
-// Row is a Contact as it is kept.
+// Row is a Contact as it is kept. ReplacedAt is when its address took the place
+// of another that is still remembered; zero when none is.
 type Row struct {
 	Person, Address string
-	At              time.Time
+	At, ReplacedAt  time.Time
 	Body            []byte
 }
 
@@ -64,6 +67,8 @@ type Store interface {
 	// GetContact answers ErrNone.
 	GetContact(ctx context.Context, person string) (Row, error)
 	ContactsAt(ctx context.Context, address string, limit int) ([]Row, error)
+	// ReplacedBefore lists those that still remember an address replaced before.
+	ReplacedBefore(ctx context.Context, before time.Time, limit int) ([]Row, error)
 }
 
 // AEAD seals what names people.
@@ -95,9 +100,11 @@ func DefaultPolicy() Policy {
 type Deps struct {
 	Store   Store
 	Changes Changes
-	Sent    Sent
-	People  People
-	Tries   throttle.Tries
+	// Releases are the addresses let through for one person.
+	Releases Releases
+	Sent     Sent
+	People   People
+	Tries    throttle.Tries
 	// Key makes pseudonyms of people and fingerprints of addresses, 32 bytes.
 	Key  secret.Text
 	Seal AEAD
@@ -123,7 +130,7 @@ type Book struct {
 
 // New refuses a missing part and terms that make no sense.
 func New(d Deps) (*Book, error) {
-	if d.Store == nil || d.Changes == nil || d.Sent == nil || d.People == nil || d.Tries == nil || d.Seal == nil || d.Check == nil ||
+	if d.Store == nil || d.Changes == nil || d.Releases == nil || d.Sent == nil || d.People == nil || d.Tries == nil || d.Seal == nil || d.Check == nil ||
 		d.Clock == nil || d.Rand == nil || d.Atomically == nil || d.Enqueue == nil || d.Record == nil {
 		return nil, errors.New("contacts: a part is missing")
 	}
@@ -214,7 +221,10 @@ func (b *Book) Set(ctx context.Context, cf codicefiscale.Code, email string, lan
 	if err != nil {
 		return err
 	}
-	c.CF, c.Email, c.Before, c.Represented = cf, email, c.Email, represented
+	c.CF, c.Email, c.Before, c.Represented, c.ReplacedAt = cf, email, c.Email, represented, time.Time{}
+	if c.Before != "" {
+		c.ReplacedAt = b.d.Clock.Now()
+	}
 	if lang != "" {
 		c.Lang = lang
 	}
@@ -226,7 +236,7 @@ func (b *Book) Set(ctx context.Context, cf codicefiscale.Code, email string, lan
 
 func (b *Book) put(ctx context.Context, c Contact) error {
 	c.At = b.d.Clock.Now()
-	r := Row{Person: b.person(c.CF), Address: b.address(c.Email), At: c.At}
+	r := Row{Person: b.person(c.CF), Address: b.address(c.Email), At: c.At, ReplacedAt: c.ReplacedAt}
 	var err error
 	if r.Body, err = b.seal("contact", r.Person, c); err != nil {
 		return err
@@ -265,7 +275,11 @@ const most = 200
 
 // At lists who is written to at an address, the first two hundred.
 func (b *Book) At(ctx context.Context, address string) ([]codicefiscale.Code, error) {
-	rows, err := b.d.Store.ContactsAt(ctx, b.address(address), most)
+	return b.at(ctx, b.address(address))
+}
+
+func (b *Book) at(ctx context.Context, mark string) ([]codicefiscale.Code, error) {
+	rows, err := b.d.Store.ContactsAt(ctx, mark, most)
 	if err != nil {
 		return nil, err
 	}

@@ -55,7 +55,7 @@ func newDesk(t *testing.T) *desk {
 	d := &desk{db: db, hand: civil.NewHand(time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)), letters: map[string]contacts.Letter{}}
 	s := db.Contacts()
 	d.Book, err = contacts.New(contacts.Deps{
-		Store: s, Changes: s, Sent: s, People: db.People(), Tries: db.Tries(), Key: secret.New(make([]byte, 32)), Seal: plain{},
+		Store: s, Changes: s, Releases: s, Sent: s, People: db.People(), Tries: db.Tries(), Key: secret.New(make([]byte, 32)), Seal: plain{},
 		Check: counter.CheckEmail, Clock: d.hand, Rand: rand.Reader, Atomically: db.Atomically, Policy: contacts.DefaultPolicy(),
 		Enqueue: func(_ context.Context, e effect.Effect) error {
 			if d.failing {

@@ -345,6 +345,11 @@ func TestPrintAndHandOver(t *testing.T) {
 		if got := b.acts(); !slices.Equal(got, []string{"card.activated", "codes.printed", "codes.handed-over"}) {
 			t.Errorf("journal %v", got)
 		}
+		for _, e := range b.entries { // each is found under the person whom it concerns
+			if e.Person != a.Form.CF {
+				t.Errorf("%s names %q, want the holder", e.Act, e.Person)
+			}
+		}
 		refused(t, "no such protocol", b.HandOver(t.Context(), op, "2026/9999999"), "CSE-145")
 		refused(t, "no protocol", b.HandOver(t.Context(), op, ""), "CSE-145")
 	})

@@ -23,6 +23,8 @@ type Act struct {
 	At                  time.Time
 	PrintedAt, HandedAt time.Time
 	Form                Form
+	// Destroyed tells that retention has taken the papers away.
+	Destroyed bool
 }
 
 // Evidence is what an act leaves in the archive, sealed: who stood there, where
@@ -64,6 +66,7 @@ func (c *Counter) keep(ctx context.Context, op staff.Operator, request string, f
 	row := ActRow{
 		Protocol: e.Form.Protocol, Kind: e.Form.Kind, Request: request, Card: f.Card.ID, Operator: op.Account, Office: op.Office.ID, At: e.Form.At,
 	}
+	e.Form.Informativa = c.d.Informativa(e.Form.At)
 	var err error
 	if row.Body, err = c.seal("act", row.Protocol, e); err != nil {
 		return Act{}, err
@@ -95,9 +98,14 @@ func (c *Counter) keep(ctx context.Context, op staff.Operator, request string, f
 	return c.actOf(op, row)
 }
 
-// evidence opens what an act left.
+// evidence opens what an act left; once retention has destroyed it, only what the
+// row says is left.
 func (c *Counter) evidence(r ActRow) (Evidence, error) {
 	var e Evidence
+	if r.Destroyed() {
+		e.Form = Form{Protocol: r.Protocol, Kind: r.Kind, Card: r.Card, At: r.At}
+		return e, nil
+	}
 	return e, c.open("act", r.Protocol, r.Body, &e)
 }
 
@@ -112,7 +120,7 @@ func (c *Counter) actOf(op staff.Operator, r ActRow) (Act, error) {
 	}
 	return Act{
 		Protocol: r.Protocol, Kind: r.Kind, Card: r.Card, Operator: r.Operator, Office: r.Office, At: r.At,
-		PrintedAt: r.PrintedAt, HandedAt: r.HandedAt, Form: e.Form,
+		PrintedAt: r.PrintedAt, HandedAt: r.HandedAt, Form: e.Form, Destroyed: r.Destroyed(),
 	}, nil
 }
 
@@ -135,6 +143,9 @@ func (c *Counter) ToPrint(ctx context.Context, op staff.Operator, protocol strin
 	a, err := c.Act(ctx, op, protocol)
 	if err != nil {
 		return Form{}, err
+	}
+	if a.Destroyed {
+		return Form{}, words.Refuse("CSE-646")
 	}
 	spent := !a.PrintedAt.IsZero() || !a.HandedAt.IsZero()
 	if spent && a.Form.has(PaperCodes) {
@@ -166,7 +177,7 @@ func (c *Counter) Printed(ctx context.Context, op staff.Operator, protocol strin
 			act = "papers.copied"
 		}
 		return c.d.Record(ctx, journal.Entry{
-			Act: act, Actor: op.Account, Office: op.Office.ID, Card: a.Card,
+			Act: act, Actor: op.Account, Office: op.Office.ID, Card: a.Card, Person: a.Form.CF,
 			Detail: map[string]string{"protocol": protocol},
 		})
 	})
@@ -196,7 +207,7 @@ func (c *Counter) HandOver(ctx context.Context, op staff.Operator, protocol stri
 			}
 		}
 		return c.d.Record(ctx, journal.Entry{
-			Act: act, Actor: op.Account, Office: op.Office.ID, Card: a.Card,
+			Act: act, Actor: op.Account, Office: op.Office.ID, Card: a.Card, Person: a.Form.CF,
 			Detail: map[string]string{"protocol": protocol},
 		})
 	})

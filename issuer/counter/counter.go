@@ -23,6 +23,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"time"
 
 	"cse.example/cse/ground/civil"
 	"cse.example/cse/ground/effect"
@@ -112,6 +113,10 @@ type Deps struct {
 	Address func(ctx context.Context, holder registry.Person, address string) error
 	// Book keeps addresses; nil: the acts alone know them.
 	Book Book
+	// Informativa is the version of the privacy notice (GDPR, articles 13 and 14)
+	// that counters hand over at an instant: it is kept with the act and written
+	// on its papers.
+	Informativa func(at time.Time) string
 }
 
 // Counter does the acts. Make one with New; it is safe for concurrent use.
@@ -143,6 +148,7 @@ func New(d Deps) (*Counter, error) {
 		{d.DropPrint == nil, "DropPrint"},
 		{d.Record == nil, "Record"},
 		{d.Reissue == nil, "Reissue"},
+		{d.Informativa == nil, "Informativa"},
 	} {
 		if x.missing {
 			return nil, errors.New("counter: " + x.name + " is missing")

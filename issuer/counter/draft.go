@@ -140,7 +140,7 @@ func (c *Counter) Contacts(ctx context.Context, op staff.Operator, id string, ve
 	if err := c.notTheDelegates(ctx, d.Identity, s.Email); err != nil {
 		return d, err
 	}
-	if c.d.Address != nil {
+	if c.d.Address != nil && !s.NoEmail {
 		f, err := c.checkCard(ctx, op, d.Card)
 		if err == nil {
 			err = c.d.Address(ctx, f.Person, s.Email)

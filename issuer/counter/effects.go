@@ -61,6 +61,8 @@ type Form struct {
 	Representative *Representative `json:"representative,omitempty"`
 	Report         Report          `json:"report,omitzero"`
 	Text           string          `json:"text,omitempty"`
+	// Informativa is the version of the privacy notice that was handed over.
+	Informativa string `json:"informativa,omitempty"`
 }
 
 func form(number string, at time.Time, op staff.Operator, f found, s IdentityStep, k ContactStep) Form {

@@ -52,6 +52,9 @@ type ActRow struct {
 	Body                            []byte
 }
 
+// Destroyed tells that retention has destroyed what was sealed with the act.
+func (r ActRow) Destroyed() bool { return len(r.Body) == 0 }
+
 // Acts keeps what was done at counters. Writes happen inside an act.
 type Acts interface {
 	// NextProtocol counts from 1 in each year.

@@ -136,7 +136,7 @@ func TestModule(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if m.Email != "Mario.Rossi@posta.example" || m.BirthPlace != "Firenze (FI)" || m.Informativa != counter.Informativa || m.Notices || m.Protocol != a.Protocol {
+		if m.Email != "Mario.Rossi@posta.example" || m.BirthPlace != "Firenze (FI)" || m.Informativa != "1/2026" || m.Notices || m.Protocol != a.Protocol {
 			t.Errorf("module %+v", m)
 		}
 		a.Form.Protocol = "2026/0000099"

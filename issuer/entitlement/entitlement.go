@@ -57,8 +57,10 @@ type Certificate struct {
 type Row struct {
 	ID, Request, Person string
 	At, EndedAt         time.Time
-	Ended               string
-	Body                []byte
+	// Until is the end of the last day, from which retention counts.
+	Until time.Time
+	Ended string
+	Body  []byte
 }
 
 // Store keeps certificates. Writes happen inside an act.
@@ -179,7 +181,7 @@ func (r *Room) Issue(ctx context.Context, cf codicefiscale.Code, request string,
 	if c.ID, err = r.number(); err != nil {
 		return c, err
 	}
-	row := Row{ID: c.ID, Request: r.keyed("request", string(cf)+"|"+request, 16), Person: r.keyed("person", string(cf), 16), At: c.At}
+	row := Row{ID: c.ID, Request: r.keyed("request", string(cf)+"|"+request, 16), Person: r.keyed("person", string(cf), 16), At: c.At, Until: to.End()}
 	plain, err := json.Marshal(c)
 	if err != nil {
 		return c, fmt.Errorf("entitlement: %w", err)

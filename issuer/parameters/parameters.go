@@ -39,6 +39,8 @@ const (
 	// StaffReview is after how many days an operator's account must be looked at
 	// again.
 	StaffReview = "staff-review"
+	// AdultsAddress is how many other adults may have one e-mail address.
+	AdultsAddress = "adults-address"
 )
 
 // Bounds of a parameter.
@@ -49,7 +51,7 @@ type Bounds struct {
 
 // Known lists the parameters.
 func Known() []Bounds {
-	return []Bounds{{Reprints, 2, 0, 20}, {RenewalDays, 90, 1, 366}, {CorrectionDays, 60, 0, 366}, {CorrectionsFree, 20, 0, 100_000}, {CampaignFree, 100, 0, 100_000}, {StaffReview, 180, 30, 730}}
+	return []Bounds{{Reprints, 2, 0, 20}, {RenewalDays, 90, 1, 366}, {CorrectionDays, 60, 0, 366}, {CorrectionsFree, 20, 0, 100_000}, {CampaignFree, 100, 0, 100_000}, {StaffReview, 180, 30, 730}, {AdultsAddress, 5, 1, 50}}
 }
 
 // Value is what a parameter is from a day on.

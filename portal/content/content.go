@@ -15,6 +15,8 @@
 // unescaped. sums.json holds the hash of each text with its day, so that a text
 // cannot change while its day stays (RP3): TestRP3_… says how to refresh it.
 //
+// notices/LANG/ID.md are the privacy notices, version by version (notices.go).
+//
 // It refuses to guess: a text whose days are over is still served, and flagged
 // to the reader and, by Aging, to the editor.
 package content
@@ -35,7 +37,7 @@ import (
 	"cse.example/cse/ground/words"
 )
 
-//go:embed faq pages data sums.json
+//go:embed faq pages notices data sums.json
 var files embed.FS
 
 // Sections of the questions, in the order of the index.
@@ -125,6 +127,7 @@ func (a *Article) Address() string {
 type Content struct {
 	questions map[words.Lang][]*Article // in the order of the index
 	pages     map[words.Lang][]*Article // by address
+	notices   map[words.Lang][]*Article // newest first
 	data
 }
 
@@ -133,7 +136,7 @@ var Open = sync.OnceValues(func() (*Content, error) { return Load(files) })
 
 // Load reads a tree like the embedded one. Its errors name the file.
 func Load(fsys fs.FS) (*Content, error) {
-	c := &Content{questions: map[words.Lang][]*Article{}, pages: map[words.Lang][]*Article{}}
+	c := &Content{questions: map[words.Lang][]*Article{}, pages: map[words.Lang][]*Article{}, notices: map[words.Lang][]*Article{}}
 	for _, lang := range []words.Lang{words.Italian, words.English} {
 		var err error
 		if c.questions[lang], err = readAll(fsys, "faq", lang); err != nil {
@@ -142,8 +145,11 @@ func Load(fsys fs.FS) (*Content, error) {
 		if c.pages[lang], err = readAll(fsys, "pages", lang); err != nil {
 			return nil, err
 		}
+		if c.notices[lang], err = readNotices(fsys, lang); err != nil {
+			return nil, err
+		}
 	}
-	for _, of := range []map[words.Lang][]*Article{c.questions, c.pages} {
+	for _, of := range []map[words.Lang][]*Article{c.questions, c.pages, c.notices} {
 		if err := agree(of[words.Italian], of[words.English]); err != nil {
 			return nil, err
 		}

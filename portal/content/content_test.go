@@ -300,6 +300,7 @@ func TestLoadIsStrict(t *testing.T) {
 		for _, lang := range []string{"it", "en"} {
 			m["faq/"+lang+"/a1.md"] = &fstest.MapFile{Data: []byte(question)}
 			m["pages/"+lang+"/pagina.md"] = &fstest.MapFile{Data: []byte(page)}
+			m["notices/"+lang+"/1-2026.md"] = &fstest.MapFile{Data: []byte(page)}
 		}
 		for _, name := range []string{"readers", "glossary", "drivers"} {
 			b, err := files.ReadFile("data/" + name + ".yaml")
@@ -393,4 +394,33 @@ func FuzzParse(f *testing.F) {
 		}
 		_ = a.Body.Text(Fill{})
 	})
+}
+
+// The notices: each day has one version, and their days follow one another.
+func TestEachDayHasItsNotice(t *testing.T) {
+	c := open(t)
+	for day, want := range map[string]string{"2020-01-01": "1/2025", "2025-12-31": "1/2025", "2026-01-01": "1/2026", "2040-01-01": "1/2026"} {
+		if got := c.NoticeOn(words.English, on(t, day)).Version(); got != want {
+			t.Errorf("on %s version %s, want %s", day, got, want)
+		}
+	}
+	if got := c.VersionAt(on(t, "2025-12-31").End()); got != "1/2025" {
+		t.Errorf("at the end of the year %s", got)
+	}
+	if a, ok := c.Notice(words.Italian, "1-2025"); !ok || NoticePath(a.Version()) != "/privacy/1-2025" {
+		t.Errorf("the earlier version: %v", ok)
+	}
+	head := func(from, until string) *fstest.MapFile {
+		return &fstest.MapFile{Data: []byte("---\ntitle: 'x'\narticle: INF\nvalid_from: " + from + "\n" + until + "updated: 2025-01-01\n---\nText.\n")}
+	}
+	for name, tree := range map[string]fstest.MapFS{
+		"a gap":       {"notices/it/1-2025.md": head("2025-01-01", "valid_until: 2025-12-30\n"), "notices/it/1-2026.md": head("2026-01-01", "")},
+		"two at once": {"notices/it/1-2025.md": head("2025-01-01", "valid_until: 2026-01-01\n"), "notices/it/1-2026.md": head("2026-01-01", "")},
+		"an end":      {"notices/it/1-2026.md": head("2026-01-01", "valid_until: 2026-12-31\n")},
+		"a name":      {"notices/it/notice.md": head("2026-01-01", "")},
+	} {
+		if _, err := readNotices(tree, words.Italian); err == nil {
+			t.Errorf("%s passes", name)
+		}
+	}
 }

@@ -23,7 +23,7 @@ type Sum struct {
 func (c *Content) Sums() map[string]Sum {
 	out := map[string]Sum{}
 	for _, lang := range []words.Lang{words.Italian, words.English} {
-		for kind, list := range map[string][]*Article{"faq": c.questions[lang], "pages": c.pages[lang]} {
+		for kind, list := range map[string][]*Article{"faq": c.questions[lang], "pages": c.pages[lang], "notices": c.notices[lang]} {
 			for _, a := range list {
 				out[kind+"/"+string(lang)+"/"+a.ID+".md"] = a.sum()
 			}

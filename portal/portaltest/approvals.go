@@ -3,11 +3,13 @@ package portaltest
 import (
 	"context"
 	"net/http"
+	"strings"
 	"time"
 
 	"cse.example/cse/ground/civil"
 	"cse.example/cse/ground/words"
 	"cse.example/cse/issuer/approval"
+	"cse.example/cse/issuer/contacts"
 	"cse.example/cse/issuer/counter"
 	"cse.example/cse/issuer/parameters"
 	"cse.example/cse/issuer/staff"
@@ -24,6 +26,14 @@ func (s *Stage) fourEyes() *portal.FourEyes {
 			return words.Refuse("CSE-546", 200).At("motivo_richiesta")
 		}
 		return nil
+	}, AskAddress: func(_ context.Context, _ staff.Operator, _, email, _ string) error {
+		switch {
+		case strings.HasPrefix(email, "mia"):
+			return words.Refuse("CSE-647")
+		case strings.HasPrefix(email, "libera"):
+			return words.Refuse("CSE-648").At("email")
+		}
+		return nil
 	}}
 }
 
@@ -32,6 +42,7 @@ func (e eyes) requests() []approval.Request {
 		e.s.hireRequest(),
 		{ID: "uno", Kind: parameters.KindChange, Subject: parameters.Reprints, Content: parameters.Content(parameters.Reprints, 3, day(2027, 1, 1)), Note: "delibera 7", AskedBy: "marta", AskedAt: Now, Expires: Now.AddDate(0, 0, 7)},
 		{ID: "due", Kind: counter.ApprovalThirdReprint, Subject: e.s.Cards["active"].ID, Note: "ha perso di nuovo il foglio", AskedBy: "operations", AskedAt: Now, Expires: Now.Add(24 * time.Hour)},
+		{ID: "tre", Kind: counter.ApprovalAddress, Subject: e.s.Cards["active"].ID, Content: contacts.Release{Person: "p", Address: "a"}.Content(e.s.Cards["active"].ID, "g•••@p•••.it", "CSE-606"), Note: "è la moglie dell'operatore", AskedBy: "paola", AskedAt: Now, Expires: Now.Add(24 * time.Hour)},
 	}
 }
 
@@ -77,6 +88,10 @@ func (e eyes) Propose(_ context.Context, op staff.Operator, _ string, value int,
 // eyesStates are the pages of four eyes: empty, with errors, done.
 func (s *Stage) eyesStates() []State {
 	const rules = "/operazioni/parametri"
+	address := "/sportello/tessera/" + s.Cards["active"].ID + "/indirizzo/approvazione"
+	stopped := func(name string, status int, fault string, pairs ...string) State {
+		return State{Name: "indirizzo-" + name, Host: "portal", Path: address, Form: form(pairs...), Who: "password", Status: status, Fault: fault, Follow: status == 200}
+	}
 	return []State{
 		{Name: "approvazioni", Host: "portal", Path: "/approvazioni", Who: "operations", Status: http.StatusOK},
 		{Name: "approvazioni-nessuna", Host: "portal", Path: "/approvazioni?fatto=chiesto", Who: "password", Status: http.StatusOK},
@@ -87,6 +102,15 @@ func (s *Stage) eyesStates() []State {
 			"documento_rilascio", "05/03/2022", "documento_scadenza", "05/03/2032", "lingua", "it", "motivo", "terza ristampa",
 		)},
 		{Name: "approvazione-senza-motivo", Host: "portal", Path: "/sportello/tessera/" + s.Cards["active"].ID + "/ristampa/approvazione", Who: "password", Form: form(), Status: 403, Fault: "CSE-546"},
+		{Name: "indirizzo-fermato", Host: "portal", Path: address, Who: "password", Status: 200},
+		{Name: "indirizzo-da-chiedere", Host: "portal", Path: "/sportello/tessera/" + s.Cards["active"].ID + "/email", Who: "password", Status: 422, Fault: "CSE-606", Form: form(
+			"richiesta", token, "presente", "titolare", "documento_tipo", "CI", "documento_numero", "AX1234567", "documento_ente", "Comune",
+			"documento_rilascio", "05/03/2022", "documento_scadenza", "05/03/2032", "lingua", "it", "email", "paola@esempio.it", "email_ripetuta", "paola@esempio.it",
+		)},
+		stopped("vuoto", 422, "CSE-358"),
+		stopped("proprio", 422, "CSE-647", "email", "mia@esempio.it", "motivo_richiesta", "prova"),
+		stopped("libero", 422, "CSE-648", "email", "libera@esempio.it", "motivo_richiesta", "prova"),
+		stopped("chiesto", 200, "", "email", "altra@esempio.it", "motivo_richiesta", "è la moglie dell'operatore"),
 		{Name: "parametri", Host: "portal", Path: rules, Who: "operations", Status: 200},
 		{Name: "parametri-revisore", Host: "portal", Path: rules, Who: "auditor", Status: 200},
 		{Name: "parametri-chiesto", Host: "portal", Path: rules + "?fatto=si", Who: "operations", Status: 200},

@@ -25,6 +25,8 @@ func (d *desk) Do(ctx context.Context, op staff.Operator, kind counter.ActKind, 
 		return counter.Act{}, words.Refuse("CSE-436")
 	case kind == counter.KindReprint && o.NoReader == "terza ristampa":
 		return counter.Act{}, words.Refuse("CSE-452")
+	case kind == counter.KindEmail && o.Email == "paola@esempio.it":
+		return counter.Act{}, words.Refuse("CSE-606").At("email")
 	case kind == counter.KindCorrection:
 		return counter.Act{}, words.Refuse("CSE-125")
 	}

@@ -66,7 +66,7 @@ func (privacyRoom) See(_ context.Context, _, _, note string) error {
 }
 
 func (privacyRoom) Retention(context.Context) ([]privacy.Report, error) {
-	return []privacy.Report{{Day: "2026-11-23", Lines: []privacy.Line{{Kind: "requests", Days: 730, Destroyed: 3}, {Kind: "looks", Days: 30}}}}, nil
+	return []privacy.Report{{Day: "2026-11-23", Lines: []privacy.Line{{Kind: "requests", Days: 730, Destroyed: 3}, {Kind: "looks", Days: 30}, {Kind: "evidence", Days: 7305}, {Kind: "trail", Days: 10958, Destroyed: 12}}}}, nil
 }
 
 func privacyStates() []State {
@@ -78,6 +78,10 @@ func privacyStates() []State {
 	}
 	return []State{
 		page("dati", "/tessera/dati", "active", 200, ""),
+		page("dati-nessuna-informativa", "/tessera/dati", "pending", 200, ""),
+		page("informativa-di-oggi", "/privacy/1-2026", "", 200, ""),
+		page("informativa-di-ieri", "/privacy/1-2025", "", 200, ""),
+		page("informativa-ignota", "/privacy/9-2031", "", 404, "CSE-002"),
 		post("dati-vuota", "/tessera/dati", "active", 422, "CSE-642", "testo", "x"),
 		post("dati-senza-testo", "/tessera/dati", "active", 422, "CSE-640", "richiesta", "rectification"),
 		post("dati-chiesta", "/tessera/dati", "active", 200, "", "richiesta", "access"),

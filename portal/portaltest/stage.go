@@ -268,7 +268,7 @@ func (s *Stage) desk(reg people, all cards) *desk {
 	}}
 	contact := counter.ContactStep{Email: "giulia@esempio.it", EmailAgain: "giulia@esempio.it", Lang: words.Italian, Consent: true}
 	form := func(protocol string, c lifecycle.Card) counter.Form {
-		return counter.Form{Protocol: protocol, Card: c.ID, CF: string(c.CF), EmailMasked: "g•••@e•••.it", At: Now}
+		return counter.Form{Protocol: protocol, Card: c.ID, CF: string(c.CF), EmailMasked: "g•••@e•••.it", At: Now, Informativa: "1/2026"}
 	}
 	p, a := s.Cards["pending"], s.Cards["active"]
 	return &desk{
@@ -284,6 +284,7 @@ func (s *Stage) desk(reg people, all cards) *desk {
 			"2026/0000003": {Protocol: "2026/0000003", Kind: counter.KindActivation, Card: a.ID, At: Now, PrintedAt: Now, HandedAt: Now, Form: form("2026/0000003", a)},
 			"2026/0000004": {Protocol: "2026/0000004", Kind: counter.KindSuspend, Card: a.ID, At: Now, Form: form("2026/0000004", a)},
 			"2026/0000005": {Protocol: "2026/0000005", Kind: counter.KindLoss, Card: a.ID, At: Now, PrintedAt: Now, HandedAt: Now, Form: form("2026/0000005", a)},
+			"2017/0000001": {Protocol: "2017/0000001", Kind: counter.KindLoss, Card: a.ID, At: Now.AddDate(-9, 0, 0), PrintedAt: Now, HandedAt: Now, Destroyed: true},
 		},
 	}
 }

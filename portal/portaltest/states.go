@@ -145,6 +145,7 @@ func (s *Stage) counterStates() []State {
 		post("pratica-gia-stampata", "/sportello/pratica/2026/0000002/modulo", "CSE-150", form()),
 		post("pratica-senza-spunta", "/sportello/pratica/2026/0000002/consegna", "CSE-360", form()),
 		page("pratica-conclusa", "/sportello/pratica/2026/0000003"),
+		page("pratica-distrutta", "/sportello/pratica/2017/0000001"),
 		{Name: "bozza-sparita", Host: "portal", Path: "/sportello/attivazione/nessuna/2", Who: who, Status: 403, Fault: "CSE-145"},
 	}
 }

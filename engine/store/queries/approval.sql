@@ -23,3 +23,6 @@ SELECT * FROM parameter ORDER BY name, valid_from DESC, at DESC;
 
 -- name: ParameterOn :many
 SELECT value FROM parameter WHERE name = $1 AND valid_from <= $2 ORDER BY valid_from DESC, at DESC LIMIT 1;
+
+-- name: PurgeApprovals :execrows
+DELETE FROM approval WHERE expires < $1;

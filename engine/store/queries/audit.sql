@@ -35,3 +35,18 @@ WHERE idx < sqlc.arg(before) AND at >= sqlc.arg(since) AND at < sqlc.arg(until)
   AND (CAST(sqlc.arg(office) AS TEXT) = '' OR office = CAST(sqlc.arg(office) AS TEXT))
   AND (CAST(sqlc.arg(act) AS TEXT) = '' OR act = CAST(sqlc.arg(act) AS TEXT))
 ORDER BY idx DESC LIMIT sqlc.arg(n);
+
+-- name: Foot :one
+SELECT idx, hash FROM audit_foot WHERE id = 1;
+
+-- name: SetFoot :exec
+UPDATE audit_foot SET idx = sqlc.arg(idx), hash = sqlc.arg(hash) WHERE id = 1;
+
+-- name: FirstSince :one
+SELECT idx FROM audit_record WHERE at >= sqlc.arg(since) ORDER BY idx LIMIT 1;
+
+-- name: One :one
+SELECT * FROM audit_record WHERE idx = sqlc.arg(idx);
+
+-- name: CutThrough :execrows
+DELETE FROM audit_record WHERE idx <= sqlc.arg(idx);

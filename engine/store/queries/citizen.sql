@@ -1,6 +1,6 @@
 -- name: PutContact :exec
-INSERT INTO contact (person, address, at, body) VALUES ($1, $2, $3, $4)
-ON CONFLICT (person) DO UPDATE SET address = excluded.address, at = excluded.at, body = excluded.body;
+INSERT INTO contact (person, address, at, replaced_at, body) VALUES ($1, $2, $3, $4, $5)
+ON CONFLICT (person) DO UPDATE SET address = excluded.address, at = excluded.at, replaced_at = excluded.replaced_at, body = excluded.body;
 
 -- name: GetContact :one
 SELECT * FROM contact WHERE person = $1;
@@ -28,7 +28,7 @@ DELETE FROM contact_change WHERE effective = 0 AND until < $1;
 INSERT INTO contact_notice (card, notice, at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING;
 
 -- name: AddTEAMCertificate :execrows
-INSERT INTO team_certificate (id, request, person, at, ended_at, ended, body) VALUES ($1, $2, $3, $4, 0, '', $5)
+INSERT INTO team_certificate (id, request, person, at, until, ended_at, ended, body) VALUES ($1, $2, $3, $4, $5, 0, '', $6)
 ON CONFLICT DO NOTHING;
 
 -- name: GetTEAMCertificate :one
@@ -45,3 +45,18 @@ SELECT * FROM team_certificate WHERE ended_at = 0 AND id > $1 ORDER BY id LIMIT 
 
 -- name: EndTEAMCertificate :execrows
 UPDATE team_certificate SET ended_at = $2, ended = $3 WHERE id = $1 AND ended_at = 0;
+
+-- name: ListReplacedContacts :many
+SELECT * FROM contact WHERE replaced_at > 0 AND replaced_at < $1 ORDER BY person LIMIT $2;
+
+-- name: PurgeNotices :execrows
+DELETE FROM contact_notice WHERE card IN (SELECT id FROM card WHERE card.ended_at > 0 AND card.ended_at < $1);
+
+-- name: PurgeTEAMCertificates :execrows
+DELETE FROM team_certificate WHERE until < $1;
+
+-- name: AddRelease :exec
+INSERT INTO address_release (person, address, approval, at) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING;
+
+-- name: CountReleases :one
+SELECT COUNT(*) FROM address_release WHERE person = $1 AND address = $2;

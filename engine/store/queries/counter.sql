@@ -83,3 +83,10 @@ SELECT * FROM counter_link WHERE ended_at = 0 AND holder > $1 ORDER BY holder, r
 
 -- name: EndLink :exec
 UPDATE counter_link SET ended_at = $4 WHERE holder = $1 AND representative = $2 AND kind = $3 AND ended_at = 0;
+
+-- name: PurgeEvidence :execrows
+UPDATE counter_act SET body = ''
+WHERE LENGTH(body) > 0 AND counter_act.at < $1 AND card IN (SELECT id FROM card WHERE card.ended_at > 0 AND card.ended_at < $1);
+
+-- name: PurgeLinks :execrows
+DELETE FROM counter_link WHERE ended_at > 0 AND ended_at < $1;

@@ -27,3 +27,16 @@ SELECT * FROM person WHERE cf > $1 ORDER BY cf LIMIT $2;
 
 -- name: CountPeople :one
 SELECT COUNT(*) FROM person;
+
+-- name: DropGuardians :exec
+DELETE FROM person_guardian WHERE holder = $1;
+
+-- name: AddGuardian :exec
+INSERT INTO person_guardian (guardian, holder) VALUES ($1, $2) ON CONFLICT DO NOTHING;
+
+-- name: PeopleByGuardian :many
+SELECT person.* FROM person JOIN person_guardian ON person_guardian.holder = person.cf
+WHERE person_guardian.guardian = $1 ORDER BY person.born, person.cf LIMIT 200;
+
+-- name: PeopleWithGuardians :many
+SELECT * FROM person WHERE cf > $1 AND guardians <> '[]' AND guardians <> 'null' ORDER BY cf LIMIT $2;

@@ -97,6 +97,45 @@ func (q *Queries) ByPerson(ctx context.Context, arg ByPersonParams) ([]AuditReco
 	return items, nil
 }
 
+const cutThrough = `-- name: CutThrough :execrows
+DELETE FROM audit_record WHERE idx <= $1
+`
+
+func (q *Queries) CutThrough(ctx context.Context, idx int64) (int64, error) {
+	result, err := q.db.ExecContext(ctx, cutThrough, idx)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
+const firstSince = `-- name: FirstSince :one
+SELECT idx FROM audit_record WHERE at >= $1 ORDER BY idx LIMIT 1
+`
+
+func (q *Queries) FirstSince(ctx context.Context, since int64) (int64, error) {
+	row := q.db.QueryRowContext(ctx, firstSince, since)
+	var idx int64
+	err := row.Scan(&idx)
+	return idx, err
+}
+
+const foot = `-- name: Foot :one
+SELECT idx, hash FROM audit_foot WHERE id = 1
+`
+
+type FootRow struct {
+	Idx  int64
+	Hash string
+}
+
+func (q *Queries) Foot(ctx context.Context) (FootRow, error) {
+	row := q.db.QueryRowContext(ctx, foot)
+	var i FootRow
+	err := row.Scan(&i.Idx, &i.Hash)
+	return i, err
+}
+
 const head = `-- name: Head :one
 SELECT idx, hash FROM audit_head WHERE id = 1
 `
@@ -215,6 +254,28 @@ func (q *Queries) Next(ctx context.Context) (NextRow, error) {
 	return i, err
 }
 
+const one = `-- name: One :one
+SELECT idx, at, act, actor, office, card, person, detail, prev, hash FROM audit_record WHERE idx = $1
+`
+
+func (q *Queries) One(ctx context.Context, idx int64) (AuditRecord, error) {
+	row := q.db.QueryRowContext(ctx, one, idx)
+	var i AuditRecord
+	err := row.Scan(
+		&i.Idx,
+		&i.At,
+		&i.Act,
+		&i.Actor,
+		&i.Office,
+		&i.Card,
+		&i.Person,
+		&i.Detail,
+		&i.Prev,
+		&i.Hash,
+	)
+	return i, err
+}
+
 const page = `-- name: Page :many
 SELECT idx, at, act, actor, office, card, person, detail, prev, hash FROM audit_record WHERE idx > $1 ORDER BY idx LIMIT $2
 `
@@ -323,6 +384,20 @@ func (q *Queries) Search(ctx context.Context, arg SearchParams) ([]AuditRecord, 
 		return nil, err
 	}
 	return items, nil
+}
+
+const setFoot = `-- name: SetFoot :exec
+UPDATE audit_foot SET idx = $1, hash = $2 WHERE id = 1
+`
+
+type SetFootParams struct {
+	Idx  int64
+	Hash string
+}
+
+func (q *Queries) SetFoot(ctx context.Context, arg SetFootParams) error {
+	_, err := q.db.ExecContext(ctx, setFoot, arg.Idx, arg.Hash)
+	return err
 }
 
 const setHead = `-- name: SetHead :execrows

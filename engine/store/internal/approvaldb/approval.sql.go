@@ -272,3 +272,15 @@ func (q *Queries) Parameters(ctx context.Context) ([]Parameter, error) {
 	}
 	return items, nil
 }
+
+const purgeApprovals = `-- name: PurgeApprovals :execrows
+DELETE FROM approval WHERE expires < $1
+`
+
+func (q *Queries) PurgeApprovals(ctx context.Context, expires int64) (int64, error) {
+	result, err := q.db.ExecContext(ctx, purgeApprovals, expires)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}

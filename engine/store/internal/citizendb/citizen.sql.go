@@ -27,8 +27,29 @@ func (q *Queries) AddNotice(ctx context.Context, arg AddNoticeParams) (int64, er
 	return result.RowsAffected()
 }
 
+const addRelease = `-- name: AddRelease :exec
+INSERT INTO address_release (person, address, approval, at) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING
+`
+
+type AddReleaseParams struct {
+	Person   string
+	Address  string
+	Approval string
+	At       int64
+}
+
+func (q *Queries) AddRelease(ctx context.Context, arg AddReleaseParams) error {
+	_, err := q.db.ExecContext(ctx, addRelease,
+		arg.Person,
+		arg.Address,
+		arg.Approval,
+		arg.At,
+	)
+	return err
+}
+
 const addTEAMCertificate = `-- name: AddTEAMCertificate :execrows
-INSERT INTO team_certificate (id, request, person, at, ended_at, ended, body) VALUES ($1, $2, $3, $4, 0, '', $5)
+INSERT INTO team_certificate (id, request, person, at, until, ended_at, ended, body) VALUES ($1, $2, $3, $4, $5, 0, '', $6)
 ON CONFLICT DO NOTHING
 `
 
@@ -37,6 +58,7 @@ type AddTEAMCertificateParams struct {
 	Request string
 	Person  string
 	At      int64
+	Until   int64
 	Body    []byte
 }
 
@@ -46,12 +68,29 @@ func (q *Queries) AddTEAMCertificate(ctx context.Context, arg AddTEAMCertificate
 		arg.Request,
 		arg.Person,
 		arg.At,
+		arg.Until,
 		arg.Body,
 	)
 	if err != nil {
 		return 0, err
 	}
 	return result.RowsAffected()
+}
+
+const countReleases = `-- name: CountReleases :one
+SELECT COUNT(*) FROM address_release WHERE person = $1 AND address = $2
+`
+
+type CountReleasesParams struct {
+	Person  string
+	Address string
+}
+
+func (q *Queries) CountReleases(ctx context.Context, arg CountReleasesParams) (int64, error) {
+	row := q.db.QueryRowContext(ctx, countReleases, arg.Person, arg.Address)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
 }
 
 const deleteChange = `-- name: DeleteChange :exec
@@ -98,7 +137,7 @@ func (q *Queries) GetChange(ctx context.Context, person string) (ContactChange, 
 }
 
 const getContact = `-- name: GetContact :one
-SELECT person, address, at, body FROM contact WHERE person = $1
+SELECT person, address, at, body, replaced_at FROM contact WHERE person = $1
 `
 
 func (q *Queries) GetContact(ctx context.Context, person string) (Contact, error) {
@@ -109,12 +148,13 @@ func (q *Queries) GetContact(ctx context.Context, person string) (Contact, error
 		&i.Address,
 		&i.At,
 		&i.Body,
+		&i.ReplacedAt,
 	)
 	return i, err
 }
 
 const getTEAMCertificate = `-- name: GetTEAMCertificate :one
-SELECT id, request, person, at, ended_at, ended, body FROM team_certificate WHERE id = $1
+SELECT id, request, person, at, ended_at, ended, body, until FROM team_certificate WHERE id = $1
 `
 
 func (q *Queries) GetTEAMCertificate(ctx context.Context, id string) (TeamCertificate, error) {
@@ -128,12 +168,13 @@ func (q *Queries) GetTEAMCertificate(ctx context.Context, id string) (TeamCertif
 		&i.EndedAt,
 		&i.Ended,
 		&i.Body,
+		&i.Until,
 	)
 	return i, err
 }
 
 const getTEAMCertificateByRequest = `-- name: GetTEAMCertificateByRequest :one
-SELECT id, request, person, at, ended_at, ended, body FROM team_certificate WHERE request = $1
+SELECT id, request, person, at, ended_at, ended, body, until FROM team_certificate WHERE request = $1
 `
 
 func (q *Queries) GetTEAMCertificateByRequest(ctx context.Context, request string) (TeamCertificate, error) {
@@ -147,12 +188,13 @@ func (q *Queries) GetTEAMCertificateByRequest(ctx context.Context, request strin
 		&i.EndedAt,
 		&i.Ended,
 		&i.Body,
+		&i.Until,
 	)
 	return i, err
 }
 
 const listContactsAt = `-- name: ListContactsAt :many
-SELECT person, address, at, body FROM contact WHERE address = $1 ORDER BY person LIMIT $2
+SELECT person, address, at, body, replaced_at FROM contact WHERE address = $1 ORDER BY person LIMIT $2
 `
 
 type ListContactsAtParams struct {
@@ -174,6 +216,7 @@ func (q *Queries) ListContactsAt(ctx context.Context, arg ListContactsAtParams) 
 			&i.Address,
 			&i.At,
 			&i.Body,
+			&i.ReplacedAt,
 		); err != nil {
 			return nil, err
 		}
@@ -226,7 +269,7 @@ func (q *Queries) ListDueChanges(ctx context.Context, arg ListDueChangesParams) 
 }
 
 const listOpenTEAMCertificates = `-- name: ListOpenTEAMCertificates :many
-SELECT id, request, person, at, ended_at, ended, body FROM team_certificate WHERE ended_at = 0 AND id > $1 ORDER BY id LIMIT $2
+SELECT id, request, person, at, ended_at, ended, body, until FROM team_certificate WHERE ended_at = 0 AND id > $1 ORDER BY id LIMIT $2
 `
 
 type ListOpenTEAMCertificatesParams struct {
@@ -251,6 +294,45 @@ func (q *Queries) ListOpenTEAMCertificates(ctx context.Context, arg ListOpenTEAM
 			&i.EndedAt,
 			&i.Ended,
 			&i.Body,
+			&i.Until,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const listReplacedContacts = `-- name: ListReplacedContacts :many
+SELECT person, address, at, body, replaced_at FROM contact WHERE replaced_at > 0 AND replaced_at < $1 ORDER BY person LIMIT $2
+`
+
+type ListReplacedContactsParams struct {
+	ReplacedAt int64
+	Limit      int32
+}
+
+func (q *Queries) ListReplacedContacts(ctx context.Context, arg ListReplacedContactsParams) ([]Contact, error) {
+	rows, err := q.db.QueryContext(ctx, listReplacedContacts, arg.ReplacedAt, arg.Limit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []Contact
+	for rows.Next() {
+		var i Contact
+		if err := rows.Scan(
+			&i.Person,
+			&i.Address,
+			&i.At,
+			&i.Body,
+			&i.ReplacedAt,
 		); err != nil {
 			return nil, err
 		}
@@ -266,7 +348,7 @@ func (q *Queries) ListOpenTEAMCertificates(ctx context.Context, arg ListOpenTEAM
 }
 
 const listTEAMCertificates = `-- name: ListTEAMCertificates :many
-SELECT id, request, person, at, ended_at, ended, body FROM team_certificate WHERE person = $1 ORDER BY at DESC, id LIMIT 100
+SELECT id, request, person, at, ended_at, ended, body, until FROM team_certificate WHERE person = $1 ORDER BY at DESC, id LIMIT 100
 `
 
 func (q *Queries) ListTEAMCertificates(ctx context.Context, person string) ([]TeamCertificate, error) {
@@ -286,6 +368,7 @@ func (q *Queries) ListTEAMCertificates(ctx context.Context, person string) ([]Te
 			&i.EndedAt,
 			&i.Ended,
 			&i.Body,
+			&i.Until,
 		); err != nil {
 			return nil, err
 		}
@@ -306,6 +389,30 @@ DELETE FROM contact_change WHERE effective = 0 AND until < $1
 
 func (q *Queries) PruneChanges(ctx context.Context, until int64) (int64, error) {
 	result, err := q.db.ExecContext(ctx, pruneChanges, until)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
+const purgeNotices = `-- name: PurgeNotices :execrows
+DELETE FROM contact_notice WHERE card IN (SELECT id FROM card WHERE card.ended_at > 0 AND card.ended_at < $1)
+`
+
+func (q *Queries) PurgeNotices(ctx context.Context, endedAt int64) (int64, error) {
+	result, err := q.db.ExecContext(ctx, purgeNotices, endedAt)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
+const purgeTEAMCertificates = `-- name: PurgeTEAMCertificates :execrows
+DELETE FROM team_certificate WHERE until < $1
+`
+
+func (q *Queries) PurgeTEAMCertificates(ctx context.Context, until int64) (int64, error) {
+	result, err := q.db.ExecContext(ctx, purgeTEAMCertificates, until)
 	if err != nil {
 		return 0, err
 	}
@@ -335,15 +442,16 @@ func (q *Queries) PutChange(ctx context.Context, arg PutChangeParams) error {
 }
 
 const putContact = `-- name: PutContact :exec
-INSERT INTO contact (person, address, at, body) VALUES ($1, $2, $3, $4)
-ON CONFLICT (person) DO UPDATE SET address = excluded.address, at = excluded.at, body = excluded.body
+INSERT INTO contact (person, address, at, replaced_at, body) VALUES ($1, $2, $3, $4, $5)
+ON CONFLICT (person) DO UPDATE SET address = excluded.address, at = excluded.at, replaced_at = excluded.replaced_at, body = excluded.body
 `
 
 type PutContactParams struct {
-	Person  string
-	Address string
-	At      int64
-	Body    []byte
+	Person     string
+	Address    string
+	At         int64
+	ReplacedAt int64
+	Body       []byte
 }
 
 func (q *Queries) PutContact(ctx context.Context, arg PutContactParams) error {
@@ -351,6 +459,7 @@ func (q *Queries) PutContact(ctx context.Context, arg PutContactParams) error {
 		arg.Person,
 		arg.Address,
 		arg.At,
+		arg.ReplacedAt,
 		arg.Body,
 	)
 	return err

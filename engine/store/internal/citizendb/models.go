@@ -5,10 +5,11 @@
 package citizendb
 
 type Contact struct {
-	Person  string
-	Address string
-	At      int64
-	Body    []byte
+	Person     string
+	Address    string
+	At         int64
+	Body       []byte
+	ReplacedAt int64
 }
 
 type ContactChange struct {
@@ -26,4 +27,5 @@ type TeamCertificate struct {
 	EndedAt int64
 	Ended   string
 	Body    []byte
+	Until   int64
 }

@@ -574,6 +574,31 @@ func (q *Queries) NextProtocol(ctx context.Context, year int64) (int64, error) {
 	return last, err
 }
 
+const purgeEvidence = `-- name: PurgeEvidence :execrows
+UPDATE counter_act SET body = ''
+WHERE LENGTH(body) > 0 AND counter_act.at < $1 AND card IN (SELECT id FROM card WHERE card.ended_at > 0 AND card.ended_at < $1)
+`
+
+func (q *Queries) PurgeEvidence(ctx context.Context, at int64) (int64, error) {
+	result, err := q.db.ExecContext(ctx, purgeEvidence, at)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
+const purgeLinks = `-- name: PurgeLinks :execrows
+DELETE FROM counter_link WHERE ended_at > 0 AND ended_at < $1
+`
+
+func (q *Queries) PurgeLinks(ctx context.Context, endedAt int64) (int64, error) {
+	result, err := q.db.ExecContext(ctx, purgeLinks, endedAt)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
 const putTries = `-- name: PutTries :exec
 INSERT INTO counter_tries (subject, failures, last_at, until) VALUES ($1, $2, $3, $4)
 ON CONFLICT (subject) DO UPDATE SET failures = excluded.failures, last_at = excluded.last_at, until = excluded.until

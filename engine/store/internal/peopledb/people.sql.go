@@ -9,6 +9,20 @@ import (
 	"context"
 )
 
+const addGuardian = `-- name: AddGuardian :exec
+INSERT INTO person_guardian (guardian, holder) VALUES ($1, $2) ON CONFLICT DO NOTHING
+`
+
+type AddGuardianParams struct {
+	Guardian string
+	Holder   string
+}
+
+func (q *Queries) AddGuardian(ctx context.Context, arg AddGuardianParams) error {
+	_, err := q.db.ExecContext(ctx, addGuardian, arg.Guardian, arg.Holder)
+	return err
+}
+
 const countPeople = `-- name: CountPeople :one
 SELECT COUNT(*) FROM person
 `
@@ -18,6 +32,15 @@ func (q *Queries) CountPeople(ctx context.Context) (int64, error) {
 	var count int64
 	err := row.Scan(&count)
 	return count, err
+}
+
+const dropGuardians = `-- name: DropGuardians :exec
+DELETE FROM person_guardian WHERE holder = $1
+`
+
+func (q *Queries) DropGuardians(ctx context.Context, holder string) error {
+	_, err := q.db.ExecContext(ctx, dropGuardians, holder)
+	return err
 }
 
 const getPerson = `-- name: GetPerson :one
@@ -67,6 +90,116 @@ type PeopleAfterParams struct {
 
 func (q *Queries) PeopleAfter(ctx context.Context, arg PeopleAfterParams) ([]Person, error) {
 	rows, err := q.db.QueryContext(ctx, peopleAfter, arg.Cf, arg.Limit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []Person
+	for rows.Next() {
+		var i Person
+		if err := rows.Scan(
+			&i.Cf,
+			&i.Surname,
+			&i.Name,
+			&i.Born,
+			&i.Sex,
+			&i.BirthPlace,
+			&i.BirthProvince,
+			&i.Citizenship,
+			&i.Residence,
+			&i.Address,
+			&i.PostCode,
+			&i.Died,
+			&i.Asl,
+			&i.AssistedFrom,
+			&i.AssistedUntil,
+			&i.AbroadRight,
+			&i.Permit,
+			&i.PermitUntil,
+			&i.Guardians,
+			&i.UnderGuardianship,
+			&i.Email,
+			&i.BySurname,
+			&i.ByName,
+			&i.Digest,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const peopleByGuardian = `-- name: PeopleByGuardian :many
+SELECT person.cf, person.surname, person.name, person.born, person.sex, person.birth_place, person.birth_province, person.citizenship, person.residence, person.address, person.post_code, person.died, person.asl, person.assisted_from, person.assisted_until, person.abroad_right, person.permit, person.permit_until, person.guardians, person.under_guardianship, person.email, person.by_surname, person.by_name, person.digest FROM person JOIN person_guardian ON person_guardian.holder = person.cf
+WHERE person_guardian.guardian = $1 ORDER BY person.born, person.cf LIMIT 200
+`
+
+func (q *Queries) PeopleByGuardian(ctx context.Context, guardian string) ([]Person, error) {
+	rows, err := q.db.QueryContext(ctx, peopleByGuardian, guardian)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []Person
+	for rows.Next() {
+		var i Person
+		if err := rows.Scan(
+			&i.Cf,
+			&i.Surname,
+			&i.Name,
+			&i.Born,
+			&i.Sex,
+			&i.BirthPlace,
+			&i.BirthProvince,
+			&i.Citizenship,
+			&i.Residence,
+			&i.Address,
+			&i.PostCode,
+			&i.Died,
+			&i.Asl,
+			&i.AssistedFrom,
+			&i.AssistedUntil,
+			&i.AbroadRight,
+			&i.Permit,
+			&i.PermitUntil,
+			&i.Guardians,
+			&i.UnderGuardianship,
+			&i.Email,
+			&i.BySurname,
+			&i.ByName,
+			&i.Digest,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const peopleWithGuardians = `-- name: PeopleWithGuardians :many
+SELECT cf, surname, name, born, sex, birth_place, birth_province, citizenship, residence, address, post_code, died, asl, assisted_from, assisted_until, abroad_right, permit, permit_until, guardians, under_guardianship, email, by_surname, by_name, digest FROM person WHERE cf > $1 AND guardians <> '[]' AND guardians <> 'null' ORDER BY cf LIMIT $2
+`
+
+type PeopleWithGuardiansParams struct {
+	Cf    string
+	Limit int32
+}
+
+func (q *Queries) PeopleWithGuardians(ctx context.Context, arg PeopleWithGuardiansParams) ([]Person, error) {
+	rows, err := q.db.QueryContext(ctx, peopleWithGuardians, arg.Cf, arg.Limit)
 	if err != nil {
 		return nil, err
 	}
