@@ -40,6 +40,9 @@ func (c *call) twinPage() error {
 	if err != nil {
 		return err
 	}
+	if a.Destroyed {
+		return words.Refuse("CSE-646")
+	}
 	card, err := c.card(a.Card)
 	if err != nil {
 		return err

@@ -27,6 +27,7 @@ func twinStates() []State {
 	return []State{
 		{Name: "fogli-attivazione", Host: "portal", Path: "/sportello/pratica/2026/0000001/testo", Who: "password", Status: http.StatusOK},
 		{Name: "fogli-atto", Host: "portal", Path: "/sportello/pratica/2026/0000004/testo", Who: "password", Status: http.StatusOK},
+		{Name: "fogli-distrutti", Host: "portal", Path: "/sportello/pratica/2017/0000001/testo", Who: "password", Status: http.StatusForbidden, Fault: "CSE-646"},
 		{Name: "fogli-ignoti", Host: "portal", Path: "/sportello/pratica/2026/9999999/testo", Who: "password", Status: http.StatusForbidden, Fault: "CSE-145"},
 	}
 }
