@@ -2,13 +2,16 @@
 // gaps, each holding the hash of the one before.
 //
 // Guarantees:
+//
 //   - Record has the shape of journal.Recorder and joins the act's transaction:
 //     no act without its record, no record without its act. The chain's head is
 //     one row, so concurrent acts queue up on it and the order of the records is
 //     the order in which the acts were committed.
+//
 //   - hash = SHA-256 over the canonical bytes of the record (see canonical),
 //     which include its number and the hash before. Verify finds the first
 //     record that was changed, removed or inserted.
+//
 //   - People appear as keyed pseudonyms (HMAC-SHA-256 of the codice fiscale,
 //     128 bits): who holds the key can ask "what happened to this person",
 //     who reads a stolen table cannot tell whose record it is by trying all

@@ -170,7 +170,8 @@ func (s *Stage) area() *portal.Area {
 			}
 			return []portal.GivenNotice{
 				{At: Now, Protocol: "2026/0000003", Office: "ASL Firenze", Version: "1/2026"},
-				{At: Now.AddDate(-1, 0, 0), Protocol: "2025/0000007", Version: "1/2025"}, {At: Now.AddDate(-9, 0, 0), Protocol: "2017/0000001", Version: "0"},
+				{At: Now.AddDate(-1, 0, 0), Protocol: "2025/0000007", Version: "1/2025"},
+				{At: Now.AddDate(-9, 0, 0), Protocol: "2017/0000001", Version: "0"},
 			}, nil
 		},
 		Entered: func(context.Context, string) error { return nil },
