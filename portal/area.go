@@ -23,6 +23,7 @@ type Area struct {
 	// Certificates stand in for the TEAM; Check is for whoever is handed one.
 	Certificates Certificates
 	Check        Check
+	ForWards     WardCertificates
 	// Paper prints a certificate; address is where it is checked.
 	Paper func(ctx context.Context, lang words.Lang, c entitlement.Certificate, address string) ([]byte, error)
 	// Wards are those for whom somebody stands today.
@@ -56,6 +57,12 @@ type Certificates interface {
 	Get(ctx context.Context, cf codicefiscale.Code, id string) (entitlement.Certificate, error)
 }
 
+// WardCertificates are made for children and wards; *entitlement.Room is one.
+type WardCertificates interface {
+	// IssueFor answers CSE-608 when by does not stand for cf today.
+	IssueFor(ctx context.Context, by, cf codicefiscale.Code, request string, from, to civil.Date) (entitlement.Certificate, error)
+}
+
 // Check tells what a certificate is worth; *entitlement.Room is one.
 type Check interface {
 	Verify(ctx context.Context, id, source string) (entitlement.Shown, error)
@@ -84,10 +91,12 @@ func (p *Portal) areaRoutes(at func(pattern string, a answer)) {
 	at("POST /tessera/contatti/annulla", citizen((*call).cancelChange))
 	at("GET /tessera/contatti/codici", citizen((*call).changeCodes))
 	at("POST /tessera/contatti/codici", citizen((*call).confirmChange))
-	at("GET /tessera/certificato-team", citizen((*call).certificates))
-	at("POST /tessera/certificato-team", citizen((*call).issueCertificate))
-	at("GET /tessera/certificato-team/{id}", citizen((*call).certificate))
-	at("GET /tessera/certificato-team/{id}/pdf", citizen((*call).certificatePDF))
+	for _, root := range []string{myTEAM, "/tessera/figli/{tessera}/certificato-team"} {
+		at("GET "+root, citizen((*call).certificates))
+		at("POST "+root, citizen((*call).issueCertificate))
+		at("GET "+root+"/{id}", citizen((*call).certificate))
+		at("GET "+root+"/{id}/pdf", citizen((*call).certificatePDF))
+	}
 	at("GET /verifica-team/{id}", (*call).verifyCertificate)
 }
 
@@ -96,7 +105,7 @@ var areaLinks = []struct{ Key, Path string }{
 	{"portal.area.card", "/tessera"},
 	{"portal.area.wards", "/tessera/figli"},
 	{"portal.area.contacts", "/tessera/contatti"},
-	{"portal.area.team", "/tessera/certificato-team"},
+	{"portal.area.team", myTEAM},
 	{"portal.area.codes", "/tessera/codici"},
 	{"portal.area.activity", "/tessera/attivita"},
 	{"portal.area.data", "/tessera/dati"},
@@ -155,7 +164,9 @@ func (c *call) expiry(card Card) *expiryView {
 // wardView is one ward with his cards, seen as one's own.
 type wardView struct {
 	Name, Kind, Until string
-	Cards             []cardView
+	// TEAM is where certificates for him are made, empty without a card.
+	TEAM  string
+	Cards []cardView
 }
 
 func (c *call) wards() error {
@@ -178,6 +189,9 @@ func (c *call) wards() error {
 			v.Until = c.say("portal.wards.until", x.Until.Italian())
 		}
 		for i, card := range w.Cards {
+			if i == 0 {
+				v.TEAM = wardTEAM(card.ID)
+			}
 			if i == 0 || card.State == lifecycle.Active {
 				v.Cards = append(v.Cards, c.view(card, i == 0))
 			}

@@ -1,12 +1,17 @@
 package portal
 
 import (
+	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
+	"strings"
 
 	"cse.example/cse/ground/words"
 	"cse.example/cse/issuer/entitlement"
+	"cse.example/cse/issuer/lifecycle"
+	"cse.example/cse/person/codicefiscale"
 	"cse.example/cse/portal/look"
 )
 
@@ -18,17 +23,69 @@ type certificateView struct {
 	Address            string
 }
 
+// myTEAM is where one's own certificates are.
+const myTEAM = "/tessera/certificato-team"
+
+// wardTEAM is where those of a child or ward are, by the number of a card of his.
+func wardTEAM(card string) string { return "/tessera/figli/" + card + "/certificato-team" }
+
+// bearer is for whom a certificate is made: the holder himself, or a child or
+// ward named by a card in the address, for whom he stands at this request.
+type bearer struct {
+	me, cf codicefiscale.Code
+	// name is empty for oneself; root is where the certificates are.
+	name, root string
+}
+
+func (c *call) bearer() (bearer, error) {
+	me, err := c.myCF()
+	b := bearer{me: me, cf: me, root: myTEAM}
+	number := c.r.PathValue("tessera")
+	if err != nil || number == "" {
+		return b, err
+	}
+	card, err := c.p.Cards.Get(c.r.Context(), number)
+	if errors.Is(err, lifecycle.ErrUnknown) {
+		return b, words.Refuse("CSE-002").Because(err)
+	}
+	if err != nil {
+		return b, err
+	}
+	wards, err := c.p.Area.Wards(c.r.Context(), me)
+	if err != nil {
+		return b, err
+	}
+	if !slices.ContainsFunc(wards, func(w Ward) bool { return w.CF == card.CF }) {
+		return b, words.Refuse("CSE-608")
+	}
+	p, err := c.p.People.Get(c.r.Context(), card.CF)
+	b.cf, b.root, b.name = card.CF, wardTEAM(number), strings.TrimSpace(p.Name+" "+p.Surname)
+	return b, err
+}
+
+// bearerCrumbs lead back from a page of certificates.
+func (c *call) bearerCrumbs(page *look.Page, b bearer, list bool) {
+	steps := []string{"look.menu.card", "/tessera"}
+	if b.name != "" {
+		steps = append(steps, "portal.wards.title", "/tessera/figli")
+	}
+	if list {
+		steps = append(steps, "portal.team.title", b.root)
+	}
+	c.crumbs(page, steps...)
+}
+
 func (c *call) certificates() error { return c.certificatesPage(http.StatusOK) }
 
 // certificatesPage offers a certificate and lists those made; who may have none
 // reads why, and no form.
 func (c *call) certificatesPage(status int, faults ...*words.Fault) error {
-	me, err := c.myCF()
+	who, err := c.bearer()
 	if err != nil {
 		return err
 	}
 	ctx, room := c.r.Context(), c.p.Area.Certificates
-	mine, err := room.Of(ctx, me)
+	mine, err := room.Of(ctx, who.cf)
 	if err != nil {
 		return err
 	}
@@ -40,9 +97,10 @@ func (c *call) certificatesPage(status int, faults ...*words.Fault) error {
 		}
 		views = append(views, v)
 	}
-	data := map[string]any{"Mine": views}
+	data := map[string]any{"Mine": views, "Root": who.root, "Name": who.name}
 	page := c.areaPage("portal.team.title", data)
-	offer, err := room.Offer(ctx, me)
+	c.bearerCrumbs(page, who, false)
+	offer, err := room.Offer(ctx, who.cf)
 	if f := words.FaultOf(err); f != nil {
 		n := look.NoticeOf(c.tongue.lang, f)
 		n.Tone = "warn"
@@ -83,7 +141,7 @@ func (c *call) issueCertificate() error {
 	if err := c.form(); err != nil {
 		return err
 	}
-	me, err := c.myCF()
+	who, err := c.bearer()
 	if err != nil {
 		return err
 	}
@@ -93,20 +151,26 @@ func (c *call) issueCertificate() error {
 	if len(faults) > 0 {
 		return c.certificatesPage(http.StatusUnprocessableEntity, faults...)
 	}
-	x, err := c.p.Area.Certificates.Issue(c.r.Context(), me, c.value("richiesta"), from, to)
+	var x entitlement.Certificate
+	if who.name == "" {
+		x, err = c.p.Area.Certificates.Issue(c.r.Context(), who.cf, c.value("richiesta"), from, to)
+	} else {
+		x, err = c.p.Area.ForWards.IssueFor(c.r.Context(), who.me, who.cf, c.value("richiesta"), from, to)
+	}
 	if err != nil {
 		return c.refusal(err, c.certificatesPage)
 	}
-	return c.leave("/tessera/certificato-team/" + x.ID)
+	return c.leave(who.root + "/" + x.ID)
 }
 
 // mine finds the certificate of the address; another's is not there.
-func (c *call) mine() (entitlement.Certificate, error) {
-	me, err := c.myCF()
+func (c *call) mine() (bearer, entitlement.Certificate, error) {
+	who, err := c.bearer()
 	if err != nil {
-		return entitlement.Certificate{}, err
+		return who, entitlement.Certificate{}, err
 	}
-	return c.p.Area.Certificates.Get(c.r.Context(), me, c.r.PathValue("id"))
+	x, err := c.p.Area.Certificates.Get(c.r.Context(), who.cf, c.r.PathValue("id"))
+	return who, x, err
 }
 
 func (c *call) certificateView(x entitlement.Certificate) (certificateView, error) {
@@ -130,7 +194,7 @@ func (c *call) checkAt(id string) string { return c.p.Config.URL + "/verifica-te
 
 // certificate is the certificate as a page: the PDF's twin for screen readers.
 func (c *call) certificate() error {
-	x, err := c.mine()
+	who, x, err := c.mine()
 	if err != nil {
 		return err
 	}
@@ -138,13 +202,13 @@ func (c *call) certificate() error {
 	if err != nil {
 		return err
 	}
-	page := c.areaPage("portal.team.one", map[string]any{"One": v}, x.From.Italian(), x.To.Italian())
-	c.crumbs(page, "look.menu.card", "/tessera", "portal.team.title", "/tessera/certificato-team")
+	page := c.areaPage("portal.team.one", map[string]any{"One": v, "Root": who.root}, x.From.Italian(), x.To.Italian())
+	c.bearerCrumbs(page, who, true)
 	return c.show(http.StatusOK, "teamcertificate", page)
 }
 
 func (c *call) certificatePDF() error {
-	x, err := c.mine()
+	_, x, err := c.mine()
 	if err != nil {
 		return err
 	}

@@ -67,6 +67,7 @@ func TestASupervisorReleasesOneAddressForOnePerson(t *testing.T) {
 	r.clock.Set(time.Now())
 	luca, sara := r.employ(t, "luca", 1, staff.RoleOperator, staff.RoleSupervisor), r.employ(t, "sara", 2, staff.RoleSupervisor)
 	r.employ(t, "piero", 3, staff.RoleSupervisor)
+	r.employ(t, "nadia", 4, staff.RoleOperator)
 	p := r.serve(t, "web")
 	as := func(account string) staff.Operator {
 		op, err := p.directory.OperatorByAccount(account)
@@ -117,7 +118,7 @@ func TestASupervisorReleasesOneAddressForOnePerson(t *testing.T) {
 	if strings.Contains(string(q.Content), theirs) || strings.Contains(string(q.Content), string(holder.CF)) {
 		t.Errorf("the content names somebody: %s", q.Content)
 	}
-	for account, want := range map[string]string{"luca": "CSE-552", "piero": "CSE-647", "anna": "CSE-555"} {
+	for account, want := range map[string]string{"luca": "CSE-552", "piero": "CSE-647", "nadia": "CSE-555"} {
 		if f := words.FaultOf(p.approvals.Decide(t.Context(), as(account), q.ID, q.Sum(), true)); f == nil || f.Code != want {
 			t.Errorf("%s decides: %v, want %s", account, f, want)
 		}

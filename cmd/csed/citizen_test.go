@@ -14,8 +14,6 @@ import (
 	"cse.example/cse/ground/words"
 	"cse.example/cse/issuer/contacts"
 	"cse.example/cse/issuer/counter"
-	"cse.example/cse/person/codicefiscale"
-	"cse.example/cse/person/registry"
 )
 
 // letters are those that wait for the mail server, by event and address.
@@ -176,69 +174,6 @@ func TestTheCounterAndTheBookAgree(t *testing.T) {
 	}
 	if len(told) != 2 || !told[home] || !told[desk] {
 		t.Errorf("told %v", told)
-	}
-}
-
-// Children are there until midnight in Rome of the eighteenth birthday; wards
-// for as long as they are under guardianship.
-func TestWardsEndAtEighteen(t *testing.T) {
-	t.Parallel()
-	o := newOffice(t)
-	me := o.patient(t, 1)
-	today := civil.Today(o.hand)
-	born := map[string]civil.Date{
-		"child": today.AddYears(-10), "almost": today.AddYears(-18).AddDays(1), "grown": today.AddYears(-18), "ward": today.AddYears(-40),
-	}
-	names := map[string]string{}
-	for role, d := range born {
-		x := registry.Person{
-			Surname: "GALLO", Name: strings.ToUpper(role), Born: d, Sex: "F", BirthPlace: "D612", Citizenship: "IT", Residence: "D612", ASL: "101",
-			AssistedFrom: d, AbroadRight: true, UnderGuardianship: role == "ward",
-		}
-		var err error
-		x.CF, err = codicefiscale.Compute(codicefiscale.Person{Surname: x.Surname, Name: x.Name, Born: x.Born, Sex: "F", Belfiore: "D612"})
-		check(t, err)
-		names[string(x.CF)] = role
-		kind := counter.PresentParent
-		if role == "ward" {
-			kind = counter.PresentGuardian
-		}
-		check(t, o.db.Atomically(t.Context(), func(ctx context.Context) error {
-			if _, err := o.db.People().Put(ctx, x); err != nil {
-				return err
-			}
-			return o.db.Links().AddLink(ctx, counter.Link{Holder: x.CF, Representative: me.CF, Kind: kind, Since: o.hand.Now(), Protocol: "2026/1"})
-		}))
-	}
-	expect := func(want ...string) {
-		t.Helper()
-		list, err := o.wards(t.Context(), me.CF)
-		check(t, err)
-		got := map[string]bool{}
-		for _, w := range list {
-			got[names[string(w.CF)]] = true
-			if role := names[string(w.CF)]; (role == "ward") != w.Until.IsZero() {
-				t.Errorf("%s until %s", role, w.Until)
-			}
-		}
-		if len(got) != len(want) {
-			t.Errorf("wards %v, want %v", got, want)
-		}
-		for _, w := range want {
-			if !got[w] {
-				t.Errorf("%s is missing", w)
-			}
-		}
-	}
-	expect("child", "almost", "ward")
-	o.hand.Set(today.AddDays(1).Start().Add(-time.Second))
-	expect("child", "almost", "ward")
-	o.hand.Set(today.AddDays(1).Start())
-	expect("child", "ward")
-	stranger, err := o.wards(t.Context(), o.patient(t, 2).CF)
-	check(t, err)
-	if len(stranger) != 0 {
-		t.Errorf("a stranger sees %v", stranger)
 	}
 }
 

@@ -79,6 +79,7 @@ func (p *Platform) openCertificates() error {
 	p.certificates, err = entitlement.New(entitlement.Deps{
 		Store: p.db.TEAMCertificates(), People: p.db.People(), Cards: p.db.Cards(), Tries: p.db.Tries(), Key: key, Seal: seal,
 		Clock: p.Clock, Rand: rand.Reader, Atomically: p.db.Atomically, Record: p.trail.Record, Days: p.Config.Citizen.settled().CertificateDays,
+		Represents: p.represents,
 	})
 	return err
 }
@@ -86,7 +87,7 @@ func (p *Platform) openCertificates() error {
 // area is the citizen's, beyond the cards.
 func (p *Platform) area(ribbon string) *portal.Area {
 	return &portal.Area{
-		Book: p.book, Changes: p.book, Certificates: p.certificates, Check: p.certificates, Wards: p.wards,
+		Book: p.book, Changes: p.book, Certificates: p.certificates, ForWards: p.certificates, Check: p.certificates, Wards: p.wards,
 		Given: p.given, Entered: p.entered, Paper: p.teamPaper(ribbon),
 	}
 }
@@ -118,41 +119,6 @@ func (p *Platform) teamPaper(ribbon string) func(context.Context, words.Lang, en
 			Card: b.Number.Grouped(), Expires: b.Expires, From: c.From, To: c.To, Issued: civil.DayOf(c.At), Number: c.ID, Address: address,
 		})
 	}
-}
-
-// wards are those for whom somebody stands today by a title declared at a
-// counter, as long as the holder is a minor or under guardianship; a minor until
-// midnight in Rome of the eighteenth birthday.
-func (p *Platform) wards(ctx context.Context, me codicefiscale.Code) ([]portal.Ward, error) {
-	today := civil.Today(p.Clock)
-	var out []portal.Ward
-	seen := map[codicefiscale.Code]bool{}
-	links, err := p.db.Links().WardsOf(ctx, me)
-	if err != nil {
-		return nil, err
-	}
-	for _, l := range links {
-		if !l.EndedAt.IsZero() || seen[l.Holder] {
-			continue
-		}
-		x, err := p.db.People().Get(ctx, l.Holder)
-		if errors.Is(err, registry.ErrUnknown) || err == nil && (!x.AliveOn(today) || !x.MinorOn(today) && !x.UnderGuardianship) {
-			continue
-		}
-		if err != nil {
-			return nil, err
-		}
-		w := portal.Ward{CF: l.Holder, Kind: string(registry.Parent)}
-		if l.Kind == counter.PresentGuardian {
-			w.Kind = string(registry.Tutor)
-		}
-		if !x.UnderGuardianship {
-			w.Until = lastAsMinor(x)
-		}
-		seen[l.Holder] = true
-		out = append(out, w)
-	}
-	return out, nil
 }
 
 // lastAsMinor is the day before the eighteenth birthday, also of whoever was born

@@ -138,7 +138,7 @@ func gateOf(pattern, word string) (gate, bool) {
 // public are the addresses that need nobody.
 var public = []string{
 	"/{$}", "/accedi", "/servizi-online", "/sicurezza", "/entra", "/ritorno", "/uscita", "/revoca", "/sospendi", "/riattiva", "/riattiva/", "/cartasanitaria",
-	"/verifica-postazione", "/contatti", "/privacy", "/note-legali", "/accessibilita", "/domande-frequenti", "/domande-frequenti/", "/lettore-smart-card",
+	"/verifica-postazione", "/contatti", "/privacy", "/privacy/", "/note-legali", "/accessibilita", "/domande-frequenti", "/domande-frequenti/", "/lettore-smart-card",
 	"/software", "/elenco-driver", "/sblocco-pin", "/modulo-delega", "/modulo-delega/", "/moduli/", "/fascicolosanitario", "/tutorial-spid-cie", "/glossario", "/documento-identita",
 	"/team/paesi", "/primo-accesso", "/primo-accesso/codice", "/sportelli", "/sportelli/", "/stato-tessera", "/verifica-team/",
 }

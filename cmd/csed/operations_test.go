@@ -281,7 +281,7 @@ func TestAuditSearchIsRecorded(t *testing.T) {
 		want          string // code of the refusal
 		first         string // act of the newest record found
 	}{
-		{"by person", "sara", operations.Query{Person: who, Motive: "richiesta del Garante"}, "", "card.activated"},
+		{"by person", "sara", operations.Query{Person: who, Motive: "richiesta del Garante"}, "", "codes.handed-over"},
 		{"by card", "carlo", operations.Query{Card: r.active, Motive: "reclamo 12/2026"}, "", "codes.handed-over"},
 		{"by operator", "sara", operations.Query{Operator: "anna", Motive: "reclamo 12/2026"}, "", "codes.handed-over"},
 		{"by office and act", "sara", operations.Query{Office: "comune", Act: "card.activated", Motive: "reclamo 12/2026"}, "", "card.activated"},

@@ -196,3 +196,55 @@ func BenchmarkImport(b *testing.B) {
 	}
 	b.ReportMetric(float64(n)/b.Elapsed().Seconds(), "rows/s")
 }
+
+// The index of guardians follows the registry, omocodia or not, and people who
+// were there before the index are brought into it once.
+func TestPeopleByGuardian(t *testing.T) {
+	eachEngine(t, func(t *testing.T, db *DB) {
+		const mother codicefiscale.Code = "VRDLGU85M41F205T"
+		var people []registry.Person
+		for i := range 4 {
+			p := rossi(t)
+			p.Born = day(t, "1980-01-01").AddDays(i)
+			cf, err := codicefiscale.Compute(codicefiscale.Person{Surname: p.Surname, Name: p.Name, Born: p.Born, Sex: "M", Belfiore: "D612"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			p.CF, p.Guardians = cf, nil
+			people = append(people, p)
+		}
+		a, b := people[0], people[1]
+		a.Guardians = []registry.Guardian{{CF: mother, Kind: registry.Parent, From: a.Born}}
+		b.Guardians = []registry.Guardian{{CF: mother.Omocodie()[1], Kind: registry.Tutor, From: a.Born}, {CF: people[2].CF, Kind: registry.Tutor, From: a.Born}}
+		putPeople(t, db, a, b, people[2])
+		expect := func(what string, who codicefiscale.Code, want int) {
+			t.Helper()
+			list, err := db.People().ByGuardian(t.Context(), who)
+			if err != nil || len(list) != want {
+				t.Errorf("%s: %d people, %v; want %d", what, len(list), err, want)
+			}
+		}
+		expect("both", mother, 2)
+		expect("under another form of the code", mother.Omocodie()[0], 2)
+		expect("one of two", people[2].CF, 1)
+		expect("nobody", people[3].CF, 0)
+		// as before the index
+		err := db.Atomically(t.Context(), func(ctx context.Context) error {
+			if _, err := db.Conn(ctx).ExecContext(ctx, "DELETE FROM person_guardian"); err != nil {
+				return err
+			}
+			return db.Note(ctx, noteGuardians, "")
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		expect("without the index", mother, 0)
+		if err := db.indexOldGuardians(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		expect("brought in", mother, 2)
+		b.Guardians = b.Guardians[1:]
+		putPeople(t, db, b)
+		expect("taken back", mother, 1)
+	})
+}

@@ -4,8 +4,8 @@
 // OJ C 106, 24.4.2010, annex II): who lost the card, or waits for it, shows the
 // certificate abroad.
 //
-// It is made at once, by the holder alone: a TEAM right today is all it needs,
-// and nobody authorises it (R21). Its period is bounded by the policy and by the
+// It is made at once, by the holder, or for a child or ward by whoever stands for
+// him that day: a TEAM right today is all it needs, and nobody authorises it (R21). Its period is bounded by the policy and by the
 // assistance. Whoever is shown one checks it at a public address with a random
 // number and a keyed check, where no personal datum stands in the address and
 // few are shown: initials, year of birth, the last four digits of field 8, the
@@ -106,6 +106,8 @@ type Deps struct {
 	Record     journal.Recorder
 	// Days is the longest period.
 	Days int
+	// Represents tells whether somebody stands for another today; nil: nobody does.
+	Represents func(ctx context.Context, by, cf codicefiscale.Code) (bool, error)
 }
 
 // Room makes and checks certificates. Make one with New; it is safe for
@@ -163,6 +165,26 @@ func (r *Room) Offer(ctx context.Context, cf codicefiscale.Code) (Offer, error) 
 // Issue makes a certificate; the same request makes it once. CSE-602, CSE-603:
 // the period begins or ends where it cannot.
 func (r *Room) Issue(ctx context.Context, cf codicefiscale.Code, request string, from, to civil.Date) (Certificate, error) {
+	return r.issue(ctx, "holder", cf, request, from, to)
+}
+
+// IssueFor makes one for somebody whom by stands for today; CSE-608 for anybody
+// else. The certificate, and the record of it, are the child's or ward's.
+func (r *Room) IssueFor(ctx context.Context, by, cf codicefiscale.Code, request string, from, to civil.Date) (Certificate, error) {
+	ok := false
+	if r.d.Represents != nil {
+		var err error
+		if ok, err = r.d.Represents(ctx, by, cf); err != nil {
+			return Certificate{}, err
+		}
+	}
+	if !ok {
+		return Certificate{}, words.Refuse("CSE-608")
+	}
+	return r.issue(ctx, "representative", cf, request, from, to)
+}
+
+func (r *Room) issue(ctx context.Context, actor string, cf codicefiscale.Code, request string, from, to civil.Date) (Certificate, error) {
 	if c, err := r.find(ctx, cf, "", request); !errors.Is(err, ErrNone) {
 		return c, err
 	}
@@ -195,7 +217,7 @@ func (r *Room) Issue(ctx context.Context, cf codicefiscale.Code, request string,
 			return err
 		}
 		return r.d.Record(ctx, journal.Entry{
-			Act: "team.certificate", Actor: "holder", Person: string(cf),
+			Act: "team.certificate", Actor: actor, Person: string(cf),
 			Detail: map[string]string{"from": from.String(), "to": to.String()},
 		})
 	})

@@ -72,11 +72,17 @@ func newRoom(t *testing.T) *room {
 	r.Room, err = entitlement.New(entitlement.Deps{
 		Store: db.TEAMCertificates(), People: db.People(), Cards: db.Cards(), Tries: db.Tries(), Key: secret.New(make([]byte, 32)), Seal: plain{},
 		Clock: r.hand, Rand: rand.Reader, Atomically: db.Atomically, Days: 90,
+		Represents: func(_ context.Context, by, cf codicefiscale.Code) (bool, error) {
+			return by == mother && cf == r.p.CF, nil
+		},
 		Record: func(_ context.Context, e journal.Entry) error { r.acts = append(r.acts, e.Act); return nil },
 	})
 	check(t, err)
 	return r
 }
+
+// mother stands for the holder.
+const mother codicefiscale.Code = "VRDLGU85M41F205T"
 
 func (r *room) put(t *testing.T) {
 	t.Helper()
@@ -225,5 +231,29 @@ func TestGuessing(t *testing.T) {
 		r.hand.Advance(time.Hour)
 		_, err = r.Verify(t.Context(), id, "guesser")
 		refused(t, err, "CSE-604")
+	}
+}
+
+// Whoever stands for somebody makes his certificate, and nobody else does; the
+// same form makes it once.
+func TestR21_ARepresentativeMakesACertificate(t *testing.T) {
+	r := newRoom(t)
+	r.card(t, lifecycle.Active)
+	_, err := r.IssueFor(t.Context(), "BNCGLI85D52D612X", r.p.CF, "once", day(2026, 3, 2), day(2026, 3, 9))
+	refused(t, err, "CSE-608")
+	_, err = r.IssueFor(t.Context(), mother, "BNCGLI85D52D612X", "once", day(2026, 3, 2), day(2026, 3, 9))
+	refused(t, err, "CSE-608")
+	c, err := r.IssueFor(t.Context(), mother, r.p.CF, "once", day(2026, 3, 2), day(2026, 3, 9))
+	check(t, err)
+	again, err := r.IssueFor(t.Context(), mother, r.p.CF, "once", day(2026, 3, 2), day(2026, 3, 9))
+	check(t, err)
+	if c.CF != r.p.CF || again.ID != c.ID || len(r.acts) != 1 {
+		t.Errorf("%+v, again %s, journal %v", c, again.ID, r.acts)
+	}
+	if mine, err := r.Of(t.Context(), mother); err != nil || len(mine) != 0 {
+		t.Errorf("the mother has %d of her own, %v", len(mine), err)
+	}
+	if his, err := r.Of(t.Context(), r.p.CF); err != nil || len(his) != 1 {
+		t.Errorf("the holder has %d, %v", len(his), err)
 	}
 }

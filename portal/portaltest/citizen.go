@@ -103,8 +103,12 @@ func (x certificates) Issue(_ context.Context, _ codicefiscale.Code, _ string, f
 	return x.one("0", from, to)
 }
 
+func (x certificates) IssueFor(ctx context.Context, _, cf codicefiscale.Code, request string, from, to civil.Date) (entitlement.Certificate, error) {
+	return x.Issue(ctx, cf, request, from, to)
+}
+
 func (x certificates) Of(_ context.Context, cf codicefiscale.Code) ([]entitlement.Certificate, error) {
-	if cf != x.s.People["active"].CF {
+	if cf != x.s.People["active"].CF && cf != x.s.People["minor"].CF {
 		return nil, nil
 	}
 	var out []entitlement.Certificate
@@ -154,7 +158,7 @@ func (x certificates) Verify(ctx context.Context, id, _ string) (entitlement.Sho
 func (s *Stage) area() *portal.Area {
 	a, c := area{s}, certificates{s}
 	return &portal.Area{
-		Book: a, Changes: a, Certificates: c, Check: c,
+		Book: a, Changes: a, Certificates: c, Check: c, ForWards: c,
 		Paper: func(context.Context, words.Lang, entitlement.Certificate, string) ([]byte, error) {
 			return []byte("%PDF-1.4 invented\n"), nil
 		},
@@ -186,6 +190,7 @@ func (s *Stage) areaStates() []State {
 	post := func(name, path, who string, status int, fault string, pairs ...string) State {
 		return State{Name: name, Host: "portal", Path: path, Who: who, Form: form(pairs...), Status: status, Fault: fault, Follow: fault == ""}
 	}
+	child := "/tessera/figli/" + s.Cards["minor"].ID + "/certificato-team"
 	const mine, codes, cert = "/tessera/contatti", "/tessera/contatti/codici", "/tessera/certificato-team"
 	return []State{
 		page("area-figli", "/tessera/figli", "active"), page("area-figli-nessuno", "/tessera/figli", "pending"),
@@ -208,6 +213,12 @@ func (s *Stage) areaStates() []State {
 		post("area-certificati-fatto", cert, "active", 200, "", "richiesta", token, "periodo_dal", "24/11/2026", "periodo_al", "30/11/2026"),
 		page("area-certificato", cert+"/"+certificateID+"0", "active"),
 		{Name: "area-certificato-altrui", Host: "portal", Path: cert + "/" + certificateID + "0", Who: "pending", Status: 404, Fault: "CSE-002"},
+		page("figli-certificati", child, "active"),
+		post("figli-certificati-errore", child, "active", 422, "CSE-602", "richiesta", token, "periodo_dal", "01/01/2020", "periodo_al", "02/01/2020"),
+		post("figli-certificati-fatto", child, "active", 200, "", "richiesta", token, "periodo_dal", "24/11/2026", "periodo_al", "30/11/2026"),
+		page("figli-certificato", child+"/"+certificateID+"0", "active"),
+		{Name: "figli-certificati-altrui", Host: "portal", Path: child, Who: "pending", Status: 403, Fault: "CSE-608"},
+		{Name: "figli-certificati-ignoti", Host: "portal", Path: "/tessera/figli/6999999999999999/certificato-team", Who: "active", Status: 404, Fault: "CSE-002"},
 		page("verifica-team", "/verifica-team/"+certificateID+"0", ""), page("verifica-team-non-ancora", "/verifica-team/"+certificateID+"1", ""),
 		page("verifica-team-finito", "/verifica-team/"+certificateID+"2", ""), page("verifica-team-revocato", "/verifica-team/"+certificateID+"3", ""),
 		{Name: "verifica-team-ignoto", Host: "portal", Path: "/verifica-team/x", Status: 404, Fault: "CSE-604"},
