@@ -57,14 +57,15 @@ type OpsTrail interface {
 
 // Operations are the rooms behind /operazioni.
 type Operations struct {
-	Board OpsBoard
-	Post  OpsPost
-	Queue OpsQueue
-	Trail OpsTrail
+	Board  OpsBoard
+	Post   OpsPost
+	Queue  OpsQueue
+	Trail  OpsTrail
+	Health OpsHealth
 }
 
 // OperationsOf is one room behind all of it.
-func OperationsOf(r *operations.Room) *Operations { return &Operations{r, r, r, r} }
+func OperationsOf(r *operations.Room) *Operations { return &Operations{r, r, r, r, r} }
 
 const opsRoot = "/operazioni"
 
@@ -89,6 +90,7 @@ func (p *Portal) operationsRoutes(at func(pattern string, a answer)) {
 	at("GET "+opsRoot+"/registro", staffed((*call).opsAudit))
 	at("POST "+opsRoot+"/registro", staffed((*call).opsSearch))
 	at("POST "+opsRoot+"/registro/verifica", staffed((*call).opsVerify))
+	p.healthRoutes(at)
 }
 
 // staffed lets in everybody who works here, asked again at each request; what he
@@ -167,6 +169,7 @@ func (c *call) opsBoard() error {
 		ReadOnly bool
 		// Approvals wait for a second person.
 		Approvals int
+		Health    healthView
 	}{Board: b, Verdicts: c.checks(b.Checks), Batches: c.batchViews(b.Open), Effects: c.countViews(b.Queue), ReadOnly: c.readsOnly(), Texts: c.aging()}
 	for _, s := range b.States {
 		data.Lines = append(data.Lines, stateView{s, c.stateBadge(s.State)})
@@ -189,6 +192,9 @@ func (c *call) opsBoard() error {
 			v.Badge = look.Badge{Tone: look.Wait, Word: c.say("portal.ops.crl.soon")}
 		}
 		data.CRLs = append(data.CRLs, v)
+	}
+	if data.Health, err = c.health(); err != nil {
+		return err
 	}
 	page := c.page("operazioni", "portal.ops.title")
 	c.crumbs(page)
@@ -532,7 +538,7 @@ func (c *call) opsDrop() error {
 var errNoOperations = errors.New("portal: Operations has a part missing")
 
 func (o *Operations) check() error {
-	if o != nil && (o.Board == nil || o.Post == nil || o.Queue == nil || o.Trail == nil) {
+	if o != nil && (o.Board == nil || o.Post == nil || o.Queue == nil || o.Trail == nil || o.Health == nil) {
 		return errNoOperations
 	}
 	return nil

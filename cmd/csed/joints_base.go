@@ -68,6 +68,9 @@ func (p *Platform) askIssuer(_ context.Context, e effect.Effect, _ int) error {
 	}
 	name := strings.ReplaceAll(strings.TrimPrefix(e.Key, cardbase.KindRequest+"/"), "/", "-") + ".json"
 	path := filepath.Join(p.Config.requestsDir(), name)
+	if _, err := os.Stat(filepath.Join(issuers{p}.sent(), name)); err == nil {
+		return nil // it has gone already
+	}
 	if err := os.WriteFile(path+".part", append(e.Body, '\n'), 0o600); err != nil {
 		return err
 	}

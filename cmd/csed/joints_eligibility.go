@@ -14,14 +14,19 @@ func (p *Platform) providers() (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	room, err := eligibility.New(eligibility.Deps{
-		People: p.db.People(), Cards: p.db.Cards(), Count: p.db.Privacy().CountQuestion, Clock: p.Clock, Atomically: p.db.Atomically, Record: p.trail.Record,
-	})
+	room, err := p.eligibility()
 	if err != nil {
 		return nil, err
 	}
 	return api.NewEligibility(api.EligibilityDeps{
 		URL: p.Config.Public.API, Portal: p.Config.Public.Portal, Body: p.Config.Region.Name, Clients: clients.Of, Ask: room.Ask, Clock: p.Clock, Log: p.Log,
+	})
+}
+
+// eligibility is the room that answers them.
+func (p *Platform) eligibility() (*eligibility.Room, error) {
+	return eligibility.New(eligibility.Deps{
+		People: p.db.People(), Cards: p.db.Cards(), Count: p.db.Privacy().CountQuestion, Clock: p.Clock, Atomically: p.db.Atomically, Record: p.trail.Record,
 	})
 }
 

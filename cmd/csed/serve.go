@@ -98,6 +98,7 @@ type Platform struct {
 	proofs    *staff.Authenticator
 	helpdesk  *helpdesk.Room
 	privacy   *privacy.Room
+	answers   stopwatch // of OCSP
 	cips      *codes.CIPs
 	first     *codes.FirstOpener
 	second    *codes.SecondOpener
@@ -538,6 +539,6 @@ func (p *Platform) openServer(_ context.Context, o Options) error {
 	for i := range hosts {
 		hosts[i].Certificate = get
 	}
-	p.server, err = listen.New(p.ports, listen.Site{Hosts: hosts, Plain: p.site, Log: p.Log})
+	p.server, err = listen.New(p.ports, listen.Site{Hosts: hosts, Plain: p.timed(p.site), Log: p.Log})
 	return err
 }

@@ -73,6 +73,11 @@ func TestCut(t *testing.T) {
 		write(year(9))
 		verify("and goes on", 8)
 
+		for since, want := range map[time.Time]int{year(0): 1, year(9): 1, year(10): 0} { // x of year nine alone is left
+			if n, err := trail.Count(t.Context(), "x", since); err != nil || n != want {
+				t.Errorf("%d records since %s, %v; want %d", n, since, err, want)
+			}
+		}
 		broken := func(what string, want int64, sql string, args ...any) {
 			t.Helper()
 			undo := errors.New("undo")

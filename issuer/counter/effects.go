@@ -103,6 +103,11 @@ const (
 	ByDelegate  Event = "by-delegate"  // to the contacts known before
 )
 
+// Events lists what notices tell.
+func Events() []Event {
+	return []Event{Activated, ByDelegate, Revoked, Suspended, Reactivated, Lost, Ordered, Reprinted, Readdressed, WrongCIP, RightsEnded, OfAge}
+}
+
 // Notice is a mail without any code.
 type Notice struct {
 	Event     Event      `json:"event"`

@@ -22,6 +22,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -206,14 +207,31 @@ func (r *Room) Ask(ctx context.Context, c Client, q Question) (Answer, error) {
 			return words.Refuse("CSE-670", c.Daily) // the count is taken back with the act: it stands at the cap
 		}
 		var cf codicefiscale.Code
-		if out, cf, err = r.answer(ctx, q); err != nil || cf == "" {
+		if out, cf, err = r.answer(ctx, q); err != nil {
 			return err
 		}
-		return r.d.Record(ctx, journal.Entry{
-			Act: "eligibility.asked", Actor: "client:" + c.ID, Person: string(cf), Detail: map[string]string{"purpose": string(q.Purpose)},
-		})
+		detail := map[string]string{"purpose": string(q.Purpose)}
+		if cf == "" {
+			detail["found"] = "no" // who guesses numbers leaves a trace too
+		}
+		return r.d.Record(ctx, journal.Entry{Act: "eligibility.asked", Actor: "client:" + c.ID, Person: string(cf), Detail: detail})
 	})
+	if errors.Is(err, words.Refuse("CSE-670")) {
+		err = errors.Join(err, r.over(ctx, c, civil.DayOf(now).String()))
+	}
 	return out, err
+}
+
+// over records that a client asked beyond its cap, once a day: a flood of
+// questions makes no flood of records.
+func (r *Room) over(ctx context.Context, c Client, day string) error {
+	return r.d.Atomically(ctx, func(ctx context.Context) error {
+		n, err := r.d.Count(ctx, c.ID+":over", day)
+		if err != nil || n > 1 {
+			return err
+		}
+		return r.d.Record(ctx, journal.Entry{Act: "eligibility.capped", Actor: "client:" + c.ID, Detail: map[string]string{"daily": strconv.Itoa(c.Daily)}})
+	})
 }
 
 func (r *Room) answer(ctx context.Context, q Question) (Answer, codicefiscale.Code, error) {

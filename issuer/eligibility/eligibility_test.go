@@ -134,6 +134,11 @@ func TestUnknownLooksLikeNotAssisted(t *testing.T) {
 			t.Errorf("%s: %+v, %v; want %+v", who, a, err, known)
 		}
 	}
+	for i, e := range b.entries {
+		if e.Act != "eligibility.asked" || (e.Person == "") != (i > 0) || (e.Detail["found"] == "no") != (i > 0) {
+			t.Errorf("question %d: %+v", i, e)
+		}
+	}
 	if _, err := b.Ask(t.Context(), rome, eligibility.Question{Who: "RSSMRA85T10A562X", Purpose: eligibility.Care}); !errors.Is(err, words.Refuse("CSE-101")) {
 		t.Errorf("a code with a wrong check letter: %v", err)
 	}
@@ -150,8 +155,8 @@ func TestCapAndPurpose(t *testing.T) {
 				t.Errorf("question %d: %v", i, err)
 			}
 		}
-		if len(b.entries) != 2 {
-			t.Errorf("%d entries", len(b.entries))
+		if len(b.entries) != 3 || b.entries[2].Act != "eligibility.capped" || b.entries[2].Person != "" {
+			t.Errorf("two answers and the cap, told once: %+v", b.entries)
 		}
 		if _, err := b.Ask(t.Context(), rome, eligibility.Question{Who: number, Purpose: eligibility.Billing}); !errors.Is(err, words.Refuse("CSE-674")) {
 			t.Errorf("a purpose that was not given: %v", err)

@@ -93,6 +93,10 @@ type Deps struct {
 	Trail      Trail
 	// Lists are the lists of revoked certificates, as they lie on the server.
 	Lists func(ctx context.Context) ([]List, error)
+	// Machine is what the dashboard shows of the machine, Issuers the requests to
+	// other issuers.
+	Machine Machine
+	Issuers Issuers
 	// Post takes a batch to the post office, or notes its delivery; it is the
 	// plant's, several acts, and may be done again.
 	Post       func(ctx context.Context, batch string, delivered bool) (int, error)
@@ -107,7 +111,7 @@ type Room struct{ d Deps }
 // New refuses Deps with something missing.
 func New(d Deps) (*Room, error) {
 	if d.Cards == nil || d.Person == nil || d.Batches == nil || d.Counts == nil || d.Exceptions == nil || d.Queue == nil || d.Trail == nil ||
-		d.Lists == nil || d.Post == nil || d.Atomically == nil || d.Record == nil || d.Clock == nil {
+		d.Lists == nil || d.Post == nil || d.Machine == nil || d.Issuers == nil || d.Atomically == nil || d.Record == nil || d.Clock == nil {
 		return nil, errors.New("operations: a part is missing")
 	}
 	return &Room{d}, nil

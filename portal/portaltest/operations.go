@@ -20,7 +20,7 @@ type ops struct{ s *Stage }
 
 func (s *Stage) operations() *portal.Operations {
 	o := ops{s}
-	return &portal.Operations{Board: o, Post: o, Queue: o, Trail: o}
+	return &portal.Operations{Board: o, Post: o, Queue: o, Trail: o, Health: o}
 }
 
 func (o ops) reads(op staff.Operator) error {

@@ -54,6 +54,7 @@ func (s *Stage) States() []State {
 	out = append(out, s.holdStates()...)
 	out = append(out, successorStates()...)
 	out = append(out, s.opsStates()...)
+	out = append(out, healthStates()...)
 	out = append(out, s.eyesStates()...)
 	out = append(out, s.rosterStates()...)
 	out = append(out, twinStates()...)

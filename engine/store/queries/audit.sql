@@ -50,3 +50,6 @@ SELECT * FROM audit_record WHERE idx = sqlc.arg(idx);
 
 -- name: CutThrough :execrows
 DELETE FROM audit_record WHERE idx <= sqlc.arg(idx);
+
+-- name: CountFrom :one
+SELECT COUNT(*) FROM audit_record WHERE idx >= sqlc.arg(idx) AND at >= sqlc.arg(since) AND act = sqlc.arg(act);

@@ -97,6 +97,23 @@ func (q *Queries) ByPerson(ctx context.Context, arg ByPersonParams) ([]AuditReco
 	return items, nil
 }
 
+const countFrom = `-- name: CountFrom :one
+SELECT COUNT(*) FROM audit_record WHERE idx >= $1 AND at >= $2 AND act = $3
+`
+
+type CountFromParams struct {
+	Idx   int64
+	Since int64
+	Act   string
+}
+
+func (q *Queries) CountFrom(ctx context.Context, arg CountFromParams) (int64, error) {
+	row := q.db.QueryRowContext(ctx, countFrom, arg.Idx, arg.Since, arg.Act)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
 const cutThrough = `-- name: CutThrough :execrows
 DELETE FROM audit_record WHERE idx <= $1
 `
