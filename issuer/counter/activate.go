@@ -15,6 +15,7 @@ import (
 // halves are asked for, the holder is told and the journal is written. The same
 // draft activates once: a second call answers the first activation.
 func (c *Counter) Activate(ctx context.Context, op staff.Operator, draft string, version int64) (Act, error) {
+	c = c.still()
 	if a, err := c.already(ctx, op, draft); err == nil || !errors.Is(err, ErrNotFound) {
 		return a, err
 	}

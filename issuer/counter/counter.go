@@ -156,3 +156,18 @@ func New(d Deps) (*Counter, error) {
 	}
 	return &Counter{d: d, brake: throttle.Brake{Tries: d.Tries, Clock: d.Clock}}, nil
 }
+
+// still is c at one instant: an act is of one moment, whatever the clock does
+// while it is done. What was good when it began cannot be dated a day later, and
+// card, paper and protocol number are of one year.
+func (c *Counter) still() *Counter {
+	s := *c
+	s.d.Clock = instant(c.d.Clock.Now())
+	return &s
+}
+
+// instant is a clock that stands.
+type instant time.Time
+
+// Now implements civil.Clock.
+func (i instant) Now() time.Time { return time.Time(i) }

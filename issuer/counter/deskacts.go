@@ -229,6 +229,7 @@ func (c *Counter) present(ctx context.Context, op staff.Operator, f found, s Ide
 // Suspend puts the CNS on hold at once (table D.11): TS and TEAM stay as they
 // are. Without any report; a loss reported later ends the card.
 func (c *Counter) Suspend(ctx context.Context, op staff.Operator, o Order) (Act, error) {
+	c = c.still()
 	return c.once(ctx, op, KindSuspend, staff.SuspendNow, o, func(ctx context.Context, f found, _ *Evidence) (outcome, error) {
 		if err := c.present(ctx, op, f, o.Identity); err != nil {
 			return outcome{}, err
@@ -267,6 +268,7 @@ func notSuspendable(card lifecycle.Card) error {
 // Reactivate takes the hold away, at a counter; never once a loss or theft is on
 // file (CSE-432).
 func (c *Counter) Reactivate(ctx context.Context, op staff.Operator, o Order) (Act, error) {
+	c = c.still()
 	return c.once(ctx, op, KindReactivate, staff.Reactivate, o, func(ctx context.Context, f found, _ *Evidence) (outcome, error) {
 		if err := c.present(ctx, op, f, o.Identity); err != nil {
 			return outcome{}, err
@@ -298,6 +300,7 @@ func (c *Counter) reactivate(ctx context.Context, card lifecycle.Card) (lifecycl
 // Revoke is the holder's own word at a counter, final: identified by document.
 // Loss and theft, which need a report, are another act. The FSE is not touched.
 func (c *Counter) Revoke(ctx context.Context, op staff.Operator, o Order) (Act, error) {
+	c = c.still()
 	return c.once(ctx, op, KindRevoke, staff.RevokeInPerson, o, func(ctx context.Context, f found, _ *Evidence) (outcome, error) {
 		if err := c.present(ctx, op, f, o.Identity); err != nil {
 			return outcome{}, err
@@ -350,6 +353,7 @@ func (c *Counter) closeAndReissue(ctx context.Context, f found, why lifecycle.Re
 // first (R34, R37: CSE-430 without it), and the holder confirms the address. A
 // suspended card is ended likewise.
 func (c *Counter) LossOrTheft(ctx context.Context, op staff.Operator, o Order) (Act, error) {
+	c = c.still()
 	return c.once(ctx, op, KindLoss, staff.LossTheft, o, func(ctx context.Context, f found, _ *Evidence) (outcome, error) {
 		if err := o.Report.check(civil.Today(c.d.Clock)); err != nil {
 			return outcome{}, err
@@ -380,6 +384,7 @@ func (c *Counter) LossOrTheft(ctx context.Context, op staff.Operator, o Order) (
 // ever, its certificate revoked, and another is made. A card still at the bureau
 // is only late (CSE-434), one that was activated has come (CSE-435).
 func (c *Counter) NotReceived(ctx context.Context, op staff.Operator, o Order) (Act, error) {
+	c = c.still()
 	return c.once(ctx, op, KindNotReceived, staff.ReissueNotReceived, o, func(ctx context.Context, f found, _ *Evidence) (outcome, error) {
 		if err := c.present(ctx, op, f, o.Identity); err != nil {
 			return outcome{}, err
@@ -406,6 +411,7 @@ func (c *Counter) NotReceived(ctx context.Context, op staff.Operator, o Order) (
 // diagnosis, or by the five lights of the counter's reader; CSE-436 without
 // either, or when the lights say that the chip works.
 func (c *Counter) ChipFault(ctx context.Context, op staff.Operator, o Order) (Act, error) {
+	c = c.still()
 	return c.once(ctx, op, KindChipFault, staff.ReissueChipFault, o, func(ctx context.Context, f found, e *Evidence) (outcome, error) {
 		if err := c.present(ctx, op, f, o.Identity); err != nil {
 			return outcome{}, err
@@ -448,6 +454,7 @@ func (c *Counter) diagnosed(ctx context.Context, card lifecycle.Card, l *Lights)
 // Correct opens a correction of printed data: the Revenue Agency's alone (R29).
 // Nothing is edited here; the registry's answer leads to a new card (R30).
 func (c *Counter) Correct(ctx context.Context, op staff.Operator, o Order) (Act, error) {
+	c = c.still()
 	return c.once(ctx, op, KindCorrection, staff.CorrectData, o, func(ctx context.Context, f found, _ *Evidence) (outcome, error) {
 		if err := c.present(ctx, op, f, o.Identity); err != nil {
 			return outcome{}, err
@@ -462,6 +469,7 @@ func (c *Counter) Correct(ctx context.Context, op staff.Operator, o Order) (Act,
 // Refer prints the slip that sends somebody with wrong data to the Revenue
 // Agency: any counter may, and nothing else happens.
 func (c *Counter) Refer(ctx context.Context, op staff.Operator, o Order) (Act, error) {
+	c = c.still()
 	return c.once(ctx, op, KindReferral, staff.View, o, func(_ context.Context, f found, e *Evidence) (outcome, error) {
 		e.Form.Papers = []PaperKind{PaperReferral}
 		return outcome{card: f.Card}, nil
@@ -471,6 +479,7 @@ func (c *Counter) Refer(ctx context.Context, op staff.Operator, o Order) (Act, e
 // Withdraw notes that a void card turned up and was destroyed: one declared not
 // received, lost, stolen or faulty (CSE-440 for any other).
 func (c *Counter) Withdraw(ctx context.Context, op staff.Operator, o Order) (Act, error) {
+	c = c.still()
 	void := []lifecycle.Reason{lifecycle.NotReceived, lifecycle.Loss, lifecycle.Theft, lifecycle.ChipFault, lifecycle.WrongData, lifecycle.CFChanged}
 	return c.once(ctx, op, KindWithdrawal, staff.View, o, func(ctx context.Context, f found, _ *Evidence) (outcome, error) {
 		if !f.Card.State.Final() || !slices.Contains(void, f.Card.Reason) {

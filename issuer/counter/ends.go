@@ -63,6 +63,7 @@ func (c *Counter) end(ctx context.Context, card lifecycle.Card, e ending) (Recei
 // (why: lifecycle.Death or lifecycle.EndOfAssistance); the registry's import
 // calls it. It joins the act of ctx and answers how many cards it ended.
 func (c *Counter) CloseFor(ctx context.Context, cf codicefiscale.Code, why lifecycle.Reason) (int, error) {
+	c = c.still()
 	if why != lifecycle.Death && why != lifecycle.EndOfAssistance {
 		return 0, errors.New("counter: a person's cards close for death or end of assistance only")
 	}
@@ -176,6 +177,7 @@ func (c *Counter) due(ctx context.Context, id string) (*ending, error) {
 // is out is marked, and a new one is ordered in the same act. It answers how
 // many cards it orders.
 func (c *Counter) Corrected(ctx context.Context, cf codicefiscale.Code) (int, error) {
+	c = c.still()
 	n := 0
 	err := c.d.Atomically(ctx, func(ctx context.Context) error {
 		n = 0

@@ -30,6 +30,7 @@ type Receipt struct {
 // without chip (CSE-403), never activated (CSE-404) or already revoked
 // (CSE-405) has nothing to revoke, and its own message.
 func (c *Counter) RevokeWithCIP(ctx context.Context, which string, cip secret.Text, source string, lang words.Lang) (Receipt, error) {
+	c = c.still()
 	return c.withCIP(ctx, which, cip, source, func(ctx context.Context, card lifecycle.Card) (Receipt, error) {
 		return c.revokeByHolder(ctx, card, lang)
 	})
@@ -38,6 +39,7 @@ func (c *Counter) RevokeWithCIP(ctx context.Context, which string, cip secret.Te
 // SuspendWithCIP is the holder's own, reversible suspension, without login, as
 // RevokeWithCIP; a card already on hold is CSE-444.
 func (c *Counter) SuspendWithCIP(ctx context.Context, which string, cip secret.Text, source string, lang words.Lang) (Receipt, error) {
+	c = c.still()
 	return c.withCIP(ctx, which, cip, source, func(ctx context.Context, card lifecycle.Card) (Receipt, error) {
 		card, err := c.suspend(ctx, card, lifecycle.ByHolder)
 		if err != nil {
@@ -51,6 +53,7 @@ func (c *Counter) SuspendWithCIP(ctx context.Context, which string, cip secret.T
 // itself made a moment ago (card is its number, proved by the door). Never once
 // a loss is on file (CSE-432).
 func (c *Counter) ReactivateWithCIP(ctx context.Context, signed string, cip secret.Text, source string, lang words.Lang) (Receipt, error) {
+	c = c.still()
 	return c.withCIP(ctx, signed, cip, source, func(ctx context.Context, card lifecycle.Card) (Receipt, error) {
 		if card.ID != signed {
 			return Receipt{}, words.Refuse("CSE-111")

@@ -151,6 +151,7 @@ func (c *Counter) putQuestion(ctx context.Context, row DraftRow, q question) (er
 // told to the holder once a day; the third ends the question (CSE-451). Web and
 // counters stay open meanwhile.
 func (c *Counter) SuspendByPhone(ctx context.Context, op staff.Operator, card string, digits secret.Text) (Receipt, error) {
+	c = c.still()
 	f, err := c.byPhone(ctx, op, card)
 	if err != nil {
 		return Receipt{}, err

@@ -41,6 +41,7 @@ type Approved func(ctx context.Context, kind, subject string, content []byte) er
 // for himself (CSE-453): he needs new ones. The third reprint in thirty days
 // needs a supervisor (CSE-452).
 func (c *Counter) Reprint(ctx context.Context, op staff.Operator, o Order) (Act, error) {
+	c = c.still()
 	var out Act
 	err := c.d.Atomically(ctx, func(ctx context.Context) error {
 		a, err := c.once(ctx, op, KindReprint, staff.ReprintCodes, o, func(ctx context.Context, f found, e *Evidence) (outcome, error) {
@@ -103,6 +104,7 @@ func (c *Counter) dropEarlierPrints(ctx context.Context, a Act) error {
 // CorrectEmail takes another address and sends the second halves there; the
 // previous one is told (R75).
 func (c *Counter) CorrectEmail(ctx context.Context, op staff.Operator, o Order) (Act, error) {
+	c = c.still()
 	var out Act
 	err := c.d.Atomically(ctx, func(ctx context.Context) error {
 		a, err := c.once(ctx, op, KindEmail, staff.CorrectEmail, o, func(ctx context.Context, f found, e *Evidence) (outcome, error) {

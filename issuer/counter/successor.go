@@ -97,6 +97,7 @@ func (c *Counter) activatedByHolder(ctx context.Context, card string) (bool, err
 // first halves are shown once (ShowHalves), the second ones mailed. The old CNS
 // ends thirty days later (Sweep).
 func (c *Counter) ActivateSuccessor(ctx context.Context, o SuccessorOrder) (Act, error) {
+	c = c.still()
 	if len(o.Request) != 32 {
 		return Act{}, words.Refuse("CSE-442")
 	}
