@@ -1,6 +1,7 @@
 package counter
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -71,23 +72,28 @@ func NewWorklist(d WorklistParts) (*Worklist, error) {
 	return &Worklist{d}, nil
 }
 
-// maxTasks is how many tasks a list shows.
-const maxTasks = 50
+// maxTasks is how many tasks a list shows; maxOpen how many acts are looked at,
+// since many that nobody ticked may be over by themselves.
+const (
+	maxTasks = 50
+	maxOpen  = 2000
+)
 
-// Tasks lists what waits at op's office, oldest first, at most fifty. What
-// cannot be done any more, since the card has ended and its codes with it, is
-// left out.
+// Tasks lists what waits at op's office, oldest first, at most fifty. Codes that
+// cannot be given any more, since the card has ended and they with it, are left
+// out; the receipt of the act that ended it is not.
 func (w *Worklist) Tasks(ctx context.Context, op staff.Operator) ([]Task, error) {
 	if err := w.d.Directory.Allowed(op, staff.View, ""); err != nil {
 		return nil, err
 	}
-	rows, err := w.d.Open(ctx, op.Office.ID, maxTasks)
+	rows, err := w.d.Open(ctx, op.Office.ID, maxOpen)
 	if err != nil {
 		return nil, err
 	}
-	var out []Task
+	var out, papers []Task // papers: receipts and slips, which a card's end does not take away
 	for _, r := range rows {
-		if r.Kind == KindActivation || r.Kind == KindReprint {
+		withCodes := r.Kind == KindActivation || r.Kind == KindReprint
+		if withCodes {
 			again, err := w.later(ctx, r, KindReprint) // the paper was spoilt or lost, and printed again
 			if err != nil {
 				return nil, err
@@ -100,7 +106,11 @@ func (w *Worklist) Tasks(ctx context.Context, op staff.Operator) ([]Task, error)
 		if !r.PrintedAt.IsZero() {
 			t.Kind, t.At = TaskHandOver, r.PrintedAt
 		}
-		out = append(out, t)
+		if withCodes {
+			out = append(out, t)
+		} else {
+			papers = append(papers, t)
+		}
 	}
 	lost, err := w.undelivered(ctx, op)
 	if err != nil {
@@ -109,7 +119,8 @@ func (w *Worklist) Tasks(ctx context.Context, op staff.Operator) ([]Task, error)
 	if out, err = w.alive(ctx, append(out, lost...)); err != nil {
 		return nil, err
 	}
-	slices.SortStableFunc(out, func(a, b Task) int { return a.At.Compare(b.At) })
+	out = append(out, papers...)
+	slices.SortStableFunc(out, func(a, b Task) int { return cmp.Or(a.At.Compare(b.At), strings.Compare(a.Protocol, b.Protocol)) })
 	return out[:min(len(out), maxTasks)], nil
 }
 

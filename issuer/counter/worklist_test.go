@@ -103,7 +103,7 @@ func TestWorklist(t *testing.T) {
 		if _, err := b.RevokeWithCIP(t.Context(), number, cip, "192.0.2.1", words.Italian); err != nil {
 			t.Fatal(err)
 		}
-		tasks("revoked", op)
+		tasks("revoked: the codes are gone, the receipt is not", op, slip)
 	})
 }
 
