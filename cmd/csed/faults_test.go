@@ -399,8 +399,15 @@ func TestFaultTwoOperatorsOneCard(t *testing.T) {
 	}
 	p, r, comune, agency := twoCounters(t)
 	pairs := [][2]string{
-		{"loss", "loss"}, {"loss", "suspension"}, {"loss", "revocation"}, {"loss", "chip fault"}, {"loss", "reprint"},
-		{"suspension", "suspension"}, {"suspension", "revocation"}, {"reprint", "reprint"}, {"reprint", "revocation"},
+		{"loss", "loss"},
+		{"loss", "suspension"},
+		{"loss", "revocation"},
+		{"loss", "chip fault"},
+		{"loss", "reprint"},
+		{"suspension", "suspension"},
+		{"suspension", "revocation"},
+		{"reprint", "reprint"},
+		{"reprint", "revocation"},
 	}
 	for n, id := range adultsCards(t, p, r, len(pairs)) {
 		pair := pairs[n]

@@ -138,20 +138,41 @@ func TestD11_WhatAnEventDoesToTheOldCard(t *testing.T) {
 		want  plight
 		next  bool // a new card is ordered
 	}{
-		{"loss", func(id string) { acted(p.counter.LossOrTheft(ctx, ettore, asked(t, p, r, id))) },
-			plight{lifecycle.Revoked, onlyCF, "revoked 1", false, "notice:lost", byAgent}, true},
-		{"chip fault", func(id string) { acted(p.counter.ChipFault(ctx, ettore, asked(t, p, r, id))) },
-			plight{lifecycle.Revoked, noCNS, "revoked 0", false, "notice:ordered", byAgent}, true},
-		{"wrong data", func(id string) { row(id, map[string]string{"nome": "GIUSTO"}) },
-			plight{lifecycle.Active, allGood, "good", true, "", atDesk}, true},
-		{"suspended", func(id string) { acted(p.counter.Suspend(ctx, anna, asked(t, p, r, id))) },
-			plight{lifecycle.Suspended, "valid valid valid suspended", "held", true, "notice:suspended", atDesk + " " + receipts}, false},
-		{"revoked at the holder's word", func(id string) { acted(p.counter.Revoke(ctx, anna, asked(t, p, r, id))) },
-			plight{lifecycle.Revoked, noCNS, "revoked 5", false, "notice:revoked", receipts}, false},
-		{"death", func(id string) { row(id, map[string]string{"data_decesso": today}) },
-			plight{lifecycle.Revoked, onlyCF, "revoked 5", false, "", ""}, false},
-		{"end of assistance", func(id string) { row(id, map[string]string{"assistito_al": yesterday}) },
-			plight{lifecycle.Revoked, onlyCF, "revoked 5", false, "", ""}, false},
+		{
+			"loss", func(id string) { acted(p.counter.LossOrTheft(ctx, ettore, asked(t, p, r, id))) },
+			plight{lifecycle.Revoked, onlyCF, "revoked 1", false, "notice:lost", byAgent},
+			true,
+		},
+		{
+			"chip fault", func(id string) { acted(p.counter.ChipFault(ctx, ettore, asked(t, p, r, id))) },
+			plight{lifecycle.Revoked, noCNS, "revoked 0", false, "notice:ordered", byAgent},
+			true,
+		},
+		{
+			"wrong data", func(id string) { row(id, map[string]string{"nome": "GIUSTO"}) },
+			plight{lifecycle.Active, allGood, "good", true, "", atDesk},
+			true,
+		},
+		{
+			"suspended", func(id string) { acted(p.counter.Suspend(ctx, anna, asked(t, p, r, id))) },
+			plight{lifecycle.Suspended, "valid valid valid suspended", "held", true, "notice:suspended", atDesk + " " + receipts},
+			false,
+		},
+		{
+			"revoked at the holder's word", func(id string) { acted(p.counter.Revoke(ctx, anna, asked(t, p, r, id))) },
+			plight{lifecycle.Revoked, noCNS, "revoked 5", false, "notice:revoked", receipts},
+			false,
+		},
+		{
+			"death", func(id string) { row(id, map[string]string{"data_decesso": today}) },
+			plight{lifecycle.Revoked, onlyCF, "revoked 5", false, "", ""},
+			false,
+		},
+		{
+			"end of assistance", func(id string) { row(id, map[string]string{"assistito_al": yesterday}) },
+			plight{lifecycle.Revoked, onlyCF, "revoked 5", false, "", ""},
+			false,
+		},
 	} {
 		id := cards[n]
 		o := observe(t, p, r, id)
