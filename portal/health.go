@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
@@ -65,7 +66,7 @@ func (c *call) health() (healthView, error) {
 	case h.OCSP.P95 >= operations.Slow:
 		v.Badge = look.Badge{Tone: look.Wait, Word: c.say("portal.ops.slow")}
 	}
-	v.Latency = c.say("portal.ops.ocsp.text", milliseconds(h.OCSP.P50), milliseconds(h.OCSP.P95), h.OCSP.Answers, h.OCSP.Failed, when(h.OCSP.Since))
+	v.Latency = c.say("portal.ops.ocsp.text", c.milliseconds(h.OCSP.P50), c.milliseconds(h.OCSP.P95), h.OCSP.Answers, h.OCSP.Failed, when(h.OCSP.Since))
 	if h.Day.Cards+h.Day.Operators >= operations.ManyFailed {
 		v.Odd = look.Badge{Tone: look.Wait, Word: c.say("portal.ops.logins.many")}
 	}
@@ -75,7 +76,14 @@ func (c *call) health() (healthView, error) {
 	return v, nil
 }
 
-func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
+// milliseconds has one decimal, after a comma in Italian.
+func (c *call) milliseconds(d time.Duration) string {
+	s := strconv.FormatFloat(float64(d.Microseconds())/1000, 'f', 1, 64)
+	if c.tongue.lang == words.Italian {
+		s = strings.Replace(s, ".", ",", 1)
+	}
+	return s
+}
 
 // keyView warns when a tenth of a certificate's life is left.
 func (c *call) keyView(k operations.Key) keyView {

@@ -124,6 +124,8 @@ type Privacy struct {
 	TEAMDays      int `yaml:"team_certificates_days"`
 	TitlesDays    int `yaml:"titles_days"`
 	ApprovalsDays int `yaml:"approvals_days"`
+	// CampaignsDays is how long a campaign on many cards is kept after its end.
+	CampaignsDays int `yaml:"campaigns_days"`
 	// EvidenceDays is how long what was sealed with an act is kept after the
 	// card's end, TrailDays a record of the audit trail.
 	EvidenceDays int `yaml:"evidence_days"`
@@ -135,7 +137,7 @@ type Privacy struct {
 func defaultPrivacy() Privacy {
 	return Privacy{
 		AnswerDays: 30, LooksADay: 80, RequestsDays: 730, AlertsDays: 365, LooksDays: 30, TicketsDays: 365,
-		ReplacedDays: 90, NoticesDays: 365, TEAMDays: 1826, TitlesDays: 3653, ApprovalsDays: 3653, EvidenceDays: 7305, TrailDays: 10958,
+		ReplacedDays: 90, NoticesDays: 365, TEAMDays: 1826, TitlesDays: 3653, ApprovalsDays: 3653, CampaignsDays: 1826, EvidenceDays: 7305, TrailDays: 10958,
 	}
 }
 

@@ -70,3 +70,12 @@ func (s *LinkStore) PurgeEnded(ctx context.Context, before time.Time) (int64, er
 func (s *ApprovalStore) Purge(ctx context.Context, before time.Time) (int64, error) {
 	return purged(s.q(ctx).PurgeApprovals(ctx, micros(before)))
 }
+
+// Purge destroys campaigns that ended before, with their items; it counts the
+// campaigns.
+func (s *CampaignStore) Purge(ctx context.Context, before time.Time) (int64, error) {
+	if _, err := s.q(ctx).PurgeCampaignItems(ctx, micros(before)); err != nil {
+		return 0, fmt.Errorf("store: purge items of campaigns: %w", err)
+	}
+	return purged(s.q(ctx).PurgeCampaigns(ctx, micros(before)))
+}

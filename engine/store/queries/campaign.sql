@@ -57,3 +57,9 @@ SELECT * FROM recoded WHERE old = $1;
 
 -- name: AnyRecoded :many
 SELECT old FROM recoded LIMIT 1;
+
+-- name: PurgeCampaignItems :execrows
+DELETE FROM campaign_item WHERE campaign IN (SELECT id FROM campaign WHERE campaign.ended_at > 0 AND campaign.ended_at < $1);
+
+-- name: PurgeCampaigns :execrows
+DELETE FROM campaign WHERE ended_at > 0 AND ended_at < $1;

@@ -484,6 +484,30 @@ func (q *Queries) MoveCampaignItem(ctx context.Context, arg MoveCampaignItemPara
 	return result.RowsAffected()
 }
 
+const purgeCampaignItems = `-- name: PurgeCampaignItems :execrows
+DELETE FROM campaign_item WHERE campaign IN (SELECT id FROM campaign WHERE campaign.ended_at > 0 AND campaign.ended_at < $1)
+`
+
+func (q *Queries) PurgeCampaignItems(ctx context.Context, endedAt int64) (int64, error) {
+	result, err := q.db.ExecContext(ctx, purgeCampaignItems, endedAt)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
+const purgeCampaigns = `-- name: PurgeCampaigns :execrows
+DELETE FROM campaign WHERE ended_at > 0 AND ended_at < $1
+`
+
+func (q *Queries) PurgeCampaigns(ctx context.Context, endedAt int64) (int64, error) {
+	result, err := q.db.ExecContext(ctx, purgeCampaigns, endedAt)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
 const updateCampaign = `-- name: UpdateCampaign :execrows
 UPDATE campaign SET preview = $2, state = $3, sum = $4, total = $5, note = $6, asked_by = $7, office = $8, approved_by = $9, started_at = $10, ended_at = $11,
   version = version + 1
