@@ -254,6 +254,9 @@ func (l *life) desk(rt *rapid.T, f form) {
 	order := f.then(l, c)
 	if f.kind == counter.KindReprint {
 		c.handedTo = append(c.handedTo, by)
+		for _, d := range l.acts { // a sheet that nobody had yet is replaced by this one
+			d.replaced = d.replaced || d.Card == c.id && d.withCodes && !d.handed
+		}
 	}
 	if n := l.adopt(rt); n != 0 && !order || n != 1 && order {
 		rt.Fatalf("%s of %s ordered %d cards; want one: %v", f.kind, c.id, n, order)
@@ -326,7 +329,7 @@ func (l *life) papers(rt *rapid.T) {
 		}
 		return
 	}
-	did := l.try(rt, "print of "+d.Protocol, here && !(d.withCodes && (d.printed || d.handed)), func() error {
+	did := l.try(rt, "print of "+d.Protocol, here && !(d.withCodes && (d.printed || d.handed || d.replaced)), func() error {
 		f, err := l.w.counter.ToPrint(l.ctx, op, d.Protocol)
 		if err != nil {
 			return err

@@ -48,9 +48,10 @@ type life struct {
 // done is an act at a counter and what became of its papers.
 type done struct {
 	counter.Act
-	op               staff.Operator
-	printed, handed  bool
-	withCodes, ended bool
+	op                         staff.Operator
+	printed, handed, withCodes bool
+	// replaced tells that a later reprint took the place of the sheet.
+	replaced bool
 }
 
 // snapshot is the store before an act.

@@ -266,7 +266,7 @@ func (w *world) print(ctx context.Context, f counter.Form, withCodes bool) error
 		w.papers[f.Protocol] += paper
 		return nil
 	}
-	return w.queue.Do(ctx, counter.PrintKey(f.Protocol), func(ctx context.Context, _ effect.Effect, _ int) error {
+	err = w.queue.Do(ctx, counter.PrintKey(f.Protocol), func(ctx context.Context, _ effect.Effect, _ int) error {
 		h, err := w.openFirst.FirstHalves(ctx, f.Card)
 		if err != nil {
 			return err
@@ -274,6 +274,11 @@ func (w *world) print(ctx context.Context, f counter.Form, withCodes bool) error
 		w.papers[f.Protocol] += paper + " PIN " + string(h.PIN.Reveal()) + " PUK " + string(h.PUK.Reveal()) + " CIP " + string(h.CIP.Reveal())
 		return nil
 	})
+	var state *queue.StateError
+	if errors.As(err, &state) {
+		return words.Refuse("CSE-150").Because(err) // printed, or a reprint took its place
+	}
+	return err
 }
 
 // shared is the Region in which every life begins: made once, then copied.
