@@ -272,8 +272,8 @@ func (l *life) everybodyServed(rt *rapid.T) {
 				next++
 			}
 		}
-		if next != 1 && !excepted(c.holder) {
-			rt.Fatalf("card %s ends on %s and %d cards follow it (R23)", c.id, c.expires, next)
+		if next == 0 && !excepted(c.holder) { // never two at the end of a chain: check
+			rt.Fatalf("card %s ends on %s and no living card follows it (R23)", c.id, c.expires)
 		}
 	}
 }
@@ -349,6 +349,32 @@ func (l *life) batches(state production.State, do func(id string) error) error {
 		}
 	}
 	return nil
+}
+
+// line is a night, and all that follows it until what was ordered is at home.
+func (l *life) line(rt *rapid.T) {
+	for _, step := range []func(*rapid.T){l.night, l.makes, l.advances, l.makes, l.advances, l.posts, l.delivers} {
+		step(rt)
+		l.check(rt)
+	}
+}
+
+// renewal lets the time come at which a card in use gets its successor, and the
+// successor arrive.
+func (l *life) renewal(rt *rapid.T) {
+	fits := func(c *card) bool {
+		return c.used && c.over == "" && c.next == nil && assisted(l.m.people[c.holder], c.expires)
+	}
+	c := l.pick(rt, func(c *card) bool { return fits(c) && c.activatedByHolder && !c.held })
+	to := c.expires.AddDays(-rapid.IntRange(1, renewalDays).Draw(rt, "days left"))
+	if !fits(c) || !to.After(l.day()) || !to.Before(lastDay) {
+		return
+	}
+	l.w.clock.Set(to.Start().Add(10 * time.Hour))
+	l.line(rt)
+	if rapid.Bool().Draw(rt, "from home") {
+		l.fromHome(rt)
+	}
 }
 
 // returns is the post that brings a card back, or takes one that came back again.
