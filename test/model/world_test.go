@@ -199,7 +199,8 @@ func (w *world) openCounter(t testing.TB) {
 	w.counter, err = counter.New(counter.Deps{
 		Directory: w.directory, People: w.db.People(), Cards: w.db.Cards(), Codes: w.cips, Certificates: w.authority,
 		Drafts: w.db.Drafts(), Acts: w.db.Acts(), Links: w.db.Links(), Tries: w.db.Tries(), Seal: w.desk, Clock: w.clock, Rand: rand.Reader,
-		Atomically: w.db.Atomically, Enqueue: w.queue.Enqueue, DropPrint: w.dropPrint, Record: w.trail.Record, Reissue: clerk.Reissue, FromHome: true,
+		Atomically: w.db.Atomically, Enqueue: w.queue.Enqueue, DropPrint: w.dropPrint, Record: w.trail.Record, Reissue: clerk.Reissue, ReissueFor: clerk.ReissueFor,
+		FromHome: true, Informativa: func(time.Time) string { return "1" },
 		Diagnosis: func(_ context.Context, card string) (string, error) { return w.tickets[card], nil },
 		Approved: func(ctx context.Context, kind, subject string, content []byte) error {
 			err := w.approvals.Spend(ctx, kind, subject, content)
