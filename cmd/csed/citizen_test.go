@@ -32,7 +32,7 @@ func letters(t *testing.T, p *Platform) map[[2]string]contacts.Letter {
 	return out
 }
 
-// C4, C14-C17 over the real listener, door and store: the holder enters, is told
+// C3, C4, C15 and C17 over the real listener, door and store: the holder enters, is told
 // so once, changes the address with two codes, makes a certificate that anybody
 // checks without authorisation (R21), sees who looked; and no address of a page
 // holds a codice fiscale.

@@ -23,7 +23,7 @@ func cipOf(t *testing.T, p *Platform, card string) secret.Text {
 	return secret.New(append(a.CIP.Reveal(), b.CIP.Reveal()...))
 }
 
-// R84 from home: the CIP suspends at once, the card's own signature and the CIP
+// C7, R84 from home: the CIP suspends at once, the card's own signature and the CIP
 // take the hold away, and no session is opened on the way; a reported loss ends
 // the road back.
 func TestR84_SuspendAndReactivateFromHome(t *testing.T) {

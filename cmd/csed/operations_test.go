@@ -77,7 +77,7 @@ func records(t *testing.T, p *Platform, act string) []audit.Record {
 	return list
 }
 
-// O1–O4 and O7 over HTTP, on the real store: the dashboard, a batch, a card that
+// O1, O2, O3, O4 and O7 over HTTP, on the real store: the dashboard, a batch, a card that
 // comes back, a letter that failed, the trail.
 func TestADayOfOperations(t *testing.T) {
 	t.Parallel()

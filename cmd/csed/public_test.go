@@ -9,7 +9,7 @@ import (
 	"cse.example/cse/demo/browser"
 )
 
-// A citizen without card in the reader: reads an answer, looks for a counter,
+// C0 and C13: a citizen without card in the reader: reads an answer, looks for a counter,
 // asks how far a card is, over the real listener and on the real store.
 func TestThePublicSite(t *testing.T) {
 	t.Parallel()

@@ -42,7 +42,7 @@ func mailed(t *testing.T, p *Platform, file string) queue.Item {
 	return item
 }
 
-// Journey A for a minor, over HTTP on the real store: nothing is done for the
+// Journeys A for a minor and C16, over HTTP on the real store: nothing is done for the
 // child alone, without the parent's card, declaration or valid document; then the
 // act is done, its papers name both and carry first halves only, and the parent
 // finds the child in his own area (C16).

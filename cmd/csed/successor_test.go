@@ -25,7 +25,7 @@ func (p *Platform) next(t *testing.T, old lifecycle.Card) lifecycle.Card {
 	return c
 }
 
-// C17 over HTTP: who entered with his old card activates the new one, sees the
+// C9 over HTTP: who entered with his old card activates the new one, sees the
 // first halves once, on a page that no cache keeps and that has no second half;
 // nothing that is kept has any (R73, R74, R76).
 func TestR74_R76_ANewCardFromHomeKeepsTheHalvesApart(t *testing.T) {

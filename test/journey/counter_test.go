@@ -139,7 +139,7 @@ func (j *journey) counterRefuses(t *testing.T) {
 	}
 }
 
-// activate does the four steps, takes the form, waits for the mail and ticks
+// activate (journey A, for an adult) does the four steps, takes the form, waits for the mail and ticks
 // "handed over"; the codes are what both papers say.
 func (j *journey) activate(t *testing.T, p person) (first, second inspect.Codes) {
 	t.Helper()
@@ -229,7 +229,7 @@ func (j *journey) lifeOfACard(t *testing.T) {
 	j.revoke(t, p, swapped)
 }
 
-// revoke: wrong CIPs first, then the right one, with a session and a token open.
+// revoke (journey C7): wrong CIPs first, then the right one, with a session and a token open.
 func (j *journey) revoke(t *testing.T, p person, swapped inspect.Codes) {
 	t.Helper()
 	session, token := j.enterWith(t, p)

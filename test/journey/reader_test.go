@@ -100,7 +100,7 @@ func (j *journey) openSCSigns(t *testing.T) {
 	}
 }
 
-// openSCChanges: three wrong PINs, the PUK, a change; at the end the PIN is the
+// openSCChanges (journeys C5 and C6): three wrong PINs, the PUK, a change; at the end the PIN is the
 // old one.
 func (j *journey) openSCChanges(t *testing.T) {
 	const wrong, another = "90317", "70416"

@@ -75,7 +75,7 @@ func (j *journey) theCast(t *testing.T) *cast {
 	return c
 }
 
-// sixJourneys: what the counter and the holder do most, in a real Chromium over
+// sixJourneys (A, B, C, C7 and C16): what the counter and the holder do most, in a real Chromium over
 // the real programs, every page photographed at two widths. The first is walked
 // by keyboard alone, the second with scripts off, the last both ways.
 func (j *journey) sixJourneys(t *testing.T) {
