@@ -117,8 +117,10 @@ type Deps struct {
 	Print       Print
 	Twin        Twin
 	Shift       Shift
-	Revoke      RevokeWithCIP
-	Holder      HolderActs
+	// FormTexts are the texts of forms; nil: no page shows them.
+	FormTexts FormTexts
+	Revoke    RevokeWithCIP
+	Holder    HolderActs
 	// Proof asks a card for a signature without a login; nil: a holder
 	// reactivates at a counter only.
 	Proof      CardProof

@@ -63,6 +63,7 @@ func (p *Portal) routes() http.Handler {
 	at("POST /sportello/pratica/{anno}/{numero}/consegna", atCounter((*call).handOver))
 	p.twinRoutes(at)
 	p.shiftRoutes(at)
+	p.formRoutes(at)
 	p.privacyRoutes(at)
 	p.helpdeskRoutes(at)
 	p.deskRoutes(at)

@@ -22,15 +22,20 @@ func (p *Platform) twin(ctx context.Context, f counter.Form) ([]portal.PaperBloc
 		}
 		parts = append(parts, x)
 	}
-	// A press of its own: the process that prints may be another.
-	press, err := paper.New(paper.Options{Issuer: p.Config.Region.Name, Helpline: p.Config.Region.Phone, Clock: p.Clock, Fonts: fonts()})
+	// A press of its own, without fonts: the process that prints may be another.
+	press, err := paper.New(paper.Options{Issuer: p.Config.Region.Name, Helpline: p.Config.Region.Phone, Clock: p.Clock})
 	if err != nil {
 		return nil, err
 	}
 	blocks, err := press.Twin(f.Lang, parts...)
+	return blocksOf(blocks), err
+}
+
+// blocksOf are the printer's blocks in the portal's words.
+func blocksOf(blocks []paper.Block) []portal.PaperBlock {
 	out := make([]portal.PaperBlock, len(blocks))
 	for i, b := range blocks {
 		out[i] = portal.PaperBlock{Kind: string(b.Kind), Text: b.Text, Items: b.Items, Pairs: b.Pairs, Given: b.Given}
 	}
-	return out, err
+	return out
 }

@@ -119,7 +119,7 @@ func gateOf(pattern, word string) (gate, bool) {
 		return only(staff.RoleSecurity), true
 	case path == "/operazioni/registro" || path == "/operazioni/registro/verifica":
 		return ops, true
-	case pattern == "GET /operazioni/parametri":
+	case pattern == "GET /operazioni/parametri", strings.HasPrefix(path, "/operazioni/moduli"):
 		return only(staff.RoleOperations, staff.RoleAuditor), true
 	case pattern == "POST /operazioni/parametri":
 		return only(staff.RoleOperations), true

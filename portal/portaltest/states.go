@@ -59,6 +59,7 @@ func (s *Stage) States() []State {
 	out = append(out, s.rosterStates()...)
 	out = append(out, twinStates()...)
 	out = append(out, shiftStates()...)
+	out = append(out, formTextStates()...)
 	return append(out, s.counterStates()...)
 }
 
