@@ -27,7 +27,9 @@ type modelled struct {
 	ended    time.Time
 }
 
-func (m modelled) body() bool { return m.held || (m.state != queue.Done && m.state != queue.Dropped) }
+func (m modelled) body() bool {
+	return m.held || (m.state != queue.Done && m.state != queue.Dropped && m.state != queue.Bounced)
+}
 
 // machine drives the queue and a small model of it with the same steps.
 type machine struct {
@@ -153,7 +155,7 @@ func (m *machine) drop(t *rapid.T) {
 	if err := m.b.Drop(context.Background(), key); err != nil {
 		t.Fatal(err)
 	}
-	if x := m.model[key]; x != nil && (x.state != queue.Done || x.held) {
+	if x := m.model[key]; x != nil && x.state != queue.Bounced && (x.state != queue.Done || x.held) {
 		x.state, x.held = queue.Dropped, false
 	}
 }
@@ -184,6 +186,22 @@ func (m *machine) resolve(t *rapid.T) {
 		x.state, x.next = queue.Pending, m.now()
 	default:
 		x.state, x.held = queue.Done, modelPolicies[kindOf(key)].Held
+	}
+}
+
+func (m *machine) bounce(t *rapid.T) {
+	key := rapid.SampledFrom(keys).Draw(t, "key")
+	news, err := m.b.Bounce(context.Background(), key, "came back")
+	x := m.model[key]
+	if (err == nil) != (x != nil && x.state != queue.Leased) {
+		t.Fatalf("Bounce = %v of %+v", err, x)
+	}
+	left := x != nil && x.attempts > 0 && !x.held && (x.state == queue.Done || x.state == queue.Uncertain || x.state == queue.Pending)
+	if news != left {
+		t.Fatalf("Bounce is news: %t, of %+v", news, x)
+	}
+	if news {
+		x.state = queue.Bounced
 	}
 }
 
@@ -222,7 +240,7 @@ func TestModel(t *testing.T) {
 			m := &machine{t: t, b: b, model: map[string]*modelled{}}
 			rt.Repeat(map[string]func(*rapid.T){
 				"enqueue": m.enqueue, "wait": m.wait, "work": m.work, "crash": m.crash,
-				"drop": m.drop, "release": m.release, "resolve": m.resolve, "": m.check,
+				"drop": m.drop, "release": m.release, "resolve": m.resolve, "bounce": m.bounce, "": m.check,
 			})
 		})
 	})

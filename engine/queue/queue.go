@@ -194,8 +194,8 @@ func bound(key, kind string) []byte { return []byte("cse.effect/1\x00" + kind + 
 
 // Drop cancels an effect and destroys its body; it has the shape of effect.Drop
 // and joins the act that ctx carries. An effect that is being performed is
-// dropped too, and remembers that it may have left. What is done (and not
-// held), dropped already or unknown is left as it is, without error.
+// dropped too, and remembers that it may have left. What is done (and not held),
+// came back, was dropped already or is unknown is left as it is, without error.
 func (q *Queue) Drop(ctx context.Context, key string) error {
 	return q.atomically(ctx, func(ctx context.Context) error {
 		row, err := q.db(ctx).Get(ctx, key)

@@ -46,7 +46,7 @@ WHERE key = sqlc.arg(key) AND state = 'done' AND held = 1;
 
 -- name: Drop :execrows
 UPDATE effect SET state = 'dropped', held = 0, body = NULL, ended_at = sqlc.arg(ended_at), lease_until = 0, last_error = sqlc.arg(last_error)
-WHERE key = sqlc.arg(key) AND state <> 'dropped' AND (state <> 'done' OR held = 1);
+WHERE key = sqlc.arg(key) AND state <> 'dropped' AND state <> 'bounced' AND (state <> 'done' OR held = 1);
 
 -- name: Bounce :execrows
 UPDATE effect SET state = 'bounced', body = NULL, ended_at = sqlc.arg(ended_at), lease_until = 0, last_error = sqlc.arg(last_error)

@@ -93,7 +93,7 @@ func (q *Queries) Counts(ctx context.Context) ([]CountsRow, error) {
 
 const drop = `-- name: Drop :execrows
 UPDATE effect SET state = 'dropped', held = 0, body = NULL, ended_at = $1, lease_until = 0, last_error = $2
-WHERE key = $3 AND state <> 'dropped' AND (state <> 'done' OR held = 1)
+WHERE key = $3 AND state <> 'dropped' AND state <> 'bounced' AND (state <> 'done' OR held = 1)
 `
 
 type DropParams struct {
