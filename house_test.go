@@ -66,6 +66,7 @@ var rules = []rule{
 	{"issuer/entitlement", own("issuer"), own("issuer/throttle", "issuer/lifecycle", "issuer/entitlement"), "issuer downwards"},
 	{"issuer/contacts", own("issuer"), own("issuer/throttle", "issuer/lifecycle", "issuer/contacts"), "issuer downwards"},
 	{"issuer/helpdesk", own("issuer"), own("issuer/lifecycle", "issuer/throttle", "issuer/staff", "issuer/helpdesk"), "issuer downwards"},
+	{"issuer/desk", own("issuer"), own("issuer/throttle", "issuer/staff", "issuer/desk"), "issuer downwards"},
 	{"issuer/eligibility", own("issuer"), own("issuer/lifecycle", "issuer/eligibility"), "issuer downwards"},
 	{"issuer/privacy", own("issuer"), own("issuer/privacy"), "issuer downwards"},
 	{"issuer/approval", own("issuer"), own("issuer/throttle", "issuer/staff", "issuer/approval"), "issuer downwards"},

@@ -63,6 +63,7 @@ func (g *game) makeCards(ctx context.Context) error {
 		return err
 	}
 	profile := cns.Neutral()
+	profile.PUKChangeable = true // new codes at a counter need it; unknown on real cards (docs/decisions/0480)
 	if g.ATR == "st2021" {
 		profile = cns.ST2021()
 	}

@@ -326,6 +326,13 @@ func (c *call) filePage(faults ...*words.Fault) error {
 
 // deskFile is the page after an act of one form.
 func (c *call) deskFile(a counter.Act, p panel, faults ...*words.Fault) error {
+	write := false
+	if c.p.Readers != nil {
+		var err error
+		if write, err = c.p.Readers.ToWrite(c.r.Context(), a); err != nil {
+			return err
+		}
+	}
 	page := c.page("sportello", "portal.desk.donetitle", c.say("portal.desk.act."+string(a.Kind)))
 	c.crumbs(page, "look.menu.counter", "/sportello")
 	page.Form = c.newForm(c.r.PostForm, faults...)
@@ -334,7 +341,9 @@ func (c *call) deskFile(a counter.Act, p panel, faults ...*words.Fault) error {
 		Protocol, Path         string
 		Codes, Printed, Handed bool
 		Kept                   keptView
-	}{p, a.Protocol, FilePath(a.Protocol), slices.Contains(a.Form.Papers, counter.PaperCodes), !a.PrintedAt.IsZero(), !a.HandedAt.IsZero(), c.keptOf(a)}
+		// Write tells that the codes wait for the chip, Reader that one is here.
+		Write, Reader bool
+	}{p, a.Protocol, FilePath(a.Protocol), slices.Contains(a.Form.Papers, counter.PaperCodes), !a.PrintedAt.IsZero(), !a.HandedAt.IsZero(), c.keptOf(a), write, c.hasReader()}
 	status := http.StatusOK
 	if len(faults) > 0 {
 		page.Fault, status = faults[0], http.StatusUnprocessableEntity

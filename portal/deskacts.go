@@ -14,7 +14,7 @@ import (
 
 // actWords are the last parts of the addresses.
 var actWords = map[string]counter.ActKind{
-	"ristampa": counter.KindReprint, "email": counter.KindEmail, "sospendi": counter.KindSuspend, "riattiva": counter.KindReactivate,
+	"ristampa": counter.KindReprint, "nuovi-codici": counter.KindNewCodes, "email": counter.KindEmail, "sospendi": counter.KindSuspend, "riattiva": counter.KindReactivate,
 	"revoca": counter.KindRevoke, "smarrimento": counter.KindLoss, "non-ricevuta": counter.KindNotReceived, "chip-guasto": counter.KindChipFault,
 	"correzione": counter.KindCorrection, "dove-andare": counter.KindReferral, "ritiro": counter.KindWithdrawal,
 }
@@ -61,6 +61,9 @@ type actData struct {
 	Request string
 	Needs   counter.Needs
 	NoEmail bool
+	// Reading is the job that read the card, Reader that there is a reader here.
+	Reading string
+	Reader  bool
 	Kinds   []string
 	Address string
 }
@@ -93,12 +96,14 @@ func (c *call) deskActPage(values url.Values, faults ...*words.Fault) error {
 		Panel: p, Kind: string(kind), Word: c.r.PathValue("atto"), Needs: needs, NoEmail: c.p.Config.NoEmail && kind == counter.KindReprint,
 		Address: strings.TrimSpace(sheet.Person.Address + " " + sheet.Person.PostCode),
 	}
+	data.Reader = c.hasReader()
 	for _, k := range counter.DocumentKinds() {
 		data.Kinds = append(data.Kinds, string(k))
 	}
 	if values == nil {
-		values = url.Values{"presente": {string(counter.PresentHolder)}, "lingua": {string(words.Italian)}, "denuncia_tipo": {"smarrimento"}, "provata": {"no"}}
+		values = url.Values{"presente": {string(counter.PresentHolder)}, "lingua": {string(words.Italian)}, "denuncia_tipo": {"smarrimento"}, "provata": {"no"}, "lettura": {c.r.URL.Query().Get("lettura")}}
 	}
+	data.Reading = values.Get("lettura")
 	if data.Request = values.Get("richiesta"); data.Request == "" {
 		if data.Request, err = c.p.Acts.NewRequest(); err != nil {
 			return err
@@ -148,7 +153,7 @@ func (c *call) order(kind counter.ActKind) (counter.Order, []*words.Fault) {
 		Request: c.value("richiesta"), Card: c.r.PathValue("numero"), Lang: words.Lang(c.value("lingua")), Text: c.value("testo"),
 		Address: c.value("indirizzo") != "", Email: c.value("email"), EmailAgain: c.value("email_ripetuta"),
 		NoEmail: c.p.Config.NoEmail && kind == counter.KindReprint && c.value("senza_email") != "",
-		Shown:   counter.CardStep{LastFive: compact(c.value("tessera_ultime_cinque"))}, NoReader: c.value("motivo"),
+		Shown:   counter.CardStep{LastFive: compact(c.value("tessera_ultime_cinque"))}, NoReader: c.value("motivo"), Reading: c.value("lettura"),
 	}
 	var faults []*words.Fault
 	if needs.Identity {

@@ -142,6 +142,8 @@ type Deps struct {
 	Operations *Operations
 	// FourEyes are the rooms behind /approvazioni; nil: there are no such pages.
 	FourEyes *FourEyes
+	// Readers are the readers on the counters; nil: there are none.
+	Readers *Readers
 	// Roster is who works at the counters; nil: there are no such pages.
 	Roster Roster
 	// Maintenance tells whether the portal is closed now; nil: never.

@@ -73,6 +73,7 @@ func (p *Portal) routes() http.Handler {
 	p.operationsRoutes(at)
 	p.approvalRoutes(at)
 	p.rosterRoutes(at)
+	p.readerRoutes(at)
 	at("GET /sportello/aiuto", atCounter((*call).deskHelp))
 
 	at("/", func(*call) error { return words.Refuse("CSE-002") })

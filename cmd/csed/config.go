@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"cse.example/cse/issuer/counter"
+	"cse.example/cse/issuer/desk"
 	"cse.example/cse/issuer/eligibility"
 	"cse.example/cse/issuer/lifecycle"
 	"cse.example/cse/issuer/parameters"
@@ -68,7 +69,9 @@ type Config struct {
 	PharmacyAlso []staff.Action `yaml:"pharmacy_also"`
 	// Providers are the machines that may ask whether somebody is assisted.
 	Providers []eligibility.Client `yaml:"providers"`
-	Services  []Service            `yaml:"services"`
+	// Desks are the readers on the counters, each with the key of its program.
+	Desks    []desk.Desk `yaml:"desks"`
+	Services []Service   `yaml:"services"`
 }
 
 // Renewal is when the next card is made (R23).

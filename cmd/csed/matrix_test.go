@@ -29,7 +29,7 @@ func open(*staff.Directory, staff.Operator, string) string { return "" }
 // byCard is a citizen's page: an operator's password does not open it.
 func byCard(*staff.Directory, staff.Operator, string) string { return "CSE-355" }
 
-func desk(_ *staff.Directory, op staff.Operator, _ string) string {
+func behindDesk(_ *staff.Directory, op staff.Operator, _ string) string {
 	if !op.AtCounter() {
 		return "CSE-003"
 	}
@@ -88,7 +88,7 @@ func only(roles ...staff.Role) gate {
 // gates is the whole table: a route that is not here fails the test.
 func gateOf(pattern, word string) (gate, bool) {
 	acts := map[string]staff.Action{
-		"ristampa": staff.ReprintCodes, "email": staff.CorrectEmail, "sospendi": staff.SuspendNow, "riattiva": staff.Reactivate,
+		"ristampa": staff.ReprintCodes, "nuovi-codici": staff.ReprintCodes, "email": staff.CorrectEmail, "sospendi": staff.SuspendNow, "riattiva": staff.Reactivate,
 		"revoca": staff.RevokeInPerson, "smarrimento": staff.LossTheft, "non-ricevuta": staff.ReissueNotReceived, "chip-guasto": staff.ReissueChipFault,
 		"correzione": staff.CorrectData, "dove-andare": staff.View, "ritiro": staff.View,
 	}
@@ -97,7 +97,7 @@ func gateOf(pattern, word string) (gate, bool) {
 		return open, true
 	}
 	switch {
-	case strings.HasSuffix(pattern, " /sportello/tessera/{numero}/{atto}"): // the form is refused as the act is
+	case strings.HasSuffix(pattern, " /sportello/tessera/{numero}/{atto}"), strings.HasSuffix(pattern, "/lettura/{atto}"): // the form is refused as the act is
 		return inPerson(acts[word]), true
 	case pattern == "POST /sportello/attivazione":
 		return act(staff.ActivateAdult), true
@@ -106,7 +106,7 @@ func gateOf(pattern, word string) (gate, bool) {
 	case path == "/sportello/ufficio":
 		return open, true // everybody who works here says where; CSE-147 for another's
 	case strings.HasPrefix(path, "/sportello"):
-		return desk, true // the rooms ask the matrix again, act by act
+		return behindDesk, true // the rooms ask the matrix again, act by act
 	case path == "/tessera" || strings.HasPrefix(path, "/tessera/"):
 		return byCard, true
 	case strings.HasPrefix(path, "/gestione/privacy"):
@@ -178,7 +178,7 @@ func TestR92_R59_R26_R29_EveryRouteEveryRole(t *testing.T) {
 	if who.ASL != "203" {
 		t.Fatalf("the holder's health unit is %q: the first office must be its own", who.ASL)
 	}
-	words := []string{"ristampa", "email", "sospendi", "riattiva", "revoca", "smarrimento", "non-ricevuta", "chip-guasto", "correzione", "dove-andare", "ritiro"}
+	words := []string{"ristampa", "nuovi-codici", "email", "sospendi", "riattiva", "revoca", "smarrimento", "non-ricevuta", "chip-guasto", "correzione", "dove-andare", "ritiro"}
 	for _, account := range accounts {
 		op, err := p.directory.OperatorByAccount(account)
 		check(t, err)
@@ -229,7 +229,7 @@ func (m *matrixRun) try(op staff.Operator, cookie, pattern, word, want string) {
 		method, path = http.MethodGet, pattern
 	}
 	for _, x := range [][2]string{
-		{"{numero}/{atto}", m.card + "/" + word}, {"/tessera/{numero}", "/tessera/" + m.card}, {"{anno}", "2026"}, {"{passo}", "spedito"}, {"{numero}", "0000001"}, {"{$}", ""},
+		{"{numero}/{atto}", m.card + "/" + word}, {"{atto}", word}, {"/tessera/{numero}", "/tessera/" + m.card}, {"{anno}", "2026"}, {"{passo}", "spedito"}, {"{numero}", "0000001"}, {"{$}", ""},
 	} {
 		path = strings.ReplaceAll(path, x[0], x[1])
 	}

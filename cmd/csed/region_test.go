@@ -210,9 +210,11 @@ func (r *region) bureau(p *Platform) (*bureau.Bureau, error) {
 	if err != nil {
 		return nil, err
 	}
+	profile := cns.Neutral()
+	profile.PUKChangeable = true // as the demonstration's cards
 	return bureau.New(bureau.Parts{
 		Identity: id, Issuer: k.Public().(*ecdsa.PublicKey), Files: exchange.Folder(p.Config.under(p.Config.Issue.Exchange)),
-		Folder: p.Config.under("bureau"), Cards: p.Config.under("cards"), Profile: cns.Neutral(), Clock: r.clock, Rand: rand.Reader,
+		Folder: p.Config.under("bureau"), Cards: p.Config.under("cards"), Profile: profile, Clock: r.clock, Rand: rand.Reader,
 	})
 }
 

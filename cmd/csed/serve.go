@@ -37,6 +37,7 @@ import (
 	"cse.example/cse/issuer/codes"
 	"cse.example/cse/issuer/contacts"
 	"cse.example/cse/issuer/counter"
+	"cse.example/cse/issuer/desk"
 	"cse.example/cse/issuer/entitlement"
 	"cse.example/cse/issuer/helpdesk"
 	"cse.example/cse/issuer/parameters"
@@ -93,6 +94,7 @@ type Platform struct {
 	site      *status.Site
 	directory *staff.Directory
 	roster    *roster.Room
+	desk      *desk.Room // the readers on the counters
 	counter   *counter.Counter
 	book      *contacts.Book
 	proofs    *staff.Authenticator
@@ -247,6 +249,7 @@ func policies(m Mail) map[string]queue.Policy {
 	letter := queue.Policy{Lease: 2 * time.Minute, Lost: queue.Uncertain, Resend: time.Duration(m.ResendSeconds) * time.Second}
 	return map[string]queue.Policy{
 		counter.KindMailCodes: letter, counter.KindMailNotice: letter, counter.KindPrintLetter: letter, contacts.KindMail: letter,
+		desk.KindFirst: {Lease: time.Minute, Lost: queue.Pending}, desk.KindSecond: {Lease: time.Minute, Lost: queue.Pending},
 		cardbase.KindRequest:   {Lease: time.Minute, Lost: queue.Pending},
 		counter.KindPrintCodes: {Lease: time.Minute, Lost: queue.Pending, Held: true},
 	}
@@ -346,7 +349,15 @@ func (p *Platform) openIssuer(context.Context, Options) error {
 	if err = p.openApprovals(); err != nil {
 		return err
 	}
+	if err = p.openDesk(); err != nil {
+		return err
+	}
+	renew, err := p.renewer()
+	if err != nil {
+		return err
+	}
 	p.counter, err = counter.New(counter.Deps{
+		Renew: renew, Read: p.seen,
 		Approved: p.approved, FreeReprints: p.freeReprints,
 		Book: deskBook{p.book}, Address: p.stopAddress, Informativa: p.notice,
 		Directory: p.directory, People: p.db.People(), Cards: p.db.Cards(), Codes: p.cips, Certificates: certificates{p},
@@ -368,6 +379,11 @@ func (p *Platform) openWorkers(_ context.Context, o Options) error {
 		if p.first, err = codes.LoadFirst(p.Config.under("keys"), wrap, p.db.Codes()); err != nil {
 			return err
 		}
+		before, err := codes.LoadFirst(p.Config.under("keys"), wrap, p.db.PreviousCodes())
+		if err != nil {
+			return err
+		}
+		p.handlers[desk.KindFirst] = p.forReader(1, p.first, before)
 		p.press, err = paper.New(paper.Options{
 			Issuer: p.Config.Region.Name, Helpline: p.Config.Region.Phone, Banner: o.Ribbon, Clock: p.Clock, Fonts: fonts(),
 		})
@@ -385,6 +401,11 @@ func (p *Platform) openWorkers(_ context.Context, o Options) error {
 	if p.second, err = codes.LoadSecond(p.Config.under("keys"), wrap, p.db.Codes()); err != nil {
 		return err
 	}
+	before, err := codes.LoadSecond(p.Config.under("keys"), wrap, p.db.PreviousCodes())
+	if err != nil {
+		return err
+	}
+	p.handlers[desk.KindSecond] = p.forReader(2, p.second, before)
 	transport := mail.TLSNone
 	if p.Config.Mail.StartTLS {
 		transport = mail.TLSMandatory
@@ -506,6 +527,7 @@ func (p *Platform) openPortal(_ context.Context, o Options) error {
 		Atomically: p.db.Atomically, People: p.db.People(), Cards: p.db.Cards(), Operators: working{p}, Roster: p.roster, Desk: p.counter, Drafts: p.counter, Papers: p.counter, Acts: p.counter, Helpdesk: p.helpdesk, Refused: p.refused, Privacy: p.privacy, PrivacyDesk: p.privacy, PrintExport: p.printExport,
 		Print: p.print, Twin: p.twin, Shift: p.shift, Revoke: p.counter.RevokeWithCIP, Holder: p.counter, Proof: p.login, CardStatus: p.counter.Status, Offices: p.offices, BlankForm: p.blankForm(o.Ribbon), CardAlive: p.cardAlive, Activities: p.activities, Area: p.area(o.Ribbon), Tasks: p.tasks, Maintenance: p.maintenance, Log: p.Log,
 		FormTexts:  p.formTexts,
+		Readers:    p.readers(),
 		Operations: portal.OperationsOf(ops), FourEyes: p.fourEyes(),
 		CodesDeps: portal.CodesDeps{Phone: p.counter, Home: p.counter, Halves: p.halves()},
 	})
@@ -529,7 +551,7 @@ func (p *Platform) openServer(_ context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
-	hosts = append(hosts, listen.Host{Name: hostname(p.Config.Public.API), Handler: providers, Machines: true})
+	hosts = append(hosts, listen.Host{Name: hostname(p.Config.Public.API), Handler: p.withDesks(providers), Machines: true})
 	for name, h := range o.Hosts {
 		hosts = append(hosts, listen.Host{Name: name, Handler: h})
 	}

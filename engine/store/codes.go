@@ -67,7 +67,8 @@ func (s *CodeStore) Destroy(ctx context.Context, card string) error {
 	if _, err := s.q(ctx).DestroyCodes(ctx, card); err != nil {
 		return fmt.Errorf("store: destroy codes: %w", err)
 	}
-	return nil
+	_, err := s.Renewed(ctx, card)
+	return err
 }
 
 // Count is how many cards have codes.

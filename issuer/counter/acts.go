@@ -151,6 +151,14 @@ func (c *Counter) ToPrint(ctx context.Context, op staff.Operator, protocol strin
 	if spent && a.Form.has(PaperCodes) {
 		return Form{}, words.Refuse("CSE-150")
 	}
+	if a.Kind == KindNewCodes && c.d.Renew != nil {
+		switch pending, err := c.d.Renew.Pending(ctx, a.Card); {
+		case err != nil:
+			return Form{}, err
+		case pending:
+			return Form{}, words.Refuse("CSE-476") // the chip first
+		}
+	}
 	a.Form.Copy = spent
 	return a.Form, nil
 }

@@ -53,6 +53,14 @@ type Codes interface {
 	Destroy(ctx context.Context, card string) error
 }
 
+// Renewal gives a card new codes and keeps the former ones of its chip until they
+// are written; a codes.Renewer is one.
+type Renewal interface {
+	New(ctx context.Context, card string, born civil.Date) error
+	Pending(ctx context.Context, card string) (bool, error)
+	Renewed(ctx context.Context, card string) (bool, error)
+}
+
 // Certificates moves a certificate, by serial number in lower-case hexadecimal,
 // in the act that ctx carries. reason is a CRLReason of RFC 5280.
 type Certificates interface {
@@ -97,6 +105,11 @@ type Deps struct {
 	FromHome bool
 	// Diagnosis is the call centre's; nil: none is asked.
 	Diagnosis Diagnosis
+	// Renew gives a card new codes; nil: nobody does (CSE-453).
+	Renew Renewal
+	// Read tells that the counter's reader read a card for op in the last minutes;
+	// nil: there is no reader.
+	Read func(ctx context.Context, op staff.Operator, job, card string) error
 	// Approved spends the approval of a second person; nil: what needs one is
 	// refused.
 	Approved Approved

@@ -35,7 +35,7 @@ const (
 var journaled = map[ActKind]string{
 	KindSuspend: "card.suspended", KindReactivate: "card.reactivated", KindRevoke: "card.revoked", KindLoss: "card.lost",
 	KindNotReceived: "card.not-received", KindChipFault: "card.faulty", KindCorrection: "card.correction-asked", KindReferral: "holder.referred",
-	KindWithdrawal: "card.withdrawn", KindReprint: "codes.reprinted", KindEmail: "contact.corrected",
+	KindWithdrawal: "card.withdrawn", KindReprint: "codes.reprinted", KindNewCodes: "codes.renewed", KindEmail: "contact.corrected",
 }
 
 // PaperReceipt is what the holder takes home from an act without codes;
@@ -102,6 +102,8 @@ type Order struct {
 	// Shown is the card on the counter, NoReader why its number was typed.
 	Shown    CardStep
 	NoReader string
+	// Reading is the job of the reader that read the card, instead of its number.
+	Reading string
 	// Email is where second halves go, typed twice.
 	Email, EmailAgain string
 	// NoEmail sends them by post instead.

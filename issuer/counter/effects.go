@@ -97,6 +97,8 @@ const (
 	Ordered     Event = "ordered" // a new card is coming
 	Reprinted   Event = "reprinted"
 	Readdressed Event = "readdressed"
+	// Renewed: the chip has new codes.
+	Renewed     Event = "renewed-codes"
 	WrongCIP    Event = "wrong-cip"
 	RightsEnded Event = "rights-ended" // to whoever stood for the holder
 	OfAge       Event = "of-age"       // to the holder: choose your own codes

@@ -47,6 +47,7 @@ func every(lifecycle.Card) bool { return true }
 func desks() []desk {
 	return []desk{
 		{KindReprint, staff.ReprintCodes, Needs{Identity: true, Shown: true, Email: true}, coded, (*Counter).Reprint},
+		{KindNewCodes, staff.ReprintCodes, Needs{Identity: true, Shown: true, Email: true}, coded, (*Counter).NewCodes},
 		{KindEmail, staff.CorrectEmail, Needs{Identity: true, Email: true}, coded, (*Counter).CorrectEmail},
 		{KindSuspend, staff.SuspendNow, Needs{Identity: true}, func(c lifecycle.Card) bool { return c.HasChip() && active(c) }, (*Counter).Suspend},
 		{KindReactivate, staff.Reactivate, Needs{Identity: true}, held, (*Counter).Reactivate},

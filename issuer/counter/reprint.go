@@ -51,7 +51,7 @@ func (c *Counter) Reprint(ctx context.Context, op staff.Operator, o Order) (Act,
 			if err := c.coded(ctx, f.Card); err != nil {
 				return outcome{}, err
 			}
-			if err := shown(f, o.Shown, o.NoReader); err != nil {
+			if err := c.lies(ctx, op, f, &o); err != nil {
 				return outcome{}, err
 			}
 			if err := c.direct(ctx, f, o.Identity); err != nil {
@@ -91,7 +91,7 @@ func (c *Counter) dropEarlierPrints(ctx context.Context, a Act) error {
 		return err
 	}
 	for _, r := range rows {
-		if r.Protocol >= a.Protocol || !r.HandedAt.IsZero() || r.Kind != KindActivation && r.Kind != KindReprint {
+		if r.Protocol >= a.Protocol || !r.HandedAt.IsZero() || r.Kind != KindActivation && r.Kind != KindReprint && r.Kind != KindNewCodes {
 			continue
 		}
 		if err := c.d.DropPrint(ctx, PrintKey(r.Protocol)); err != nil {
@@ -142,6 +142,18 @@ func (c *Counter) coded(ctx context.Context, card lifecycle.Card) error {
 	return err
 }
 
+// lies proves that the card lies on the counter: read in the reader by a job of
+// op's own, or as shown says.
+func (c *Counter) lies(ctx context.Context, op staff.Operator, f found, o *Order) error {
+	if o.Reading != "" && c.d.Read != nil {
+		if err := c.d.Read(ctx, op, o.Reading, f.Card.ID); err != nil {
+			return err
+		}
+		o.Shown.ReadID = f.Card.ID
+	}
+	return shown(f, o.Shown, o.NoReader)
+}
+
 // shown proves that the card lies there: read in the reader, or its last five
 // digits typed with a reason why it could not be read (R52).
 func shown(f found, s CardStep, why string) error {
@@ -170,12 +182,15 @@ func (c *Counter) direct(ctx context.Context, f found, s IdentityStep) error {
 		return err
 	}
 	for _, r := range rows {
-		if r.Kind != KindActivation && r.Kind != KindReprint {
+		if r.Kind != KindActivation && r.Kind != KindReprint && r.Kind != KindNewCodes {
 			continue
 		}
 		e, err := c.evidence(r)
 		if err != nil {
 			return err
+		}
+		if r.Kind == KindNewCodes && e.Identity.Present == PresentHolder {
+			return nil // whatever was handed out before counts no more
 		}
 		if by := e.Identity.Present; by != "" && by != PresentHolder && by != s.Present {
 			return words.Refuse("CSE-453")
@@ -193,7 +208,7 @@ func (c *Counter) fewReprints(ctx context.Context, card lifecycle.Card) error {
 	}
 	n, since := 0, c.d.Clock.Now().Add(-reprintWindow)
 	for _, r := range rows {
-		if r.Kind == KindReprint && r.At.After(since) {
+		if (r.Kind == KindReprint || r.Kind == KindNewCodes) && r.At.After(since) {
 			n++
 		}
 	}
@@ -232,7 +247,7 @@ func (c *Counter) ReprintToApprove(ctx context.Context, card string) ([]byte, er
 	}
 	n, since := 0, c.d.Clock.Now().Add(-reprintWindow)
 	for _, r := range rows {
-		if r.Kind == KindReprint && r.At.After(since) {
+		if (r.Kind == KindReprint || r.Kind == KindNewCodes) && r.At.After(since) {
 			n++
 		}
 	}
@@ -297,6 +312,9 @@ func (c *Counter) sendAgain(ctx context.Context, a Act, o Order) error {
 	event := Reprinted
 	if a.Kind == KindEmail {
 		event = Readdressed
+	}
+	if a.Kind == KindNewCodes {
+		event = Renewed
 	}
 	if e.Contact.NoEmail {
 		err = c.sendLetter(ctx, a.Protocol, p, a.Card, e.Identity.Representative, lang)

@@ -92,9 +92,9 @@ func (w *Worklist) Tasks(ctx context.Context, op staff.Operator) ([]Task, error)
 	}
 	var out, papers []Task // papers: receipts and slips, which a card's end does not take away
 	for _, r := range rows {
-		withCodes := r.Kind == KindActivation || r.Kind == KindReprint
+		withCodes := r.Kind == KindActivation || r.Kind == KindReprint || r.Kind == KindNewCodes
 		if withCodes {
-			again, err := w.later(ctx, r, KindReprint) // the paper was spoilt or lost, and printed again
+			again, err := w.later(ctx, r, KindReprint, KindNewCodes) // the paper was spoilt or lost, and printed again
 			if err != nil {
 				return nil, err
 			}
@@ -145,7 +145,7 @@ func (w *Worklist) undelivered(ctx context.Context, op staff.Operator) ([]Task, 
 		if r.Office != op.Office.ID {
 			continue
 		}
-		again, err := w.later(ctx, r, KindEmail, KindReprint)
+		again, err := w.later(ctx, r, KindEmail, KindReprint, KindNewCodes)
 		if err != nil {
 			return nil, err
 		}
