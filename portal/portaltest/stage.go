@@ -232,6 +232,7 @@ func (s *Stage) deps(assets fs.FS) (portal.Deps, error) {
 		},
 		Operations: s.operations(),
 		FourEyes:   s.fourEyes(),
+		Readers:    s.readers(),
 		Log:        slog.New(slog.DiscardHandler),
 	}, nil
 }
@@ -271,6 +272,11 @@ func (s *Stage) desk(reg people, all cards) *desk {
 	form := func(protocol string, c lifecycle.Card) counter.Form {
 		return counter.Form{Protocol: protocol, Card: c.ID, CF: string(c.CF), EmailMasked: "g•••@e•••.it", At: Now, Informativa: "1/2026"}
 	}
+	codesForm := func(protocol string, c lifecycle.Card) counter.Form {
+		f := form(protocol, c)
+		f.Papers = []counter.PaperKind{counter.PaperCodes}
+		return f
+	}
 	p, a := s.Cards["pending"], s.Cards["active"]
 	return &desk{
 		people: reg, cards: all,
@@ -284,6 +290,7 @@ func (s *Stage) desk(reg people, all cards) *desk {
 			"2026/0000002": {Protocol: "2026/0000002", Kind: counter.KindActivation, Card: a.ID, At: Now, PrintedAt: Now, Form: form("2026/0000002", a)},
 			"2026/0000003": {Protocol: "2026/0000003", Kind: counter.KindActivation, Card: a.ID, At: Now, PrintedAt: Now, HandedAt: Now, Form: form("2026/0000003", a)},
 			"2026/0000004": {Protocol: "2026/0000004", Kind: counter.KindSuspend, Card: a.ID, At: Now, Form: form("2026/0000004", a)},
+			"2026/0000006": {Protocol: "2026/0000006", Kind: counter.KindNewCodes, Card: a.ID, At: Now, Form: codesForm("2026/0000006", a)},
 			"2026/0000005": {Protocol: "2026/0000005", Kind: counter.KindLoss, Card: a.ID, At: Now, PrintedAt: Now, HandedAt: Now, Form: form("2026/0000005", a)},
 			"2017/0000001": {Protocol: "2017/0000001", Kind: counter.KindLoss, Card: a.ID, At: Now.AddDate(-9, 0, 0), PrintedAt: Now, HandedAt: Now, Destroyed: true},
 		},
