@@ -10,6 +10,7 @@ import (
 	"cse.example/cse/ground/civil"
 	"cse.example/cse/ground/words"
 	"cse.example/cse/issuer/approval"
+	"cse.example/cse/issuer/campaign"
 	"cse.example/cse/issuer/contacts"
 	"cse.example/cse/issuer/parameters"
 	"cse.example/cse/issuer/roster"
@@ -73,6 +74,8 @@ func decides(op staff.Operator) bool {
 type approvalView struct {
 	approval.Request
 	What, Text, When, Until string
+	// Path leads to what is asked, when there is a page of it.
+	Path string
 	// Own requests are shown and cannot be decided.
 	Own bool
 	// Staff are the operators that a proposal would save.
@@ -95,6 +98,9 @@ func (c *call) approvalView(q approval.Request) approvalView {
 	}
 	if _, card, masked, code, err := contacts.ReadRelease(q.Content); err == nil {
 		v.Text = c.say("portal.approval.address", card, masked, c.say("portal.approval.address."+code))
+	}
+	if a, ok := campaign.ParseContent(q.Content); ok {
+		v.Text, v.Path = c.say("portal.approval.campaign", v.What, a.Total, a.Sum[:min(8, len(a.Sum))]), campaignsPath+"/"+a.ID
 	}
 	return v
 }

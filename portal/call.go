@@ -49,6 +49,9 @@ func (c *call) page(section, titleKey string, args ...any) *look.Page {
 		if c.p.Roster != nil && (c.op.Has(staff.RoleSecurity) || c.op.Has(staff.RoleSupervisor) || c.op.Has(staff.RoleAuditor)) {
 			p.Work = append(p.Work, look.Entry{ID: "gestione", Key: "look.menu.staff", Path: staffRoot})
 		}
+		if c.p.Campaigns != nil && c.op.Has(staff.RoleSecurity) && !c.op.Has(staff.RoleOperations) {
+			p.Work = append(p.Work, look.Entry{ID: "revoche", Key: "portal.campaign.title.revocation", Path: revocationsPath})
+		}
 		if c.p.FourEyes != nil && decides(*c.op) {
 			p.Work = append(p.Work, look.Entry{ID: "approvazioni", Key: "look.menu.approvals", Path: "/approvazioni"})
 		}

@@ -146,6 +146,8 @@ type Deps struct {
 	Readers *Readers
 	// Roster is who works at the counters; nil: there are no such pages.
 	Roster Roster
+	// Campaigns are the rooms behind /operazioni/campagne and its sisters; nil: none.
+	Campaigns *Campaigns
 	// Maintenance tells whether the portal is closed now; nil: never.
 	Maintenance func() (Maintenance, bool)
 	Log         *slog.Logger

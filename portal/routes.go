@@ -74,6 +74,7 @@ func (p *Portal) routes() http.Handler {
 	p.approvalRoutes(at)
 	p.rosterRoutes(at)
 	p.readerRoutes(at)
+	p.campaignRoutes(at)
 	at("GET /sportello/aiuto", atCounter((*call).deskHelp))
 
 	at("/", func(*call) error { return words.Refuse("CSE-002") })

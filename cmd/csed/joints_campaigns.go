@@ -9,6 +9,7 @@ import (
 	"cse.example/cse/issuer/lifecycle"
 	"cse.example/cse/issuer/parameters"
 	"cse.example/cse/issuer/production"
+	"cse.example/cse/portal"
 )
 
 // The joints of work on many cards.
@@ -63,4 +64,15 @@ func (p *Platform) campaign(ctx context.Context) error {
 			p.Log.Error("campaigns", "err", err)
 		}
 	}
+}
+
+// campaignPages are the pages of it.
+func (p *Platform) campaignPages() *portal.Campaigns {
+	out := &portal.Campaigns{Make: p.campaigns, Desk: p.campaigns, Issuers: []portal.IssuerChoice{
+		{ID: issuerID(p.material.Issuing.RawSubject, p.material.Issuing.SubjectKeyId), Name: p.material.Issuing.Subject.CommonName},
+	}}
+	for _, x := range p.neighbour.all {
+		out.Issuers = append(out.Issuers, portal.IssuerChoice{ID: issuerID(x.cert.RawSubject, x.cert.SubjectKeyId), Name: x.cert.Subject.CommonName})
+	}
+	return out
 }

@@ -123,6 +123,15 @@ func gateOf(pattern, word string) (gate, bool) {
 		return only(staff.RoleOperations, staff.RoleAuditor), true
 	case pattern == "POST /operazioni/parametri":
 		return only(staff.RoleOperations), true
+	case pattern == "GET /operazioni/campagne":
+		return only(staff.RoleOperations, staff.RoleAuditor), true
+	case pattern == "POST /operazioni/campagne":
+		return only(staff.RoleOperations), true
+	case strings.HasPrefix(path, "/operazioni/campagne/"), strings.HasPrefix(path, "/operazioni/revoche"), strings.HasPrefix(path, "/operazioni/correzioni"):
+		if method == "GET" {
+			return only(staff.RoleOperations, staff.RoleSecurity, staff.RoleAuditor), true
+		}
+		return only(staff.RoleOperations, staff.RoleSecurity), true // the room asks again, kind by kind
 	case strings.HasPrefix(path, "/approvazioni"):
 		return open, true // the list shows what one may decide; the room asks at each decision
 	case strings.HasPrefix(path, "/operazioni/eccezioni") || strings.HasPrefix(path, "/operazioni/coda"):

@@ -111,7 +111,7 @@ func (a *app) produce() *cobra.Command {
 		},
 		a.post("ship", []production.State{production.Received}, (*production.Plant).Ship),
 		a.post("deliver", []production.State{production.Sent}, (*production.Plant).Deliver),
-		a.produceStatus(), a.produceKey(),
+		a.produceStatus(), a.produceKey(), a.produceCampaign(),
 	)
 	return cmd
 }

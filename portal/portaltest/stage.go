@@ -233,6 +233,7 @@ func (s *Stage) deps(assets fs.FS) (portal.Deps, error) {
 		Operations: s.operations(),
 		FourEyes:   s.fourEyes(),
 		Readers:    s.readers(),
+		Campaigns:  s.campaigns(),
 		Log:        slog.New(slog.DiscardHandler),
 	}, nil
 }

@@ -58,6 +58,7 @@ func (s *Stage) States() []State {
 	out = append(out, s.eyesStates()...)
 	out = append(out, s.rosterStates()...)
 	out = append(out, s.readerStates()...)
+	out = append(out, s.campaignStates()...)
 	out = append(out, twinStates()...)
 	out = append(out, shiftStates()...)
 	out = append(out, formTextStates()...)
