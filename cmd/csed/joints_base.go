@@ -142,11 +142,17 @@ type difference struct {
 // reconcileBase holds every imported card against its issuer's list. The error
 // of a list that is missing or too old ends it: silence is no consent.
 func (p *Platform) reconcileBase(ctx context.Context) (looked int, out []difference, err error) {
-	err = walk(ctx, p.db.Cards().Each, func(c lifecycle.Card) string { return c.ID }, func(_ context.Context, c lifecycle.Card) error {
+	err = walk(ctx, p.db.Cards().Each, func(c lifecycle.Card) string { return c.ID }, func(ctx context.Context, c lifecycle.Card) error {
 		if !c.Foreign() || c.CertSerial == "" || c.State == lifecycle.Expired || p.Clock.Now().After(c.CertUntil().End()) {
 			return nil // lists forget an expired certificate
 		}
-		st, err := p.neighbour.judge(baseRef(c), p.Clock.Now())
+		ref, now := baseRef(c), p.Clock.Now()
+		st, err := p.neighbour.judge(ref, func(x *neighbour) (door.CertStatus, error) {
+			if x.crl != "" { // one list for all of them; a responder is asked where there is none
+				return x.listed(ref, now)
+			}
+			return x.standing(ctx, ref, now)
+		})
 		if err != nil {
 			return err
 		}

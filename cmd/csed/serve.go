@@ -298,6 +298,7 @@ func (p *Platform) openPKI(context.Context, Options) error {
 	if p.neighbour, err = p.Config.readTrustList(); err != nil {
 		return err
 	}
+	p.neighbour.asking(p.Clock, nil)
 	p.site = &status.Site{Responder: p.responder, CRLs: p.crlDir(), Root: p.material.Root, Issuing: p.material.Issuing, Log: p.Log}
 	return nil
 }

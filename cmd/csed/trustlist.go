@@ -9,13 +9,16 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"net/url"
 	"os"
 	"sync"
 	"time"
 
+	"cse.example/cse/ground/civil"
 	"cse.example/cse/ground/words"
 	"cse.example/cse/login/door"
 	"cse.example/cse/login/identity"
+	"cse.example/cse/pki/status"
 )
 
 // Trusted is an issuer of CNS cards beside our own authority: a CNS is valid on
@@ -27,6 +30,9 @@ type Trusted struct {
 	// paths are below Data.
 	Certificate string `yaml:"certificate"`
 	CRL         string `yaml:"crl"`
+	// OCSP is the address of its responder: asked besides the list, or alone. It is
+	// written here and never taken from a card's certificate.
+	OCSP string `yaml:"ocsp"`
 	// Bodies are the administrations whose name may stand in the OU of a card's
 	// certificate; none: any.
 	Bodies []string `yaml:"bodies"`
@@ -39,6 +45,8 @@ type neighbour struct {
 	Trusted
 	cert *x509.Certificate
 	crl  string
+	// client asks the responder; nil: the list alone.
+	client *status.Client
 
 	mu   sync.Mutex
 	seen os.FileInfo
@@ -72,12 +80,28 @@ func (c *Config) readTrustList() (*neighbours, error) {
 		if err != nil || !cert.IsCA {
 			return nil, words.Refuse("CSE-383", "login.trust", t.Certificate, "issuer.pem").Because(errors.Join(err, errors.New("not the certificate of an authority")))
 		}
-		if t.CRL == "" {
+		if t.CRL == "" && t.OCSP == "" {
 			return nil, words.Refuse("CSE-383", "login.trust.crl", "", "issuer.crl")
 		}
-		n.all = append(n.all, &neighbour{Trusted: t, cert: cert, crl: c.under(t.CRL)})
+		if u, err := url.Parse(t.OCSP); t.OCSP != "" && (err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "") {
+			return nil, words.Refuse("CSE-383", "login.trust.ocsp", t.OCSP, "http://ocsp.example.it")
+		}
+		x := &neighbour{Trusted: t, cert: cert}
+		if t.CRL != "" {
+			x.crl = c.under(t.CRL)
+		}
+		n.all = append(n.all, x)
 	}
 	return n, nil
+}
+
+// asking lets the responders of the list be asked; post is nil for HTTP.
+func (n *neighbours) asking(clock civil.Clock, post status.Post) {
+	for _, x := range n.all {
+		if x.OCSP != "" {
+			x.client = status.NewClient(x.cert, x.OCSP, clock, post)
+		}
+	}
 }
 
 // decoded is the content of a PEM file, or the file.
@@ -110,22 +134,22 @@ func (n *neighbours) issuer(cert *x509.Certificate) door.Issuer {
 // revocation answers for a card of the list, and remembers it. Where an authority
 // has had several keys under one name, a leaf may not tell which of them signed
 // it: then every list must be there, and one that names the leaf is enough.
-func (n *neighbours) revocation(_ context.Context, ref identity.CardRef, now time.Time) (door.CertStatus, error) {
-	st, err := n.judge(ref, now)
+func (n *neighbours) revocation(ctx context.Context, ref identity.CardRef, now time.Time) (door.CertStatus, error) {
+	st, err := n.judge(ref, func(x *neighbour) (door.CertStatus, error) { return x.standing(ctx, ref, now) })
 	if err == nil && st.State == door.Good {
 		n.remember(ref)
 	}
 	return st, err
 }
 
-func (n *neighbours) judge(ref identity.CardRef, now time.Time) (door.CertStatus, error) {
+func (n *neighbours) judge(ref identity.CardRef, ask func(x *neighbour) (door.CertStatus, error)) (door.CertStatus, error) {
 	asked := false
 	for _, x := range n.all {
 		if !x.signed(ref) {
 			continue
 		}
 		asked = true
-		if st, err := x.standing(ref, now); err != nil || st.State != door.Good {
+		if st, err := ask(x); err != nil || st.State != door.Good {
 			return st, err
 		}
 	}
@@ -167,8 +191,55 @@ func issuerID(name, key []byte) string {
 	return hex.EncodeToString(h[:])
 }
 
-// standing looks the certificate up in the list, read again when the file changed.
-func (x *neighbour) standing(ref identity.CardRef, now time.Time) (door.CertStatus, error) {
+// standing is the stricter of the two words: the list's, and the responder's. One
+// that is silent leaves it to the other; when both are, nothing opens.
+func (x *neighbour) standing(ctx context.Context, ref identity.CardRef, now time.Time) (door.CertStatus, error) {
+	st, listErr := x.listed(ref, now)
+	if x.client == nil || listErr == nil && st.State != door.Good {
+		return st, listErr
+	}
+	a, err := x.client.Ask(ctx, ref.SerialNumber())
+	if err == nil && !a.NoCheck() {
+		err = x.responderGood(a, listErr)
+	}
+	switch {
+	case err != nil && listErr == nil:
+		return st, nil
+	case err != nil:
+		return door.CertStatus{}, errors.Join(err, listErr)
+	}
+	switch a.Status {
+	case status.AnswerGood:
+		return door.CertStatus{State: door.Good}, nil
+	case status.AnswerHeld:
+		return door.CertStatus{State: door.Held, At: a.At, Reason: a.Reason}, nil
+	case status.AnswerRevoked:
+		return door.CertStatus{State: door.Revoked, At: a.At, Reason: a.Reason}, nil
+	}
+	return door.CertStatus{State: door.NeverIssued}, nil
+}
+
+// responderGood: a responder's certificate that must be checked is checked in the
+// list, which then has to be there.
+func (x *neighbour) responderGood(a status.Answer, listErr error) error {
+	if listErr != nil {
+		return fmt.Errorf("trust list: %s: the responder's certificate cannot be checked: %w", x.OCSP, listErr)
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if _, gone := x.gone[a.Signer.SerialNumber.Text(16)]; gone {
+		return fmt.Errorf("trust list: %s: the responder's certificate is revoked", x.OCSP)
+	}
+	return nil
+}
+
+var errNoList = errors.New("trust list: the issuer has no list")
+
+// listed looks the certificate up in the list, read again when the file changed.
+func (x *neighbour) listed(ref identity.CardRef, now time.Time) (door.CertStatus, error) {
+	if x.crl == "" {
+		return door.CertStatus{}, errNoList
+	}
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if err := x.refresh(); err != nil {

@@ -15,6 +15,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/crypto/ocsp"
+
 	"cse.example/cse/card/cns"
 	"cse.example/cse/login/door"
 	"cse.example/cse/pki/trust"
@@ -155,3 +157,13 @@ type TrustedIssuer struct {
 
 // Serial is the serial number of a card's certificate, as sessions name it.
 func Serial(c *tls.Certificate) string { return fmt.Sprintf("%x", c.Leaf.SerialNumber.Bytes()) }
+
+// Answer signs an OCSP answer itself.
+func (a *Authority) Answer(t testing.TB, r ocsp.Response) []byte {
+	t.Helper()
+	der, err := ocsp.CreateResponse(a.Cert, a.Cert, r, a.key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return der
+}
