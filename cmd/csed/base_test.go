@@ -3,12 +3,15 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/ecdsa"
+	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/csv"
 	"encoding/pem"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -149,6 +152,20 @@ func TestCardOfAnEarlierIssuer(t *testing.T) {
 	files, err := os.ReadDir(p.Config.requestsDir())
 	if err != nil || len(files) != 3 {
 		t.Errorf("%d files for the issuer, %v", len(files), err)
+	}
+	// Each is signed: whoever gets it can tell that we asked.
+	k, err := p.Config.productionKey()
+	check(t, err)
+	for _, f := range files {
+		b, err := os.ReadFile(filepath.Join(p.Config.requestsDir(), f.Name()))
+		check(t, err)
+		text, err := os.ReadFile(filepath.Join(p.Config.signaturesDir(), f.Name()+".sig"))
+		check(t, err)
+		sig, err := base64.StdEncoding.DecodeString(strings.TrimSpace(string(text)))
+		check(t, err)
+		if h := sha256.Sum256(b); !ecdsa.VerifyASN1(k.Public().(*ecdsa.PublicKey), h[:], sig) {
+			t.Errorf("%s: the signature is not ours", f.Name())
+		}
 	}
 	clean(t, p)
 }

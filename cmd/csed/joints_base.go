@@ -57,7 +57,8 @@ func (c certificates) ask(ctx context.Context, card lifecycle.Card, act string, 
 // requestsDir is where requests to issuers wait for operations to send them.
 func (c *Config) requestsDir() string { return c.under("issuer-requests") }
 
-// askIssuer writes a request as a file of its own; written again, it is the same.
+// askIssuer writes a request as a file of its own, signed; written again, it is
+// the same.
 func (p *Platform) askIssuer(_ context.Context, e effect.Effect, _ int) error {
 	var r cardbase.Request
 	if err := json.Unmarshal(e.Body, &r); err != nil {
@@ -72,6 +73,9 @@ func (p *Platform) askIssuer(_ context.Context, e effect.Effect, _ int) error {
 		return nil // it has gone already
 	}
 	if err := os.WriteFile(path+".part", append(e.Body, '\n'), 0o600); err != nil {
+		return err
+	}
+	if err := p.signRequest(name, append(e.Body, '\n')); err != nil {
 		return err
 	}
 	return os.Rename(path+".part", path)

@@ -36,7 +36,12 @@ type base struct {
 
 func newBase(t testing.TB, n int) *base {
 	t.Helper()
-	b := &base{db: storetest.SQLite(t), issuer: logintest.NewAuthority(t, "CA di prima", noon)}
+	return newBaseOn(t, storetest.SQLite(t), n)
+}
+
+func newBaseOn(t testing.TB, db *store.DB, n int) *base {
+	t.Helper()
+	b := &base{db: db, issuer: logintest.NewAuthority(t, "CA di prima", noon)}
 	b.people = people(t, b.db, n)
 	for i, p := range b.people {
 		id, err := cns.NewCardID("6090", uint64(500+i), 0)
@@ -161,6 +166,31 @@ func TestImportKilledAndContinued(t *testing.T) {
 			t.Errorf("a second time: %+v", rep.Total)
 		}
 	}
+}
+
+// On either engine: killed, continued, once more, with a chipless successor and a
+// row refused among them; the counts balance each time.
+func TestR44_R107_ABaseOnEitherEngine(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		b := newBaseOn(t, db, 10)
+		id, err := cns.NewCardID("6090", 900, 0)
+		check(t, err)
+		b.rows = append(b.rows, []string{string(id), "", b.rows[0][2], "TS", "delivered", "", "2026-05-02", "2032-05-02", "", "", "", "", "", "", "", b.rows[0][0]})
+		second := slices.Clone(b.rows[1])
+		second[0], second[1] = "6090000009010008", ""
+		b.rows = append(b.rows, second)
+		if _, err := b.load(t, 3); err == nil {
+			t.Fatal("it was not killed")
+		}
+		rep, err := b.load(t, 0)
+		check(t, err)
+		if want := (cardbase.Count{Rows: 12, Kept: 5, Already: 6, Refused: 1}); rep.Total != want || !rep.Balanced() {
+			t.Fatalf("%+v %v", rep.Total, rep.Errors)
+		}
+		if rep, err = b.load(t, 0); err != nil || rep.Total.Already != 11 || len(b.cards(t)) != 11 {
+			t.Errorf("once more: %+v, %v", rep.Total, err)
+		}
+	})
 }
 
 // R107: a chipless successor in the base leaves the old CNS alive.

@@ -4,6 +4,7 @@ package bench
 // one, write NAME_test.go with a row and name it here (docs/bench.md).
 var rows = []row{
 	people,
+	cardBase,
 	personalisation,
 	certificates,
 	answers,
