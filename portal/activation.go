@@ -36,7 +36,8 @@ type stepData struct {
 	Printed  bool
 	Handed   bool
 	// Kept is what stays with the act.
-	Kept keptView
+	Kept    keptView
+	Archive archiveView
 }
 
 func (c *call) steps(current int) look.Steps {
@@ -310,11 +311,15 @@ func (c *call) filePage(faults ...*words.Fault) error {
 	if !a.HandedAt.IsZero() {
 		title, step = "portal.activation.closedtitle", 4
 	}
+	papers, err := c.archived(a)
+	if err != nil {
+		return err
+	}
 	page := c.page("sportello", title)
 	c.crumbs(page, "look.menu.counter", "/sportello")
 	page.Form = c.newForm(c.r.PostForm, faults...)
 	page.Data = stepData{
-		Panel: p, Steps: c.steps(step), Email: a.Form.EmailMasked, Protocol: a.Protocol, Path: FilePath(a.Protocol),
+		Archive: papers, Panel: p, Steps: c.steps(step), Email: a.Form.EmailMasked, Protocol: a.Protocol, Path: FilePath(a.Protocol),
 		Printed: !a.PrintedAt.IsZero(), Handed: !a.HandedAt.IsZero(), Kept: c.keptOf(a),
 	}
 	status := http.StatusOK
@@ -326,6 +331,10 @@ func (c *call) filePage(faults ...*words.Fault) error {
 
 // deskFile is the page after an act of one form.
 func (c *call) deskFile(a counter.Act, p panel, faults ...*words.Fault) error {
+	papers, err := c.archived(a)
+	if err != nil {
+		return err
+	}
 	write := false
 	if c.p.Readers != nil {
 		var err error
@@ -341,9 +350,10 @@ func (c *call) deskFile(a counter.Act, p panel, faults ...*words.Fault) error {
 		Protocol, Path         string
 		Codes, Printed, Handed bool
 		Kept                   keptView
+		Archive                archiveView
 		// Write tells that the codes wait for the chip, Reader that one is here.
 		Write, Reader bool
-	}{p, a.Protocol, FilePath(a.Protocol), slices.Contains(a.Form.Papers, counter.PaperCodes), !a.PrintedAt.IsZero(), !a.HandedAt.IsZero(), c.keptOf(a), write, c.hasReader()}
+	}{p, a.Protocol, FilePath(a.Protocol), slices.Contains(a.Form.Papers, counter.PaperCodes), !a.PrintedAt.IsZero(), !a.HandedAt.IsZero(), c.keptOf(a), papers, write, c.hasReader()}
 	status := http.StatusOK
 	if len(faults) > 0 {
 		page.Fault, status = faults[0], http.StatusUnprocessableEntity

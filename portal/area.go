@@ -214,7 +214,7 @@ func (c *call) notMe() error {
 type lookView struct{ When, What, Where, Who, Why string }
 
 // looks are the acts by which others see somebody's data, with their texts.
-var looks = map[string]string{"holder.viewed": "portal.activity.viewed", "eligibility.asked": "portal.act.eligibility.asked"}
+var looks = map[string]string{"paper.seen": "portal.activity.paper", "holder.viewed": "portal.activity.viewed", "eligibility.asked": "portal.act.eligibility.asked"}
 
 // activity is who entered, who looked and what happened (C17).
 func (c *call) activity() error {
@@ -253,6 +253,9 @@ func (c *call) lookOf(a Activity, key string) lookView {
 	}
 	v.Who = c.say("portal.activity.role." + role)
 	if key := "portal.activity.purpose." + a.Purpose; v.Why == "" && words.Has(c.tongue.lang, key) {
+		v.Why = c.say(key)
+	}
+	if key := "portal.desk.motive." + a.Motive; words.Has(c.tongue.lang, key) {
 		v.Why = c.say(key)
 	}
 	if v.Why == "" {

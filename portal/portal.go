@@ -144,6 +144,8 @@ type Deps struct {
 	FourEyes *FourEyes
 	// Readers are the readers on the counters; nil: there are none.
 	Readers *Readers
+	// Archive keeps the papers of acts.
+	Archive Archive
 	// Roster is who works at the counters; nil: there are no such pages.
 	Roster Roster
 	// Campaigns are the rooms behind /operazioni/campagne and its sisters; nil: none.
@@ -203,7 +205,7 @@ func (d *Deps) check() error {
 		"Config.URL": d.Config.URL == "", "Config.Issuer": d.Config.Issuer == "", "Config.ClientID": d.Config.ClientID == "",
 		"Clock": d.Clock == nil, "Rand": d.Rand == nil, "Client": d.Client == nil, "Sessions": d.Sessions == nil,
 		"Atomically": d.Atomically == nil, "Seal": d.Seal == nil, "People": d.People == nil, "Cards": d.Cards == nil, "Operators": d.Operators == nil, "Desk": d.Desk == nil,
-		"Drafts": d.Drafts == nil, "Papers": d.Papers == nil, "Acts": d.Acts == nil, "Helpdesk": d.Helpdesk == nil, "Privacy": d.Privacy == nil, "PrivacyDesk": d.PrivacyDesk == nil, "PrintExport": d.PrintExport == nil, "Print": d.Print == nil, "Twin": d.Twin == nil, "Shift": d.Shift == nil, "Revoke": d.Revoke == nil, "Holder": d.Holder == nil, "CardStatus": d.CardStatus == nil,
+		"Drafts": d.Drafts == nil, "Papers": d.Papers == nil, "Archive": d.Archive == nil, "Acts": d.Acts == nil, "Helpdesk": d.Helpdesk == nil, "Privacy": d.Privacy == nil, "PrivacyDesk": d.PrivacyDesk == nil, "PrintExport": d.PrintExport == nil, "Print": d.Print == nil, "Twin": d.Twin == nil, "Shift": d.Shift == nil, "Revoke": d.Revoke == nil, "Holder": d.Holder == nil, "CardStatus": d.CardStatus == nil,
 		"Phone":     d.Phone == nil,
 		"CardAlive": d.CardAlive == nil, "Log": d.Log == nil,
 	} {

@@ -62,6 +62,7 @@ func (p *Portal) routes() http.Handler {
 	at("POST /sportello/pratica/{anno}/{numero}/modulo", atCounter((*call).printForm))
 	at("POST /sportello/pratica/{anno}/{numero}/consegna", atCounter((*call).handOver))
 	p.twinRoutes(at)
+	p.archiveRoutes(at)
 	p.shiftRoutes(at)
 	p.formRoutes(at)
 	p.privacyRoutes(at)

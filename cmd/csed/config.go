@@ -58,6 +58,7 @@ type Config struct {
 
 	Minors     Minors          `yaml:"minors"`
 	Privacy    Privacy         `yaml:"privacy"`
+	Archive    Archive         `yaml:"archive"`
 	Successor  Successor       `yaml:"successor"`
 	NoEmail    NoEmail         `yaml:"no_email"`
 	Renewal    Renewal         `yaml:"renewal"`
@@ -148,6 +149,15 @@ func defaultPrivacy() Privacy {
 type Minors struct {
 	// At18 is notify (both are told) or hold (the CNS waits for new codes, too).
 	At18 string `yaml:"at18"`
+}
+
+// Archive is what happens to the papers of acts.
+type Archive struct {
+	// Required makes a task of each signed paper (self-declaration, delegation)
+	// until its scan is here; without it a counter needs no scanner.
+	Required bool `yaml:"required"`
+	// Days is how long a scan is kept.
+	Days int `yaml:"days"`
 }
 
 // Successor is the activation of a new card with the old one.
@@ -294,6 +304,7 @@ func defaults() Config {
 		Correction: Correction{Alone: 20, CNSDays: lifecycle.CorrectionGrace},
 		Privacy:    defaultPrivacy(),
 		Minors:     Minors{At18: string(counter.MajorityNotify)},
+		Archive:    Archive{Days: 2190},
 		Login:      Login{ACR: "https://www.spid.gov.it/SpidL3"},
 		Issue:      Issue{PermitRenewalMonths: 6, CRLHours: 6, ATR: "neutral", BureauFile: "bureau.json", Exchange: "exchange", PolicyText: policyText, Codes: codes.DefaultPolicy()},
 		Successor:  Successor{FromHome: true},

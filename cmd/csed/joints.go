@@ -264,7 +264,7 @@ func (p *Platform) tasks(ctx context.Context, op staff.Operator) ([]portal.Task,
 	for i, t := range list {
 		out[i] = portal.Task{At: t.At, Kind: string(t.Kind), Card: t.Card, Path: portal.FilePath(t.Protocol)}
 	}
-	return out, nil
+	return p.withPapersDue(ctx, op, out)
 }
 
 // shift is what an operator did on a day.

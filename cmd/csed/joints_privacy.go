@@ -11,6 +11,7 @@ import (
 
 	"cse.example/cse/engine/paper"
 	"cse.example/cse/ground/civil"
+	"cse.example/cse/ground/secret"
 	"cse.example/cse/ground/words"
 	"cse.example/cse/issuer/lifecycle"
 	"cse.example/cse/issuer/privacy"
@@ -39,12 +40,8 @@ func (p *Platform) openPrivacy() (*privacy.Room, error) {
 			return op.CF, err == nil
 		},
 		Colleague: func(_ context.Context, cf codicefiscale.Code) bool { return p.directory.Works(cf) },
-		Pseudonym: func(cf codicefiscale.Code) string {
-			m := hmac.New(sha256.New, key.Reveal())
-			m.Write([]byte("cse.privacy/1|" + string(cf.Base())))
-			return hex.EncodeToString(m.Sum(nil)[:16])
-		},
-		Seal: seal, Clock: p.Clock, Rand: rand.Reader, Atomically: p.db.Atomically, Record: p.trail.Record, Terms: terms,
+		Pseudonym: pseudonym("cse.privacy/1", key),
+		Seal:      seal, Clock: p.Clock, Rand: rand.Reader, Atomically: p.db.Atomically, Record: p.trail.Record, Terms: terms,
 	})
 }
 
@@ -151,4 +148,13 @@ func (p *Platform) printExport(ctx context.Context, e privacy.Export, lang words
 		x.Sections = append(x.Sections, part)
 	}
 	return p.press.Papers(lang, x)
+}
+
+// pseudonym is keyed, the same for the same person, and another in each room.
+func pseudonym(room string, key secret.Text) func(cf codicefiscale.Code) string {
+	return func(cf codicefiscale.Code) string {
+		m := hmac.New(sha256.New, key.Reveal())
+		m.Write([]byte(room + "|" + string(cf.Base())))
+		return hex.EncodeToString(m.Sum(nil)[:16])
+	}
 }

@@ -14,6 +14,7 @@ func (p *Platform) keepers() []privacy.Keeper {
 		{Kind: "alerts", Days: c.AlertsDays, Least: 30, Purge: p.db.Privacy().PurgeAlerts},
 		{Kind: "looks", Days: c.LooksDays, Least: 1, Purge: p.db.Privacy().PurgeLooks},
 		{Kind: "questions", Days: c.LooksDays, Least: 1, Purge: p.db.Privacy().PurgeQuestions},
+		{Kind: "papers", Days: p.Config.Archive.Days, Least: 30, Purge: p.db.Archive().Purge},
 		{Kind: "tickets", Days: c.TicketsDays, Least: 30, Purge: p.db.Tickets().Purge},
 		{Kind: "addresses", Days: c.ReplacedDays, Least: 30, Purge: p.book.ForgetReplaced},
 		{Kind: "notices", Days: c.NoticesDays, Least: 30, Purge: p.db.Contacts().PurgeNotices},

@@ -32,6 +32,7 @@ import (
 	"cse.example/cse/ground/secret"
 	"cse.example/cse/ground/words"
 	"cse.example/cse/issuer/approval"
+	"cse.example/cse/issuer/archive"
 	"cse.example/cse/issuer/campaign"
 	"cse.example/cse/issuer/cardbase"
 	"cse.example/cse/issuer/codes"
@@ -101,6 +102,7 @@ type Platform struct {
 	helpdesk  *helpdesk.Room
 	privacy   *privacy.Room
 	answers   stopwatch // of OCSP
+	archive   *archive.Room
 	cips      *codes.CIPs
 	first     *codes.FirstOpener
 	second    *codes.SecondOpener
@@ -357,8 +359,12 @@ func (p *Platform) openIssuer(context.Context, Options) error {
 	if err != nil {
 		return err
 	}
+	if err = p.openArchive(desk); err != nil {
+		return err
+	}
 	p.counter, err = counter.New(counter.Deps{
-		Renew: renew, Read: p.seen,
+		Expect: p.archive.Expect,
+		Renew:  renew, Read: p.seen,
 		Approved: p.approved, FreeReprints: p.freeReprints,
 		Book: deskBook{p.book}, Address: p.stopAddress, Informativa: p.notice,
 		Directory: p.directory, People: p.db.People(), Cards: p.db.Cards(), Codes: p.cips, Certificates: certificates{p},
@@ -528,6 +534,7 @@ func (p *Platform) openPortal(_ context.Context, o Options) error {
 		Atomically: p.db.Atomically, People: p.db.People(), Cards: p.db.Cards(), Operators: working{p}, Roster: p.roster, Desk: p.counter, Drafts: p.counter, Papers: p.counter, Acts: p.counter, Helpdesk: p.helpdesk, Refused: p.refused, Privacy: p.privacy, PrivacyDesk: p.privacy, PrintExport: p.printExport,
 		Print: p.print, Twin: p.twin, Shift: p.shift, Revoke: p.counter.RevokeWithCIP, Holder: p.counter, Proof: p.login, CardStatus: p.counter.Status, Offices: p.offices, BlankForm: p.blankForm(o.Ribbon), CardAlive: p.cardAlive, Activities: p.activities, Area: p.area(o.Ribbon), Tasks: p.tasks, Maintenance: p.maintenance, Log: p.Log,
 		FormTexts:  p.formTexts,
+		Archive:    p.archive,
 		Campaigns:  p.campaignPages(),
 		Readers:    p.readers(),
 		Operations: portal.OperationsOf(ops), FourEyes: p.fourEyes(),
@@ -542,7 +549,7 @@ func (p *Platform) openServer(_ context.Context, o Options) error {
 		return err
 	}
 	hosts := []listen.Host{
-		{Name: hostname(p.Config.Public.Portal), Handler: p.health(site)},
+		{Name: hostname(p.Config.Public.Portal), Handler: p.health(site), MaxBody: portal.MaxBody},
 		{Name: hostname(p.Config.Public.Login), Handler: p.withAssets(p.login.LoginHandler())},
 		{
 			Name: hostname(p.Config.Public.CNS), Handler: p.login.CardHandler(), Card: true,

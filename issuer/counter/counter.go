@@ -124,6 +124,8 @@ type Deps struct {
 	// Address stops an address that must not be used (an operator's own, on too
 	// many adults' cards); nil: none is stopped.
 	Address func(ctx context.Context, holder registry.Person, address string) error
+	// Expect waits for signed papers; nil: nobody does.
+	Expect Expect
 	// Book keeps addresses; nil: the acts alone know them.
 	Book Book
 	// Informativa is the version of the privacy notice (GDPR, articles 13 and 14)

@@ -216,6 +216,7 @@ func (s *Stage) deps(assets fs.FS) (portal.Deps, error) {
 		People:     reg, Cards: all, Operators: dir, Desk: d, Drafts: d, Papers: d, Acts: d, Helpdesk: d, Privacy: privacyRoom{}, PrivacyDesk: privacyRoom{},
 		PrintExport: func(context.Context, privacy.Export, words.Lang) ([]byte, error) { return []byte("%PDF-1.3"), nil },
 		Twin:        twin,
+		Archive:     papers{d},
 		Shift:       shift,
 		FormTexts:   formTexts,
 		Print:       func(context.Context, counter.Form) ([]byte, error) { return []byte("%PDF-1.4 invented\n"), nil },

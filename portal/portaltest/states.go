@@ -60,6 +60,7 @@ func (s *Stage) States() []State {
 	out = append(out, s.readerStates()...)
 	out = append(out, s.campaignStates()...)
 	out = append(out, twinStates()...)
+	out = append(out, archiveStates()...)
 	out = append(out, shiftStates()...)
 	out = append(out, formTextStates()...)
 	return append(out, s.counterStates()...)
