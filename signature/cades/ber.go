@@ -151,3 +151,13 @@ func appendTLV(to, tag, content []byte) []byte {
 	to = append(to, 0x80|byte(8-i))
 	return append(append(to, buf[i:]...), content...)
 }
+
+// Length is the number of octets of the message at the beginning of b, as it
+// stands there: a PDF pads it with zeros.
+func Length(b []byte) (int, error) {
+	_, rest, err := derElement(b, 0)
+	if err != nil {
+		return 0, err
+	}
+	return len(b) - len(rest), nil
+}
