@@ -1,0 +1,343 @@
+package signature
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"time"
+
+	"cse.example/cse/ground/civil"
+	"cse.example/cse/ground/words"
+	"cse.example/cse/person/codicefiscale"
+	"cse.example/cse/pki/trust"
+	"cse.example/cse/signature/cades"
+	"cse.example/cse/signature/pades"
+	"cse.example/cse/signature/xades"
+)
+
+// Verifier says what a signature is worth.
+type Verifier struct {
+	// CNS are the pinned issuers of cards, with the sources of revocation.
+	CNS trust.Verifier
+	// Others are authorities of other signers: a path to one of them is a path,
+	// and makes nobody an FEA.
+	Others []*x509.Certificate
+	// Stamps are the time-stamping authorities that are believed.
+	Stamps []*x509.Certificate
+	Clock  civil.Clock
+}
+
+// Verify reads a signed file. content is the document of a detached signature,
+// nil otherwise. The error is of the file as a whole; what is wrong with one
+// signature is in its Finding.
+func (v *Verifier) Verify(ctx context.Context, file, content []byte) (Report, error) {
+	r := Report{Schema: "cse.verification/1", At: v.Clock.Now().UTC(), SHA256: fmt.Sprintf("%x", sha256.Sum256(file))}
+	if len(file) == 0 {
+		return r, words.Refuse("CSE-735")
+	}
+	var err error
+	switch kindOf(file) {
+	case PAdES:
+		r.Format = "PAdES"
+		err = v.pdf(ctx, file, &r)
+	case XAdES:
+		r.Format = "XAdES"
+		err = v.xml(ctx, file, &r)
+	default:
+		r.Format = "CAdES"
+		err = v.cms(ctx, file, content, &r)
+	}
+	if err != nil {
+		return r, err
+	}
+	for i := range r.Signatures {
+		r.Signatures[i].answer()
+	}
+	r.sum()
+	return r, nil
+}
+
+// found is what a format says of one signature, before the certificate is asked.
+type found struct {
+	cert    *x509.Certificate
+	offered []*x509.Certificate
+	claimed time.Time
+	stamp   *cades.Stamp
+	err     error
+}
+
+func (v *Verifier) cms(ctx context.Context, file, content []byte, r *Report) error {
+	m, err := cades.Parse(unarmoured(file))
+	if err != nil {
+		return err
+	}
+	r.Content = m.Content
+	if m.Detached {
+		if content == nil {
+			return words.Refuse("CSE-727")
+		}
+	} else {
+		content = m.Content
+	}
+	for _, s := range m.Signers {
+		f := Finding{Form: "CAdES-" + s.Level(false)}
+		if s.Level(false) == "CMS" {
+			f.Form = "CMS"
+		}
+		v.judge(ctx, &f, found{s.Certificate, m.Certificates, s.SigningTime, s.Stamp, s.Check(s.Digest(content))})
+		r.Signatures = append(r.Signatures, f)
+	}
+	return nil
+}
+
+// unarmoured takes off PEM, or the bare base64 that some mail programs leave.
+func unarmoured(b []byte) []byte {
+	if p, _ := pem.Decode(b); p != nil {
+		return p.Bytes
+	}
+	if len(b) > 0 && b[0] != 0x30 {
+		if der, err := base64.StdEncoding.DecodeString(string(bytes.Join(bytes.Fields(b), nil))); err == nil {
+			return der
+		}
+	}
+	return b
+}
+
+func (v *Verifier) pdf(ctx context.Context, file []byte, r *Report) error {
+	all, err := pades.Check(file)
+	if err != nil {
+		return err
+	}
+	for _, s := range all {
+		if s.Stamp && s.Err == nil {
+			r.DocumentStamps++
+			continue
+		}
+		f := Finding{Form: "PDF", Field: s.Field, Reason: s.Reason, Location: s.Location, Visible: s.Visible, Later: !s.Whole}
+		x := found{claimed: s.Time, err: s.Err}
+		if s.Signer != nil {
+			if l := s.Signer.Level(true); l != "CMS" {
+				f.Form = "PAdES-" + l
+			}
+			x.cert, x.offered, x.stamp = s.Signer.Certificate, s.Message.Certificates, s.Signer.Stamp
+			if x.claimed.IsZero() {
+				x.claimed = s.Signer.SigningTime
+			}
+		}
+		v.judge(ctx, &f, x)
+		r.Signatures = append(r.Signatures, f)
+	}
+	return nil
+}
+
+func (v *Verifier) xml(ctx context.Context, file []byte, r *Report) error {
+	all, err := xades.Check(file)
+	if err != nil {
+		return err
+	}
+	for _, s := range all {
+		f := Finding{Form: "XAdES-" + s.Level()}
+		if s.Level() != "B" {
+			f.Form = "XMLDSIG"
+		}
+		v.judge(ctx, &f, found{s.Certificate, s.Certificates, s.Time, nil, s.Err})
+		r.Signatures = append(r.Signatures, f)
+	}
+	return nil
+}
+
+// judge fills the finding: signer, times, standing, level, verdict.
+func (v *Verifier) judge(ctx context.Context, f *Finding, x found) {
+	f.Intact, f.Err, f.Level = x.err == nil, x.err, NotDetermined
+	f.Verdict = Invalid
+	if !x.claimed.IsZero() {
+		t := x.claimed.UTC()
+		f.Claimed = &t
+	}
+	if x.cert == nil {
+		return
+	}
+	f.Signer = personOf(x.cert)
+	f.Level = v.level(x)
+	if x.err != nil {
+		return
+	}
+	now := v.Clock.Now()
+	if x.stamp != nil && v.believed(x.stamp) {
+		t := x.stamp.Time.UTC()
+		f.Stamped = &t
+	} else if x.stamp != nil && len(f.Form) > 2 && f.Form[len(f.Form)-2:] == "-T" {
+		f.Form = f.Form[:len(f.Form)-1] + "B" // a stamp of nobody known proves no time
+	}
+	when, proved := now, false
+	switch {
+	case f.Stamped != nil:
+		when, proved = *f.Stamped, true
+	case f.Claimed != nil:
+		when = *f.Claimed
+	}
+	at, later := v.standing(ctx, x, when, now), v.standing(ctx, x, now, now)
+	f.AtSigning, f.Now = &at, &later
+	f.Verdict, f.Err = weigh(at, later, proved, when.After(now.Add(skew)))
+}
+
+// skew is how far ahead a signer's clock may be.
+const skew = 10 * time.Minute
+
+// weigh makes the verdict of an intact signature.
+func weigh(at, now At, proved, ahead bool) (Verdict, error) {
+	switch {
+	case ahead:
+		return Unproved, words.Refuse("CSE-745")
+	case at.Standing == Untrusted:
+		return Unproved, words.Refuse("CSE-746")
+	case at.Standing == Unknown:
+		return Unproved, words.Refuse("CSE-747")
+	case at.Standing != Good:
+		return Invalid, words.Refuse("CSE-748")
+	case now.Standing == Good, proved:
+		return Valid, nil
+	}
+	return Unproved, words.Refuse("CSE-749")
+}
+
+// level is FEA for the certificate of a card of a pinned issuer; what declares
+// itself qualified is called so, and is never FEA.
+func (v *Verifier) level(x found) Level {
+	if qualified(x.cert) {
+		return DeclaredQualified
+	}
+	if _, err := v.CNS.Check(x.cert, x.offered, x.cert.NotAfter); err == nil {
+		return FEA
+	}
+	return NotDetermined
+}
+
+// standing is how the certificate stood at an instant, as far as is known now.
+func (v *Verifier) standing(ctx context.Context, x found, when, now time.Time) At {
+	a := At{Instant: when.UTC(), Standing: Good}
+	since := func(s Standing, t time.Time) At {
+		a.Standing = s
+		if !t.IsZero() {
+			t = t.UTC()
+			a.Since = &t
+		}
+		return a
+	}
+	switch {
+	case when.Before(x.cert.NotBefore):
+		return since(NotYetValid, time.Time{})
+	case when.After(x.cert.NotAfter):
+		return since(Expired, x.cert.NotAfter)
+	}
+	if v.level(x) != FEA {
+		if !v.path(x, when) {
+			return since(Untrusted, time.Time{})
+		}
+		return since(Unknown, time.Time{}) // of other authorities nobody here asks the revocation
+	}
+	// Revocation sources speak of now: what ended since was good then.
+	_, err := v.CNS.Verify(ctx, x.cert, x.offered, clamp(now, x.cert))
+	var r *trust.Refusal
+	if err == nil || !errors.As(err, &r) {
+		return a
+	}
+	switch r.Reason {
+	case trust.Revoked, trust.OnHold:
+		if !r.Since.IsZero() && r.Since.After(when) {
+			return a
+		}
+		if r.Reason == trust.OnHold {
+			return since(Suspended, r.Since)
+		}
+		return since(Revoked, r.Since)
+	case trust.NotActivated:
+		return since(NotActive, r.Since)
+	case trust.RevocationUnproved, trust.UnknownToIssuer:
+		return since(Unknown, time.Time{})
+	case trust.IssuerExpired, trust.UntrustedIssuer:
+		return since(Untrusted, time.Time{})
+	}
+	return since(Unknown, time.Time{})
+}
+
+// clamp keeps an instant inside the certificate's days.
+func clamp(t time.Time, c *x509.Certificate) time.Time {
+	if t.After(c.NotAfter) {
+		return c.NotAfter
+	}
+	if t.Before(c.NotBefore) {
+		return c.NotBefore
+	}
+	return t
+}
+
+// path tells whether there is one to an authority known here.
+func (v *Verifier) path(x found, when time.Time) bool {
+	return pathTo(append(append([]*x509.Certificate{}, v.Others...), v.CNS.Anchors...), x.cert, x.offered, when, x509.ExtKeyUsageAny)
+}
+
+// believed tells whether a time-stamp comes from a known authority.
+func (v *Verifier) believed(s *cades.Stamp) bool {
+	return pathTo(v.Stamps, s.Certificate, s.Certificates, s.Time, x509.ExtKeyUsageTimeStamping)
+}
+
+func pathTo(anchors []*x509.Certificate, leaf *x509.Certificate, offered []*x509.Certificate, when time.Time, use x509.ExtKeyUsage) bool {
+	if len(anchors) == 0 {
+		return false
+	}
+	roots, between := x509.NewCertPool(), x509.NewCertPool()
+	for _, c := range anchors {
+		roots.AddCert(c)
+	}
+	for _, c := range offered {
+		between.AddCert(c)
+	}
+	c := *leaf // qcStatements are critical in some certificates; they are understood here
+	c.UnhandledCriticalExtensions = nil
+	for _, id := range leaf.UnhandledCriticalExtensions {
+		if !id.Equal(oidQCStatements) {
+			c.UnhandledCriticalExtensions = append(c.UnhandledCriticalExtensions, id)
+		}
+	}
+	_, err := c.Verify(x509.VerifyOptions{Roots: roots, Intermediates: between, CurrentTime: when, KeyUsages: []x509.ExtKeyUsage{use}})
+	return err == nil
+}
+
+// personOf reads whom a certificate names. The codice fiscale is that of a
+// card's common name, or of the serialNumber of other signers ("TINIT-…",
+// "IT:…", as Italian certifiers write it).
+func personOf(c *x509.Certificate) *Person {
+	p := &Person{
+		CommonName: c.Subject.CommonName, Issuer: c.Issuer.CommonName, Serial: fmt.Sprintf("%x", c.SerialNumber),
+		NotBefore: c.NotBefore.UTC(), NotAfter: c.NotAfter.UTC(),
+	}
+	for _, a := range c.Subject.Names {
+		s, ok := a.Value.(string)
+		if !ok {
+			continue
+		}
+		switch a.Type.String() {
+		case "2.5.4.4":
+			p.Surname = s
+		case "2.5.4.42":
+			p.Name = s
+		}
+	}
+	for _, s := range []string{c.Subject.CommonName, c.Subject.SerialNumber} {
+		for _, prefix := range []string{"TINIT-", "IT:", ""} {
+			if len(s) < len(prefix)+16 || s[:len(prefix)] != prefix {
+				continue
+			}
+			if cf, err := codicefiscale.Parse(s[len(prefix) : len(prefix)+16]); err == nil && p.CF == "" {
+				p.CF = string(cf)
+			}
+		}
+	}
+	return p
+}
