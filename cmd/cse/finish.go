@@ -31,6 +31,7 @@ const (
 	exitInactive  = 9
 	exitExpired   = 10
 	exitRevoked   = 11
+	exitSignature = 12
 	exitNetwork   = 13
 	exitCancelled = 14
 	exitServer    = 64 // + the hundreds of the CSE code the server gave
@@ -49,6 +50,12 @@ var exits = map[string]int{
 	"CSE-250": exitUsage, "CSE-251": exitUsage, "CSE-252": exitCancelled, "CSE-253": exitNetwork,
 	"CSE-254": exitNetwork, "CSE-255": exitNetwork, "CSE-256": exitNetwork, "CSE-257": exitNetwork,
 	"CSE-258": exitNetwork, "CSE-259": exitGeneric, "CSE-260": exitServer, "CSE-261": exitGeneric,
+	"CSE-720": exitUsage, "CSE-721": exitSignature, "CSE-722": exitSignature, "CSE-723": exitUsage, "CSE-724": exitSignature,
+	"CSE-725": exitSignature, "CSE-726": exitSignature, "CSE-727": exitUsage, "CSE-728": exitExpired, "CSE-729": exitNoCard,
+	"CSE-730": exitNetwork, "CSE-731": exitSignature, "CSE-732": exitSignature, "CSE-733": exitSignature, "CSE-734": exitSignature,
+	"CSE-735": exitUsage, "CSE-736": exitSignature, "CSE-737": exitSignature, "CSE-738": exitUsage, "CSE-740": exitGeneric,
+	"CSE-741": exitSignature, "CSE-742": exitSignature, "CSE-743": exitUsage, "CSE-744": exitSignature, "CSE-745": exitSignature,
+	"CSE-746": exitSignature, "CSE-747": exitSignature, "CSE-748": exitSignature, "CSE-749": exitSignature,
 	"CSE-301": exitExpired, "CSE-302": exitRevoked, "CSE-303": exitRevoked, "CSE-306": exitNetwork,
 }
 

@@ -1,7 +1,12 @@
 package main
 
 import (
+	"bytes"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
 	"errors"
+	"math/big"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -9,7 +14,9 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
+	"codeberg.org/go-pdf/fpdf"
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"cse.example/cse/card/cns"
@@ -30,9 +37,14 @@ var oneCard = sync.OnceValue(func() map[string][]byte {
 	}
 	defer os.RemoveAll(dir)
 	t := &testing.T{}
+	images["istanza.pdf"] = aPDF(t)
 	for name, profile := range map[string]cns.Profile{"card.cse": cns.Neutral(), "st2021.cse": cns.ST2021()} {
 		path := filepath.Join(dir, name)
-		holdertest.Make(t, path, profile, 12)
+		card := holdertest.Make(t, path, profile, 12)
+		if name == "card.cse" {
+			images["card-ca.pem"] = pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: card.Authority.Certificate.Raw})
+			images["good.crl"], images["revoked.crl"] = aList(t, card, false), aList(t, card, true)
+		}
 		if images[name], err = os.ReadFile(path); err != nil {
 			panic(err)
 		}
@@ -90,4 +102,31 @@ func exitsWith(ts *testscript.TestScript, neg bool, args []string) {
 // the command stdin.
 func codes(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(os.WriteFile(ts.MkAbs("codes.txt"), []byte(strings.Join(args, "\n")+"\n"), 0o600))
+}
+
+// aPDF is a document to be signed.
+func aPDF(t testing.TB) []byte {
+	p := fpdf.New("P", "mm", "A4", "")
+	p.SetFont("Helvetica", "", 12)
+	p.AddPage()
+	p.Cell(40, 10, "Chiedo il rimborso del ticket.")
+	var out bytes.Buffer
+	if err := p.Output(&out); err != nil {
+		t.Fatal(err)
+	}
+	return out.Bytes()
+}
+
+// aList is a revocation list of the card's authority, of today.
+func aList(t testing.TB, card holdertest.Card, revoked bool) []byte {
+	now := time.Now()
+	l := &x509.RevocationList{Number: big.NewInt(1), ThisUpdate: now.Add(-time.Hour), NextUpdate: now.Add(24 * time.Hour)}
+	if revoked {
+		l.RevokedCertificateEntries = []x509.RevocationListEntry{{SerialNumber: card.Leaf.SerialNumber, RevocationTime: now.Add(-time.Hour), ReasonCode: 1}}
+	}
+	der, err := x509.CreateRevocationList(rand.Reader, l, card.Authority.Certificate, card.Authority.Key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return der
 }

@@ -50,14 +50,17 @@ type Options struct {
 	Banner string
 	Fonts  Fonts
 	Clock  civil.Clock
+	// Own is a press on somebody's own computer: its papers are of a program and
+	// not of an issuer, and have no call centre.
+	Own bool
 }
 
 // Press prints. It is safe for concurrent use.
 type Press struct{ o Options }
 
-// New refuses Options without issuer, helpline or clock.
+// New refuses Options without issuer, clock or, unless Own, helpline.
 func New(o Options) (*Press, error) {
-	if o.Issuer == "" || o.Helpline == "" || o.Clock == nil {
+	if o.Issuer == "" || (o.Helpline == "" && !o.Own) || o.Clock == nil {
 		return nil, errors.New("paper: issuer, helpline and clock are needed")
 	}
 	return &Press{o}, nil
@@ -190,7 +193,11 @@ func (s *sheet) foot() {
 	s.SetY(-17)
 	s.ink(90)
 	s.font("", 8)
-	s.CellFormat(textWidth, 4, s.enc(s.say("paper.foot", s.o.Issuer, s.o.Helpline)), "T", 1, "C", false, 0, "")
+	foot := s.o.Issuer
+	if !s.o.Own {
+		foot = s.say("paper.foot", s.o.Issuer, s.o.Helpline)
+	}
+	s.CellFormat(textWidth, 4, s.enc(foot), "T", 1, "C", false, 0, "")
 	if s.o.Banner != "" {
 		s.SetTextColor(180, 30, 30)
 		s.font("B", 11)
