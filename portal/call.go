@@ -177,6 +177,7 @@ var labels = map[string]string{
 	"id": "portal.staff.office.id", "tipo": "portal.staff.kind", "orari": "portal.staff.office.hours", "servizi": "portal.staff.office.services", "fino_al": "portal.staff.office.until",
 	"comune": "portal.staff.office.comune", "asl": "portal.staff.office.asl", "file": "portal.staff.file", "meta_uno": "portal.enrol.one", "meta_due": "portal.enrol.two",
 	"password": "portal.enrol.password", "password_ripetuta": "portal.enrol.again", "totp": "login.operator.totp",
+	"firmato": "portal.signature.file", "documento": "portal.signature.content", "per": "portal.signature.for", "rapporto": "portal.signature.as",
 	"cifre": "portal.phone.digits", "tessera_nuova": "portal.successor.number",
 	"tessera": "portal.ops.returns.card", "motivo_ritorno": "portal.ops.returns.why", "motivo_ricerca": "portal.ops.audit.motive", "motivo_richiesta": "portal.approval.reason", "parametro": "portal.parameter", "valore": "portal.parameter.value", "dal": "portal.ops.audit.from", "motivo_rinuncia": "portal.ops.drop.why", "al": "portal.ops.audit.until",
 }

@@ -127,6 +127,8 @@ type Deps struct {
 	CardStatus CardStatus
 	// Offices is the public directory of counters; nil: empty.
 	Offices Offices
+	// Signatures verifies signed files; nil: there is no such page.
+	Signatures *Signatures
 	// BlankForm makes the forms to fill in at home; nil: none can be downloaded.
 	BlankForm BlankForm
 	// CardAlive answers nil while the card may be used to be here, or why not.

@@ -18,6 +18,9 @@ func public(name string) answer {
 	return func(c *call) error {
 		page := c.page(section, "portal."+name+".title")
 		switch name {
+		case "hub":
+			page.Data = c.p.Signatures != nil
+			c.crumbs(page)
 		case "station":
 			c.crumbs(page, "look.menu.hub", "/cartasanitaria")
 		default:

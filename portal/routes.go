@@ -44,6 +44,7 @@ func (p *Portal) routes() http.Handler {
 
 	p.PublicRoutes(at)
 	p.noticeRoutes(at)
+	p.signatureRoutes(at)
 
 	at("GET /tessera", citizen((*call).tessera))
 	p.areaRoutes(at)

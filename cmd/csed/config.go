@@ -47,14 +47,15 @@ type Config struct {
 	// Public are the addresses that people, programs and certificates see.
 	Public Public `yaml:"public"`
 
-	Region   Region   `yaml:"region"`
-	Keys     Keys     `yaml:"keys"`
-	Mail     Mail     `yaml:"mail"`
-	Login    Login    `yaml:"login"`
-	Issue    Issue    `yaml:"issue"`
-	Web      Web      `yaml:"web"`
-	Maintain Maintain `yaml:"maintenance"`
-	Citizen  Citizen  `yaml:"citizen"`
+	Region    Region     `yaml:"region"`
+	Keys      Keys       `yaml:"keys"`
+	Mail      Mail       `yaml:"mail"`
+	Login     Login      `yaml:"login"`
+	Signature Signatures `yaml:"signature"`
+	Issue     Issue      `yaml:"issue"`
+	Web       Web        `yaml:"web"`
+	Maintain  Maintain   `yaml:"maintenance"`
+	Citizen   Citizen    `yaml:"citizen"`
 
 	Minors     Minors          `yaml:"minors"`
 	Privacy    Privacy         `yaml:"privacy"`
@@ -502,6 +503,11 @@ func (c *Config) check() error {
 	}
 	if _, err := c.readTrustList(); err != nil {
 		errs = append(errs, err)
+	}
+	for key, files := range map[string][]string{"signature.other_ca": c.Signature.OtherCA, "signature.stamp_ca": c.Signature.StampCA} {
+		if _, err := c.authorities(key, files); err != nil {
+			errs = append(errs, err)
+		}
 	}
 	for _, s := range c.Services {
 		if !slices.Contains([]string{"centrale", "regionale", "comunale"}, s.Level) {

@@ -524,6 +524,10 @@ func (p *Platform) openPortal(_ context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
+	signatures, err := p.signatures(o.Ribbon)
+	if err != nil {
+		return err
+	}
 	p.portal, err = portal.New(portal.Deps{
 		Config: portal.Config{
 			URL: p.Config.Public.Portal, Issuer: p.Config.Public.Login, ClientID: "portal", ClientSecret: string(secretText.Reveal()),
@@ -532,7 +536,7 @@ func (p *Platform) openPortal(_ context.Context, o Options) error {
 		},
 		Assets: assets, Clock: p.Clock, Rand: rand.Reader, Client: p.httpClient(), Sessions: p.db.Sessions(), Seal: seal,
 		Atomically: p.db.Atomically, People: p.db.People(), Cards: p.db.Cards(), Operators: working{p}, Roster: p.roster, Desk: p.counter, Drafts: p.counter, Papers: p.counter, Acts: p.counter, Helpdesk: p.helpdesk, Refused: p.refused, Privacy: p.privacy, PrivacyDesk: p.privacy, PrintExport: p.printExport,
-		Print: p.print, Twin: p.twin, Shift: p.shift, Revoke: p.counter.RevokeWithCIP, Holder: p.counter, Proof: p.login, CardStatus: p.counter.Status, Offices: p.offices, BlankForm: p.blankForm(o.Ribbon), CardAlive: p.cardAlive, Activities: p.activities, Area: p.area(o.Ribbon), Tasks: p.tasks, Maintenance: p.maintenance, Log: p.Log,
+		Print: p.print, Twin: p.twin, Shift: p.shift, Revoke: p.counter.RevokeWithCIP, Holder: p.counter, Proof: p.login, CardStatus: p.counter.Status, Offices: p.offices, BlankForm: p.blankForm(o.Ribbon), Signatures: signatures, CardAlive: p.cardAlive, Activities: p.activities, Area: p.area(o.Ribbon), Tasks: p.tasks, Maintenance: p.maintenance, Log: p.Log,
 		FormTexts:  p.formTexts,
 		Archive:    p.archive,
 		Campaigns:  p.campaignPages(),

@@ -25,6 +25,8 @@ type State struct {
 	Form url.Values
 	// File, when set, is posted with Form as the file "file"; "-" for none.
 	File string
+	// Upload is posted as files by field, together with Form.
+	Upload map[string]string
 	// Who is a role of the cast whose session asks; empty: nobody.
 	Who string
 	// Follow shows the page that the answer leads to.
@@ -63,6 +65,7 @@ func (s *Stage) States() []State {
 	out = append(out, archiveStates()...)
 	out = append(out, shiftStates()...)
 	out = append(out, formTextStates()...)
+	out = append(out, signatureStates()...)
 	return append(out, s.counterStates()...)
 }
 
@@ -203,11 +206,17 @@ func (s *Stage) Play(w http.ResponseWriter, ctx context.Context, st State, lang 
 	if st.Host == "login" || st.Host == "cns" {
 		origin, prefix = s.addr.Of(st.Host), ""
 	}
-	method, body := http.MethodGet, ""
-	if st.Form != nil {
+	method, body, kind := http.MethodGet, "", "application/x-www-form-urlencoded"
+	switch {
+	case st.Upload != nil:
+		var err error
+		method = http.MethodPost
+		if body, kind, err = st.multipart(); err != nil {
+			return err
+		}
+	case st.Form != nil:
 		method, body = http.MethodPost, st.Form.Encode()
 	}
-	kind := "application/x-www-form-urlencoded"
 	if st.File != "" {
 		body, kind = multipartOf(st)
 	}
