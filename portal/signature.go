@@ -70,8 +70,11 @@ func (c *call) signaturePage(status int, v *reportView, values url.Values, fault
 	if len(faults) > 0 {
 		page.Fault = faults[0]
 	}
-	if values == nil {
-		values = url.Values{"per": {string(signature.PublicAdministration)}, "rapporto": {"page"}}
+	values = cloned(values)
+	for field, first := range map[string]string{"per": string(signature.PublicAdministration), "rapporto": "page"} {
+		if values.Get(field) == "" {
+			values.Set(field, first)
+		}
 	}
 	page.Form = c.newForm(values, faults...)
 	recipients := make([]string, len(signature.Recipients))
@@ -209,7 +212,7 @@ func (c *call) signatureAnswer(v *reportView, values url.Values, fault *words.Fa
 }
 
 func (c *call) reportView(r signature.Report, who signature.Recipient) (*reportView, *words.Fault) {
-	v := &reportView{Badge: look.Badge{Tone: verdictTones[r.Verdict], Word: r.Summary(c.tongue.lang)}, Lines: r.Lines(c.tongue.lang)}
+	v := &reportView{Badge: look.Badge{Tone: verdictTones[r.Verdict], Word: r.Summary(c.tongue.lang)}, Lines: r.Lines(c.tongue.lang)[1:]}
 	titles := r.Titles(c.tongue.lang)
 	for i, f := range r.Signatures {
 		v.Findings = append(v.Findings, findingView{
