@@ -4,7 +4,7 @@ set -euo pipefail
 declare -A need=(
   [opensc-tool]=opensc [pcscd]=pcscd [openssl]=openssl [curl]=curl [certtool]=gnutls-bin
   [certutil]=libnss3-tools [chromium]=chromium [Xvfb]=xvfb [xdotool]=xdotool [openbox]=openbox
-  [pdftotext]=poppler-utils [zbarimg]=zbar-tools [unshare]=util-linux [ip]=iproute2 [gcc]=gcc [setpriv]=util-linux
+  [pdftotext]=poppler-utils [pdfsig]=poppler-utils [pk12util]=libnss3-tools [qpdf]=qpdf [xmlsec1]=xmlsec1 [zbarimg]=zbar-tools [unshare]=util-linux [ip]=iproute2 [gcc]=gcc [setpriv]=util-linux
 )
 missing=()
 for cmd in "${!need[@]}"; do

@@ -69,6 +69,8 @@ type Finding struct {
 	// time-stamp by an authority believed here.
 	Claimed *time.Time `json:"claimed_time,omitempty"`
 	Stamped *time.Time `json:"stamped_time,omitempty"`
+	// StampRefused: there is a time-stamp that proves nothing here.
+	StampRefused bool `json:"stamp_refused,omitempty"`
 	// AtSigning and Now are how the certificate stood, and stands.
 	AtSigning *At `json:"at_signing,omitempty"`
 	Now       *At `json:"now,omitempty"`

@@ -68,6 +68,9 @@ func (f Finding) Lines(lang words.Lang) []Line {
 	if f.Stamped != nil {
 		out = append(out, Line{say("label.stamped"), hour(*f.Stamped, lang)})
 	}
+	if f.StampRefused {
+		out = append(out, Line{say("label.stamped"), say("stamp-refused")})
+	}
 	out = append(out, Line{say("label.at-signing"), f.AtSigning.text(lang)}, Line{say("label.now"), f.Now.text(lang)},
 		Line{say("label.reason"), f.Reason}, Line{say("label.location"), f.Location})
 	if f.Later {

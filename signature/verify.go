@@ -68,6 +68,7 @@ type found struct {
 	offered []*x509.Certificate
 	claimed time.Time
 	stamp   *cades.Stamp
+	stamped bool // there is one, even if it is not good
 	err     error
 }
 
@@ -89,7 +90,7 @@ func (v *Verifier) cms(ctx context.Context, file, content []byte, r *Report) err
 		if s.Level(false) == "CMS" {
 			f.Form = "CMS"
 		}
-		v.judge(ctx, &f, found{s.Certificate, m.Certificates, s.SigningTime, s.Stamp, s.Check(s.Digest(content))})
+		v.judge(ctx, &f, found{s.Certificate, m.Certificates, s.SigningTime, s.Stamp, s.StampErr != nil, s.Check(s.Digest(content))})
 		r.Signatures = append(r.Signatures, f)
 	}
 	return nil
@@ -124,7 +125,7 @@ func (v *Verifier) pdf(ctx context.Context, file []byte, r *Report) error {
 			if l := s.Signer.Level(true); l != "CMS" {
 				f.Form = "PAdES-" + l
 			}
-			x.cert, x.offered, x.stamp = s.Signer.Certificate, s.Message.Certificates, s.Signer.Stamp
+			x.cert, x.offered, x.stamp, x.stamped = s.Signer.Certificate, s.Message.Certificates, s.Signer.Stamp, s.Signer.StampErr != nil
 			if x.claimed.IsZero() {
 				x.claimed = s.Signer.SigningTime
 			}
@@ -145,7 +146,7 @@ func (v *Verifier) xml(ctx context.Context, file []byte, r *Report) error {
 		if s.Level() != "B" {
 			f.Form = "XMLDSIG"
 		}
-		v.judge(ctx, &f, found{s.Certificate, s.Certificates, s.Time, nil, s.Err})
+		v.judge(ctx, &f, found{s.Certificate, s.Certificates, s.Time, nil, false, s.Err})
 		r.Signatures = append(r.Signatures, f)
 	}
 	return nil
@@ -174,6 +175,7 @@ func (v *Verifier) judge(ctx context.Context, f *Finding, x found) {
 	} else if x.stamp != nil && len(f.Form) > 2 && f.Form[len(f.Form)-2:] == "-T" {
 		f.Form = f.Form[:len(f.Form)-1] + "B" // a stamp of nobody known proves no time
 	}
+	f.StampRefused = f.Stamped == nil && (x.stamp != nil || x.stamped)
 	when, proved := now, false
 	switch {
 	case f.Stamped != nil:

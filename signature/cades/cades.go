@@ -22,6 +22,7 @@ package cades
 
 import (
 	"crypto"
+	"crypto/rsa"
 	"crypto/x509"
 	"encoding/asn1"
 	"fmt"
@@ -127,4 +128,15 @@ func weak(what string) error {
 // changed is CSE-733: the octets are not those that were signed.
 func changed(format string, args ...any) error {
 	return words.Refuse("CSE-733").Because(fmt.Errorf("cms: "+format, args...))
+}
+
+// maxRSA is the largest RSA key that is checked: the time grows with its cube.
+const maxRSA = 8192
+
+// Sound refuses a certificate whose key would take minutes to use.
+func Sound(c *x509.Certificate) error {
+	if k, ok := c.PublicKey.(*rsa.PublicKey); ok && (k.N.BitLen() > maxRSA || k.E > 1<<31-1) {
+		return weak(fmt.Sprintf("RSA %d", k.N.BitLen()))
+	}
+	return nil
 }

@@ -148,6 +148,9 @@ func (m *Message) certificates(s cryptobyte.String) error {
 		if err != nil {
 			return malformed("a certificate: %v", err)
 		}
+		if err := Sound(c); err != nil {
+			return err
+		}
 		m.Certificates = append(m.Certificates, c)
 	}
 	return nil

@@ -13,8 +13,9 @@ import (
 const (
 	maxObjects   = 1 << 20
 	maxRevisions = 500
-	maxUnpacked  = 64 << 20 // octets of one stream of objects or of references
-	maxUnpacking = 256 << 20
+	maxUnpacked  = 16 << 20 // octets of one stream of objects or of references
+	maxUnpacking = 64 << 20
+	maxValues    = 12_000_000 // of all revisions of a file together
 )
 
 // place is where an object lies: at an offset, or as number index in a stream
@@ -40,11 +41,18 @@ type file struct {
 	numbers  map[int][]int
 	unpacked int
 	busy     map[int]bool
+	budget   *int
 }
 
 // open reads a file's cross-references. Nothing is repaired: a file whose
 // references are wrong shows different things in different programs.
 func open(b []byte) (*file, error) {
+	budget := maxValues
+	return openWithin(b, &budget)
+}
+
+// openWithin is open within a budget of values that several revisions share.
+func openWithin(b []byte, budget *int) (*file, error) {
 	if !bytes.HasPrefix(b, []byte("%PDF-")) {
 		return nil, broken("it does not begin as a PDF")
 	}
@@ -67,6 +75,7 @@ func open(b []byte) (*file, error) {
 	f := &file{
 		b: b, places: map[int]place{}, start: int(start),
 		cache: map[int]any{}, packed: map[int][]any{}, numbers: map[int][]int{}, busy: map[int]bool{},
+		budget: budget,
 	}
 	if err := f.references(start); err != nil {
 		return nil, err
@@ -90,7 +99,7 @@ func (f *file) references(at int64) error {
 		if at < 0 || at >= int64(len(f.b)) {
 			return broken("cross-references outside the file")
 		}
-		l := &lexer{b: f.b, pos: int(at)}
+		l := f.lexer(int(at))
 		l.skip()
 		var t dict
 		var err error
@@ -117,6 +126,8 @@ func (f *file) references(at int64) error {
 	}
 	return nil
 }
+
+func (f *file) lexer(at int) *lexer { return &lexer{b: f.b, pos: at, budget: f.budget} }
 
 func (f *file) put(num int, p place) error {
 	if num < 0 || num > maxObjects {
@@ -325,7 +336,7 @@ func (f *file) get(r ref) (any, error) {
 		if p.offset <= 0 || p.offset >= len(f.b) {
 			return nil, broken("object %d outside the file", r.num)
 		}
-		num, gen, got, err := f.indirect(&lexer{b: f.b, pos: p.offset})
+		num, gen, got, err := f.indirect(f.lexer(p.offset))
 		if err != nil {
 			return nil, err
 		}
@@ -372,7 +383,7 @@ func (f *file) unpackObjects(holder int, s *stream) error {
 	if !ok1 || !ok2 || n < 0 || n > maxObjects || first < 0 || first > int64(len(data)) {
 		return broken("a malformed stream of objects")
 	}
-	head := &lexer{b: data[:first]}
+	head := &lexer{b: data[:first], budget: f.budget}
 	objects, numbers := []any{}, []int{}
 	for range n {
 		a, err1 := head.object(0)
@@ -382,7 +393,7 @@ func (f *file) unpackObjects(holder int, s *stream) error {
 		if err1 != nil || err2 != nil || !ok1 || !ok2 || off < 0 || first+off > int64(len(data)) {
 			return broken("a malformed stream of objects")
 		}
-		v, err := (&lexer{b: data, pos: int(first + off)}).object(0)
+		v, err := (&lexer{b: data, pos: int(first + off), budget: f.budget}).object(0)
 		if err != nil {
 			return err
 		}

@@ -37,10 +37,12 @@ func broken(format string, args ...any) error {
 
 const maxNesting = 100
 
-// lexer reads objects from b, at pos.
+// lexer reads objects from b, at pos. budget, when set, is how many values may
+// still be read: a small file can unpack into very many.
 type lexer struct {
-	b   []byte
-	pos int
+	b      []byte
+	pos    int
+	budget *int
 }
 
 func space(c byte) bool {
@@ -70,6 +72,11 @@ func (l *lexer) peek(s string) bool { return bytes.HasPrefix(l.b[min(l.pos, len(
 func (l *lexer) object(depth int) (any, error) {
 	if depth > maxNesting {
 		return nil, broken("nested too deep")
+	}
+	if l.budget != nil {
+		if *l.budget--; *l.budget < 0 {
+			return nil, broken("more than %d values", maxValues)
+		}
 	}
 	l.skip()
 	if l.pos >= len(l.b) {

@@ -187,7 +187,7 @@ func unpadded(b []byte) ([]byte, error) {
 
 // unchanged compares the revision that was signed with the file as it is.
 func (s *Signature) unchanged(f *file, held map[ref]bool) error {
-	signed, err := open(f.b[:s.end])
+	signed, err := openWithin(f.b[:s.end], f.budget)
 	if err != nil {
 		return words.Refuse("CSE-724").Because(fmt.Errorf("pdf: what is signed is no revision of the document: %w", err))
 	}

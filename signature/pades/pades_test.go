@@ -2,6 +2,7 @@ package pades
 
 import (
 	"bytes"
+	"compress/zlib"
 	"context"
 	"crypto/rand"
 	"crypto/x509"
@@ -412,6 +413,42 @@ func TestPopplersAreVerified(t *testing.T) {
 			if code(s.Err) != "CSE-733" {
 				t.Errorf("%s changed, signature %d: %v", src, i, s.Err)
 			}
+		}
+	}
+}
+
+// A small file that unpacks into a very big one is refused, and soon.
+func TestBombs(t *testing.T) {
+	pack := func(b []byte) []byte {
+		var out bytes.Buffer
+		z := zlib.NewWriter(&out)
+		_, _ = z.Write(b)
+		_ = z.Close()
+		return out.Bytes()
+	}
+	document := func(objects []byte) []byte {
+		b := []byte("%PDF-1.7\n")
+		at, raw := len(b), pack(objects)
+		b = fmt.Appendf(b, "4 0 obj\n<< /Type /ObjStm /N 1 /First 4 /Filter /FlateDecode /Length %d >>\nstream\n%s\nendstream\nendobj\n", len(raw), raw)
+		start := len(b)
+		rows := []byte{0, 0, 0, 0, 0, 2, 0, 0, 4, 0, 1, byte(at >> 16), byte(at >> 8), byte(at), 0}
+		b = fmt.Appendf(b, "5 0 obj\n<< /Type /XRef /Size 6 /Root 1 0 R /W [1 3 1] /Index [0 2 4 1] /Length %d >>\nstream\n%s\nendstream\nendobj\n", len(rows), rows)
+		return fmt.Appendf(b, "startxref\n%d\n%%%%EOF\n", start)
+	}
+	for _, c := range []struct {
+		name, want string
+		objects    []byte
+	}{
+		{"harmless", "CSE-721", []byte("1 0 << /Type /Catalog >>")},
+		{"a gigabyte of nothing", "CSE-741", append([]byte("1 0 "), make([]byte, 200<<20)...)},
+		{"many values", "CSE-741", append([]byte("1 0 ["), bytes.Repeat([]byte("<<>>"), 4_000_000)...)},
+	} {
+		begin := time.Now()
+		if _, err := Check(document(c.objects)); code(err) != c.want {
+			t.Errorf("%s: %v, want %s", c.name, err, c.want)
+		}
+		if d := time.Since(begin); d > 30*time.Second {
+			t.Errorf("%s: %s", c.name, d)
 		}
 	}
 }

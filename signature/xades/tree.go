@@ -16,8 +16,11 @@ import (
 )
 
 const (
-	maxDepth    = 200
-	maxElements = 1 << 20
+	maxDepth    = 100
+	maxElements = 300_000
+	// maxWork is how many elements are copied for all canonical forms together:
+	// many signatures of a big document would take minutes.
+	maxWork = 6_000_000
 
 	nsDS    = "http://www.w3.org/2000/09/xmldsig#"
 	nsXAdES = "http://uri.etsi.org/01903/v1.3.2#"
@@ -30,6 +33,9 @@ type document struct {
 	byID map[string]*etree.Element
 	// signatures are the ds:Signature elements that no other signature holds.
 	signatures []*etree.Element
+	// elements are counted, weight counts each as often as it is deep, and work
+	// is what was done so far.
+	elements, weight, work int
 }
 
 func unread(err error) error { return words.Refuse("CSE-742").Because(err) }
@@ -68,8 +74,7 @@ func read(in []byte) (*document, error) {
 	if d.root == nil {
 		return nil, unread(errors.New("xml: no root"))
 	}
-	n := 0
-	return d, d.index(d.root, false, &n)
+	return d, d.index(d.root, false, 1)
 }
 
 func onlyUTF8(label string, r io.Reader) (io.Reader, error) {
@@ -105,8 +110,9 @@ func wellFormed(in []byte) error {
 	}
 }
 
-func (d *document) index(e *etree.Element, inside bool, n *int) error {
-	if *n++; *n > maxElements {
+func (d *document) index(e *etree.Element, inside bool, depth int) error {
+	d.weight += depth
+	if d.elements++; d.elements > maxElements {
 		return unread(fmt.Errorf("xml: more than %d elements", maxElements))
 	}
 	seen, prefix := map[string]bool{}, ""
@@ -144,7 +150,7 @@ func (d *document) index(e *etree.Element, inside bool, n *int) error {
 		case *etree.Directive:
 			return forbidden("<!…>")
 		case *etree.Element:
-			if err := d.index(x, inside, n); err != nil {
+			if err := d.index(x, inside, depth+1); err != nil {
 				return err
 			}
 		}
@@ -218,6 +224,9 @@ func canonical(e *etree.Element, c dsig.Canonicalizer) ([]byte, error) {
 // elements given: the root and, of the whole, the processing instructions
 // around it.
 func (d *document) canonicalDocument(c dsig.Canonicalizer, whole bool, without ...*etree.Element) ([]byte, error) {
+	if d.work += d.weight; d.work > maxWork {
+		return nil, words.Refuse("CSE-734", MaxSignatures).Because(errors.New("xml: too much work"))
+	}
 	paths := make([][]int, len(without))
 	for i, e := range without {
 		paths[i] = path(e)

@@ -41,6 +41,7 @@ import (
 	dsig "github.com/russellhaering/goxmldsig"
 
 	"cse.example/cse/ground/words"
+	"cse.example/cse/signature/cades"
 )
 
 // MaxSignatures is the most signatures of one document.
@@ -183,6 +184,9 @@ func (s *Signature) certificates(key *etree.Element) error {
 			if err != nil {
 				return malformed("a certificate: %v", err)
 			}
+			if err := cades.Sound(c); err != nil {
+				return err
+			}
 			if len(s.Certificates) == 50 {
 				return malformed("too many certificates")
 			}
@@ -270,7 +274,7 @@ func sum(h crypto.Hash, b []byte) []byte {
 // one the properties.
 func (s *Signature) references(d *document, e, info, props *etree.Element) error {
 	refs := children(info, nsDS, "Reference")
-	if len(refs) == 0 || len(refs) > 20 {
+	if len(refs) == 0 || len(refs) > 5 {
 		return malformed("%d references", len(refs))
 	}
 	document, properties := false, props == nil

@@ -5,10 +5,12 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/x509"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"cse.example/cse/ground/words"
 	"cse.example/cse/signature/signtest"
@@ -239,4 +241,25 @@ func FuzzCheck(f *testing.F) {
 			}
 		}
 	})
+}
+
+// Many signatures of a big document are refused before they cost minutes.
+func TestTooMuchWork(t *testing.T) {
+	k := newKit(t)
+	one := string(k.sign(t, []byte("<a/>")))
+	sig := one[strings.Index(one, "<ds:Signature "):strings.LastIndex(one, "</a>")]
+	id := sig[strings.Index(sig, `Id="`)+4:][:22]
+	doc := "<a>" + strings.Repeat("<b>x</b>", 200_000)
+	for i := range 40 {
+		doc += strings.ReplaceAll(sig, id, fmt.Sprintf("firma-%016d", i))
+	}
+	begin := time.Now()
+	all, err := Check([]byte(doc + "</a>"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := code(all[len(all)-1].Err); got != "CSE-734" {
+		t.Errorf("the last of %d: %s", len(all), got)
+	}
+	t.Logf("%s", time.Since(begin))
 }
