@@ -98,13 +98,14 @@ func (v *Verifier) cms(ctx context.Context, file, content []byte, r *Report) err
 
 // unarmoured takes off PEM, or the bare base64 that some mail programs leave.
 func unarmoured(b []byte) []byte {
+	if b[0] == 0x30 { // DER or BER
+		return b
+	}
 	if p, _ := pem.Decode(b); p != nil {
 		return p.Bytes
 	}
-	if len(b) > 0 && b[0] != 0x30 {
-		if der, err := base64.StdEncoding.DecodeString(string(bytes.Join(bytes.Fields(b), nil))); err == nil {
-			return der
-		}
+	if der, err := base64.StdEncoding.DecodeString(string(bytes.Join(bytes.Fields(b), nil))); err == nil {
+		return der
 	}
 	return b
 }

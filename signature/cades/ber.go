@@ -10,6 +10,9 @@ import (
 // refused. DER comes back equal, octet by octet, so that signed attributes are
 // those that were signed.
 func toDER(ber []byte) ([]byte, error) {
+	if rest, ok := definite(ber, 0); ok && len(rest) == 0 {
+		return ber, nil
+	}
 	out, rest, err := derElement(ber, 0)
 	if err != nil {
 		return nil, err
@@ -18,6 +21,39 @@ func toDER(ber []byte) ([]byte, error) {
 		return nil, malformed("%d octets after the message", len(rest))
 	}
 	return out, nil
+}
+
+// definite tells whether the first element of in needs no change, and gives what
+// follows it: the usual case, without copying the content.
+func definite(in []byte, depth int) (rest []byte, ok bool) {
+	if depth > maxDepth {
+		return nil, false
+	}
+	e, body, err := readHeader(in)
+	if err != nil || e.indefinite || (len(e.tag) == 1 && e.tag[0] == 0x24) {
+		return nil, false
+	}
+	if len(in)-len(body) != len(e.tag)+lengthOctets(e.length) {
+		return nil, false // a length longer than it need be
+	}
+	inner, rest := body[:e.length], body[e.length:]
+	for e.constructed && len(inner) > 0 {
+		if inner, ok = definite(inner, depth+1); !ok {
+			return nil, false
+		}
+	}
+	return rest, true
+}
+
+// lengthOctets is how many octets DER takes for a length.
+func lengthOctets(n int) int {
+	k := 1
+	if n >= 0x80 {
+		for ; n > 0; n >>= 8 {
+			k++
+		}
+	}
+	return k
 }
 
 // element is the header of one TLV.
