@@ -116,13 +116,12 @@ func (a *Authority) CNS(t testing.TB, change func(*x509.Certificate)) Signer {
 }
 
 // Qualified makes a certificate that declares itself qualified (ETSI EN 319
-// 412-5, QcCompliance).
+// 412-5, QcCompliance) and is in all else that of a card.
 func (a *Authority) Qualified(t testing.TB) Signer {
 	t.Helper()
 	statements, err := asn1.Marshal([][]asn1.ObjectIdentifier{{{0, 4, 0, 1862, 1, 1}}})
 	must(t, err)
 	return a.CNS(t, func(c *x509.Certificate) {
-		c.KeyUsage = x509.KeyUsageContentCommitment
 		c.ExtraExtensions = []pkix.Extension{{Id: asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 1, 3}, Value: statements}}
 	})
 }

@@ -3,8 +3,10 @@ package xades
 import (
 	"bytes"
 	"context"
+	"crypto"
 	"crypto/rand"
 	"crypto/x509"
+	"encoding/base64"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -262,4 +264,49 @@ func TestTooMuchWork(t *testing.T) {
 		t.Errorf("the last of %d: %s", len(all), got)
 	}
 	t.Logf("%s", time.Since(begin))
+}
+
+// signPart makes a signature that holds over the element "vero" alone, and puts
+// it into doc where the mark stands.
+func (k kit) signPart(t *testing.T, doc string) []byte {
+	t.Helper()
+	b64 := base64.StdEncoding.EncodeToString
+	hash := sum(crypto.SHA256, k.signer.Cert.Raw)
+	p := parts{id: "parte", time: "2026-11-25T10:30:00Z", certDigest: b64(hash), certificates: []string{b64(k.signer.Cert.Raw)}}
+	build := func() []byte {
+		text := strings.Replace(p.text(), `URI=""`, `URI="#vero"`, 1)
+		from, to := strings.Index(text, `<ds:Transform Algorithm="`+transformFilter2), strings.Index(text, "</f:XPath></ds:Transform>")+len("</f:XPath></ds:Transform>")
+		return []byte(strings.Replace(doc, "{firma}", text[:from]+text[to:], 1))
+	}
+	for range 2 {
+		d := must[*document](t)(read(build()))
+		e := d.byID["parte"]
+		info := only(e, nsDS, "SignedInfo")
+		refs := children(info, nsDS, "Reference")
+		p.document = b64(sum(crypto.SHA256, must[[]byte](t)(d.referenced(refs[0], e, d.byID["vero"]))))
+		p.properties = b64(sum(crypto.SHA256, must[[]byte](t)(d.referenced(refs[1], e, d.byID["parte-sp"]))))
+		octets := must[[]byte](t)(canonical(info, canonicalizer(only(info, nsDS, "CanonicalizationMethod"))))
+		p.value = b64(must[[]byte](t)(k.signer.Key.Sign(rand.Reader, sum(crypto.SHA256, octets), crypto.SHA256)))
+	}
+	return build()
+}
+
+// A signature that holds, but of a part: whoever reads the document would read
+// the rest.
+func TestWrapping(t *testing.T) {
+	k := newKit(t)
+	for name, c := range map[string]struct{ doc, want string }{
+		"a part beside another":   {`<Ordine><Importo>900</Importo><x Id="vero"><Importo>100</Importo></x>{firma}</Ordine>`, "CSE-724"},
+		"the part in a signature": {`<Ordine><Importo>900</Importo>{firma}<ds:Signature xmlns:ds="` + nsDS + `"><ds:Object Id="vero"><Importo>100</Importo></ds:Object></ds:Signature></Ordine>`, "CSE-724"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			all, err := Check(k.signPart(t, c.doc))
+			if err == nil {
+				err = all[0].Err
+			}
+			if got := code(err); got != c.want {
+				t.Errorf("got %s (%v), want %s", got, err, c.want)
+			}
+		})
+	}
 }
