@@ -75,6 +75,8 @@ type Service struct {
 	// Name and About by language; Italian is required.
 	Name, About map[words.Lang]string
 	URL         string
+	// Legal: its acts are of a legal nature and ask for a qualified signature (R105).
+	Legal bool
 }
 
 // Fact is one line of /sicurezza: a catalogue key and a value in use.

@@ -45,19 +45,21 @@ func (c *call) accedi() error {
 // serviceView is a Service in the page's language.
 type serviceView struct{ Name, About, URL string }
 
+// in is a configured text in the page's language, else in Italian.
+func (c *call) in(m map[words.Lang]string) string {
+	if s := m[c.tongue.lang]; s != "" {
+		return s
+	}
+	return m[words.Italian]
+}
+
 // services is the catalogue of the three levels (R54, R55).
 func (c *call) services() error {
 	page := c.page("servizi", "portal.services.title")
 	c.crumbs(page)
-	in := func(m map[words.Lang]string) string {
-		if s := m[c.tongue.lang]; s != "" {
-			return s
-		}
-		return m[words.Italian]
-	}
 	groups := map[string][]serviceView{}
 	for _, s := range c.p.Config.Services {
-		groups[s.Level] = append(groups[s.Level], serviceView{in(s.Name), in(s.About), s.URL})
+		groups[s.Level] = append(groups[s.Level], serviceView{c.in(s.Name), c.in(s.About), s.URL})
 	}
 	type group struct {
 		Key      string

@@ -41,8 +41,35 @@ func (p *Portal) signatureRoutes(at func(pattern string, a answer)) {
 		return
 	}
 	slots := make(chan struct{}, signaturesAtOnce)
-	at("GET /verifica-firma", func(c *call) error { return c.signaturePage(http.StatusOK, nil, nil) })
+	at("GET /verifica-firma", func(c *call) error {
+		return c.signaturePage(http.StatusOK, nil, url.Values{"servizio": {c.r.URL.Query().Get("servizio")}})
+	})
 	at("POST /verifica-firma", func(c *call) error { return c.verifySignature(slots) })
+}
+
+// recipient is who is asked to accept the signature: a service of the catalogue
+// decides it by what it is (R105), else whoever asks does.
+func (c *call) recipient(values url.Values) signature.Recipient {
+	if s := c.service(values.Get("servizio")); s != nil {
+		if s.Legal {
+			return signature.LegalTransaction
+		}
+		return signature.PublicAdministration // only they are in the catalogue (R17)
+	}
+	if who := signature.Recipient(values.Get("per")); slices.Contains(signature.Recipients, who) {
+		return who
+	}
+	return signature.PublicAdministration
+}
+
+// service of the catalogue; nil for an unknown one.
+func (c *call) service(id string) *Service {
+	for i, s := range c.p.Config.Services {
+		if s.ID == id {
+			return &c.p.Config.Services[i]
+		}
+	}
+	return nil
 }
 
 // findingView is one signature on the page.
@@ -71,10 +98,15 @@ func (c *call) signaturePage(status int, v *reportView, values url.Values, fault
 		page.Fault = faults[0]
 	}
 	values = cloned(values)
-	for field, first := range map[string]string{"per": string(signature.PublicAdministration), "rapporto": "page"} {
-		if values.Get(field) == "" {
-			values.Set(field, first)
-		}
+	values.Set("per", string(c.recipient(values)))
+	if values.Get("rapporto") == "" {
+		values.Set("rapporto", "page")
+	}
+	service := ""
+	if s := c.service(values.Get("servizio")); s != nil {
+		service = c.in(s.Name)
+	} else {
+		values.Del("servizio")
 	}
 	page.Form = c.newForm(values, faults...)
 	recipients := make([]string, len(signature.Recipients))
@@ -84,7 +116,9 @@ func (c *call) signaturePage(status int, v *reportView, values url.Values, fault
 	page.Data = struct {
 		Report     *reportView
 		Recipients []string
-	}{v, recipients}
+		// Service and its ID, when one is asked for.
+		Service, ID string
+	}{v, recipients, service, values.Get("servizio")}
 	return c.show(status, "verifysignature", page)
 }
 
@@ -135,7 +169,7 @@ func (u *signedUpload) add(part *multipart.Part) error {
 		if len(b) > 0 {
 			u.content = b
 		}
-	case "per", "rapporto":
+	case "per", "rapporto", "servizio":
 		u.fields.Set(field, string(b))
 	}
 	return nil
@@ -177,11 +211,7 @@ func (c *call) verifySignature(slots chan struct{}) error {
 	if err != nil {
 		return refuse(err)
 	}
-	who := signature.Recipient(u.fields.Get("per"))
-	if !slices.Contains(signature.Recipients, who) {
-		who = signature.PublicAdministration
-		u.fields.Set("per", string(who))
-	}
+	who := c.recipient(u.fields)
 	r, err := c.p.Signatures.Verify(c.r.Context(), u.file, u.content)
 	if err != nil {
 		return refuse(err)

@@ -11,11 +11,14 @@ import (
 	"mime/multipart"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 
 	"cse.example/cse/ground/civil"
+	"cse.example/cse/ground/words"
 	"cse.example/cse/pki/trust"
+	"cse.example/cse/portal"
 	"cse.example/cse/signature"
 	"cse.example/cse/signature/signtest"
 )
@@ -43,6 +46,9 @@ func signatureDesk(t *testing.T) (http.Handler, []byte) {
 	}}
 	stage := newStage(t)
 	stage.Portal.Signatures.Verify = v.Verify
+	stage.Portal.Config.Services = append(slices.Clone(stage.Portal.Config.Services),
+		portal.Service{ID: "atti", Level: "regional", Name: map[words.Lang]string{words.Italian: "Atti immobiliari"}, Legal: true},
+		portal.Service{ID: "istanze", Level: "regional", Name: map[words.Lang]string{words.Italian: "Istanze"}})
 	return stage.Portal, out.Data
 }
 
@@ -191,4 +197,28 @@ func (h *held) Read([]byte) (int, error) {
 	h.inside <- struct{}{}
 	<-h.hold
 	return 0, errors.New("gone")
+}
+
+// A service marked as a legal transaction refuses a CNS signature, whatever the
+// form says; any other service of the catalogue takes it.
+func TestR105_AServiceOfLegalTransactionsRefusesAnFEA(t *testing.T) {
+	h, signed := signatureDesk(t)
+	for _, c := range []struct{ service, code, name string }{
+		{"atti", "CSE-732", "Atti immobiliari"},
+		{"istanze", "", "Istanze"},
+	} {
+		w := send(t, h, bytes.NewReader(signed), "servizio", c.service, "per", "public_administration")
+		if got := w.Header().Get("CSE-Error"); got != c.code || !strings.Contains(w.Body.String(), c.name) {
+			t.Errorf("%s: got %q, want %q", c.service, got, c.code)
+		}
+		r := httptest.NewRequest(http.MethodGet, "/verifica-firma?servizio="+c.service, http.NoBody)
+		rec := httptest.NewRecorder()
+		h.ServeHTTP(rec, r)
+		if !strings.Contains(rec.Body.String(), `name="servizio" value="`+c.service+`"`) {
+			t.Errorf("%s: the form forgets the service", c.service)
+		}
+	}
+	if w := send(t, h, bytes.NewReader(signed), "servizio", "nessuno"); w.Code != 200 {
+		t.Errorf("an unknown service: %d", w.Code)
+	}
 }

@@ -282,6 +282,9 @@ type Service struct {
 	URL       string   `yaml:"url"`
 	Redirects []string `yaml:"redirects"`
 	PublicPA  bool     `yaml:"public_administration"`
+	// Legal: what is sent to it is an act of a legal nature, which asks for a
+	// qualified signature (R105).
+	Legal bool `yaml:"legal_transaction"`
 	// SecretFile holds the service's secret at the token endpoint, one line, 0600.
 	SecretFile string `yaml:"secret_file"`
 }

@@ -455,7 +455,7 @@ func (c *Config) catalogue() []portal.Service {
 	var out []portal.Service
 	for _, s := range c.Services {
 		out = append(out, portal.Service{
-			ID: s.ID, Level: level[s.Level], URL: s.URL,
+			ID: s.ID, Level: level[s.Level], URL: s.URL, Legal: s.Legal,
 			Name: map[words.Lang]string{words.Italian: s.Name}, About: map[words.Lang]string{words.Italian: s.Text},
 		})
 	}

@@ -255,6 +255,9 @@ func (s *sheet) fields(list ...string) {
 		s.note(Block{Kind: Fields, Pairs: all})
 	}
 	for _, x := range all {
+		if s.GetY() > pageHeight-22-2.5*lineHeight { // label and value stay together
+			s.AddPage()
+		}
 		y := s.GetY()
 		s.ink(80)
 		s.font("", 9.5)

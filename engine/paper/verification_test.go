@@ -23,6 +23,18 @@ func TestR104_TheReportSaysWhoAcceptsAnFEA(t *testing.T) {
 			}
 		}
 	}
+	// A value stands beside its label, however many pages there are.
+	var long []string
+	for range 200 {
+		long = append(long, "Etichetta", "Valore")
+	}
+	pdf, err := press(t).Verification(words.Italian, Verification{At: at, File: long})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := strings.Count(string(pdf), "/Type /Page\n"); n != 5 {
+		t.Errorf("200 lines take %d pages", n)
+	}
 	if _, err := press(t).Verification(words.Italian, Verification{}); err == nil {
 		t.Error("a report without an instant")
 	}
