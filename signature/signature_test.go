@@ -7,12 +7,16 @@ import (
 	"crypto/rsa"
 	"crypto/x509"
 	"encoding/base64"
+	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
 	"codeberg.org/go-pdf/fpdf"
+	"github.com/digitorus/timestamp"
 
 	"cse.example/cse/card/cns"
 	"cse.example/cse/card/holder"
@@ -304,3 +308,80 @@ func TestFilesThatAreRefused(t *testing.T) {
 }
 
 func base64Of(b []byte) string { return base64.StdEncoding.EncodeToString(b) }
+
+// The time-stamp of an authority that answers badly is CSE-730, and nothing is
+// signed without it.
+func TestStampFrom(t *testing.T) {
+	ca, tsa := signtest.NewAuthority(t, "CA di prova"), signtest.NewAuthority(t, "Marche")
+	answer := tsa.TSA(t, signtest.Now)
+	for _, c := range []struct {
+		name, want string
+		post       func([]byte) ([]byte, error)
+	}{
+		{"well", "", answer},
+		{"not at all", "CSE-730", func([]byte) ([]byte, error) { return nil, errors.New("away") }},
+		{"with noise", "CSE-730", func([]byte) ([]byte, error) { return []byte("ciao"), nil }},
+		{"about something else", "CSE-730", func([]byte) ([]byte, error) {
+			q, err := timestamp.CreateRequest(strings.NewReader("altro"), nil)
+			if err != nil {
+				return nil, err
+			}
+			return answer(q)
+		}},
+	} {
+		s := signer(ca.CNS(t, nil))
+		s.Stamp = StampFrom(func(_ context.Context, q []byte) ([]byte, error) { return c.post(q) })
+		for _, f := range []Format{CAdES, PAdES} {
+			out, err := s.Sign(context.Background(), pdf(t), Wish{Format: f})
+			if got := code(err); got != c.want {
+				t.Errorf("%s, %s: got %s (%v), want %q", c.name, f, got, err, c.want)
+			}
+			if err != nil {
+				continue
+			}
+			v := believing(ca, good)
+			v.Stamps = []*x509.Certificate{tsa.Cert}
+			if one := must[Report](t)(v.Verify(context.Background(), out.Data, nil)).Signatures[0]; !strings.HasSuffix(one.Form, "-T") || one.Stamped == nil {
+				t.Errorf("%s: %s", f, one.Form)
+			}
+		}
+	}
+}
+
+// OpenSSL's time-stamping authority.
+func TestStampFromOpenSSL(t *testing.T) {
+	if !signtest.Foreign() {
+		t.Skip("CSE_FOREIGN=1 runs the tests with foreign programs")
+	}
+	ca, marche := signtest.NewAuthority(t, "CA di prova"), signtest.NewAuthority(t, "Marche")
+	tsa := marche.StampingCertificate(t)
+	dir := t.TempDir()
+	signtest.Write(t, dir, "cert.pem", signtest.PEM(tsa.Cert))
+	signtest.Write(t, dir, "key.pem", signtest.KeyPEM(t, tsa.Key))
+	signtest.Write(t, dir, "serial", []byte("01\n"))
+	signtest.Write(t, dir, "tsa.cnf", []byte(`[tsa]
+default_tsa = one
+[one]
+serial = serial
+crypto_device = builtin
+signer_cert = cert.pem
+signer_key = key.pem
+signer_digest = sha256
+default_policy = 1.2.3.4
+digests = sha256
+ess_cert_id_alg = sha256
+`))
+	s := signer(ca.CNS(t, nil))
+	s.Stamp = StampFrom(func(_ context.Context, q []byte) ([]byte, error) {
+		signtest.Write(t, dir, "q.tsq", q)
+		signtest.MustRun(t, dir, "openssl", "ts", "-reply", "-config", "tsa.cnf", "-queryfile", "q.tsq", "-out", "r.tsr")
+		return os.ReadFile(filepath.Join(dir, "r.tsr"))
+	})
+	out := must[Signed](t)(s.Sign(context.Background(), []byte("testo"), Wish{}))
+	v := believing(ca, good)
+	v.Stamps, v.Clock = []*x509.Certificate{marche.Cert}, civil.System{}
+	f := must[Report](t)(v.Verify(context.Background(), out.Data, nil)).Signatures[0]
+	if f.Form != "CAdES-T" || f.Stamped == nil || time.Since(*f.Stamped) > time.Hour {
+		t.Errorf("%s, %v, %v", f.Form, f.Stamped, f.StampRefused)
+	}
+}

@@ -6,7 +6,10 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
+	"io"
 	"math/big"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -22,6 +25,7 @@ import (
 	"cse.example/cse/card/cns"
 	"cse.example/cse/card/holder/holdertest"
 	"cse.example/cse/cmd/cse/agent/agenttest"
+	"cse.example/cse/signature/signtest"
 )
 
 func TestMain(m *testing.M) {
@@ -55,6 +59,20 @@ var oneCard = sync.OnceValue(func() map[string][]byte {
 // TestScripts runs the program as people do. UPDATE=1 rewrites golden files.
 func TestScripts(t *testing.T) {
 	site := agenttest.New(t, 0)
+	stamps := signtest.NewAuthority(t, "Marche di prova")
+	answer := stamps.TSA(t, signtest.Now)
+	tsa := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		query, err := io.ReadAll(r.Body)
+		if err == nil {
+			query, err = answer(query)
+		}
+		if err != nil || r.Header.Get("Content-Type") != "application/timestamp-query" {
+			http.Error(w, "no", http.StatusBadRequest)
+			return
+		}
+		_, _ = w.Write(query)
+	}))
+	t.Cleanup(tsa.Close)
 	testscript.Run(t, testscript.Params{
 		Dir:           "testdata",
 		UpdateScripts: os.Getenv("UPDATE") != "",
@@ -69,6 +87,10 @@ func TestScripts(t *testing.T) {
 			e.Setenv("PUK", holdertest.PUK)
 			e.Setenv("PORTAL", site.URL("portal", ""))
 			e.Setenv("LOGIN", site.URL("login", ""))
+			e.Setenv("TSA", tsa.URL)
+			if err := os.WriteFile(filepath.Join(e.WorkDir, "tsa-ca.pem"), signtest.PEM(stamps.Cert), 0o600); err != nil {
+				return err
+			}
 			if err := os.WriteFile(filepath.Join(e.WorkDir, "pin.txt"), []byte(holdertest.PIN+"\n"), 0o600); err != nil {
 				return err
 			}
@@ -77,6 +99,8 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": exitsWith,
 			"codes": codes,
+			// anyhow runs a program whose exit status depends on the day.
+			"anyhow": func(ts *testscript.TestScript, _ bool, args []string) { _ = ts.Exec(args[0], args[1:]...) },
 		},
 	})
 }

@@ -5,6 +5,7 @@
 package signtest
 
 import (
+	"bytes"
 	"context"
 	"crypto"
 	"crypto/ecdsa"
@@ -141,29 +142,50 @@ func (a *Authority) CRL(t testing.TB, from, until time.Time, gone map[*x509.Cert
 	return der
 }
 
-// Stamper is a time-stamping authority whose clock stands at at; spoil turns
-// its tokens into ones about something else.
-func (a *Authority) Stamper(t testing.TB, at time.Time, spoil bool) func(context.Context, []byte) ([]byte, error) {
+// TSA is a time-stamping authority whose clock stands at at: it answers queries
+// of RFC 3161.
+func (a *Authority) TSA(t testing.TB, at time.Time) func(query []byte) ([]byte, error) {
+	t.Helper()
+	tsa := a.StampingCertificate(t)
+	return func(query []byte) ([]byte, error) {
+		q, err := timestamp.ParseRequest(query)
+		if err != nil {
+			return nil, err
+		}
+		ts := timestamp.Timestamp{
+			HashAlgorithm: q.HashAlgorithm, HashedMessage: q.HashedMessage, Time: at, Policy: asn1.ObjectIdentifier{1, 2, 3, 4},
+			SerialNumber: big.NewInt(7), AddTSACertificate: true, Certificates: []*x509.Certificate{a.Cert}, Nonce: q.Nonce,
+		}
+		return ts.CreateResponse(tsa.Cert, tsa.Key)
+	}
+}
+
+// StampingCertificate makes the certificate and key of a time-stamping authority.
+func (a *Authority) StampingCertificate(t testing.TB) Signer {
 	t.Helper()
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	must(t, err)
-	tsa := a.Issue(t, key, func(c *x509.Certificate) {
+	return a.Issue(t, key, func(c *x509.Certificate) {
 		c.Subject.CommonName = "Marche di prova"
 		value, err := asn1.Marshal([]asn1.ObjectIdentifier{{1, 3, 6, 1, 5, 5, 7, 3, 8}})
 		must(t, err)
 		c.ExtraExtensions = []pkix.Extension{{Id: asn1.ObjectIdentifier{2, 5, 29, 37}, Critical: true, Value: value}}
 	})
+}
+
+// Stamper asks a TSA; spoil turns its tokens into ones about something else.
+func (a *Authority) Stamper(t testing.TB, at time.Time, spoil bool) func(context.Context, []byte) ([]byte, error) {
+	t.Helper()
+	tsa := a.TSA(t, at)
 	return func(_ context.Context, stamped []byte) ([]byte, error) {
 		if spoil {
 			stamped = append([]byte{0}, stamped...)
 		}
-		h := crypto.SHA256.New()
-		h.Write(stamped)
-		ts := timestamp.Timestamp{
-			HashAlgorithm: crypto.SHA256, HashedMessage: h.Sum(nil), Time: at, Policy: asn1.ObjectIdentifier{1, 2, 3, 4},
-			SerialNumber: big.NewInt(7), AddTSACertificate: true, Certificates: []*x509.Certificate{a.Cert},
+		query, err := timestamp.CreateRequest(bytes.NewReader(stamped), &timestamp.RequestOptions{Hash: crypto.SHA256, Certificates: true})
+		if err != nil {
+			return nil, err
 		}
-		answer, err := ts.CreateResponse(tsa.Cert, tsa.Key)
+		answer, err := tsa(query)
 		if err != nil {
 			return nil, err
 		}
