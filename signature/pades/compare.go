@@ -43,11 +43,24 @@ func sameDocument(a, b *file, signed map[ref]bool) (added bool, err error) {
 	if a.trailer["Root"] != b.trailer["Root"] {
 		return false, later("another catalog")
 	}
+	// Signatures refer to the catalog or the form ("Data"): what may differ there
+	// is looked at here and not again on the way.
+	c.pass(a.trailer["Root"], b.trailer["Root"])
+	c.pass(x["AcroForm"], y["AcroForm"])
 	if err := c.form(x, y, signed); err != nil {
 		return false, err
 	}
 	err = c.dicts(x, y, "catalog", "AcroForm", "DSS", "Metadata", "Extensions")
 	return c.added, err
+}
+
+// pass marks a pair of objects as compared.
+func (c *compare) pass(x, y any) {
+	rx, ok1 := x.(ref)
+	ry, ok2 := y.(ref)
+	if ok1 && ok2 {
+		c.seen[[2]ref{rx, ry}] = true
+	}
 }
 
 // form compares the interactive forms.

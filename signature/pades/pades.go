@@ -207,10 +207,7 @@ func (s *Signature) unchanged(f *file, held map[ref]bool) error {
 	}
 	added, err := sameDocument(signed, f, held)
 	if err != nil {
-		if words.FaultOf(err).Code == "CSE-725" {
-			return err
-		}
-		return later("%v", err)
+		return err // CSE-725, or why they cannot be compared
 	}
 	if added && signed.certified() == 1 {
 		return later("certified without changes, and signed later")

@@ -331,7 +331,8 @@ func TestPdfsigAcceptsOurs(t *testing.T) {
 	dir := t.TempDir()
 	signtest.Write(t, dir, "doc.pdf", document(t))
 	signtest.MustRun(t, dir, "qpdf", "--object-streams=generate", "doc.pdf", "streams.pdf")
-	for _, src := range []string{"doc.pdf", "streams.pdf"} {
+	signtest.MustRun(t, dir, "qpdf", "--linearize", "--object-streams=generate", "doc.pdf", "linear.pdf")
+	for _, src := range []string{"doc.pdf", "streams.pdf", "linear.pdf"} {
 		pdf := must[[]byte](t)(os.ReadFile(filepath.Join(dir, src)))
 		one := k.sign(t, pdf, func(r *Request) { r.Appearance = shownLines })
 		two := k.sign(t, one, func(r *Request) { r.Stamp = k.ca.Stamper(t, signtest.Now.Add(time.Second), false) })

@@ -93,7 +93,10 @@ func Sign(ctx context.Context, random io.Reader, pdf []byte, r Request) ([]byte,
 		return nil, fmt.Errorf("pdf: a signature of %d octets in a hole of %d", len(cms), room)
 	}
 	copy(out[hole+1:], fmt.Appendf(nil, "%X", cms))
-	return out, recheck(out)
+	if err := recheck(pdf, out); err != nil {
+		return nil, err
+	}
+	return out, nil
 }
 
 // room is how many octets to leave for the CMS.
@@ -109,11 +112,21 @@ func (r Request) room() int {
 }
 
 // recheck reads what was made as anybody would: a document that was odd to
-// begin with is not handed out as signed.
-func recheck(pdf []byte) error {
-	all, err := Check(pdf)
+// begin with is not handed out as signed, nor one whose earlier signatures would
+// no longer hold.
+func recheck(before, after []byte) error {
+	old, err := Check(before)
+	if err != nil && words.FaultOf(err).Code != "CSE-721" {
+		return err
+	}
+	all, err := Check(after)
 	if err != nil {
 		return err
+	}
+	for i, s := range old {
+		if s.Err == nil && all[i].Err != nil {
+			return all[i].Err
+		}
 	}
 	return all[len(all)-1].Err
 }
