@@ -21,7 +21,7 @@ func (p *Platform) upload(t *testing.T, file []byte) signature.Report {
 	t.Helper()
 	var b bytes.Buffer
 	w := multipart.NewWriter(&b)
-	part, err := w.CreateFormFile("file", "istanza.pdf")
+	part, err := w.CreateFormFile("firmato", "istanza.pdf")
 	check(t, err)
 	_, err = part.Write(file)
 	check(t, err)

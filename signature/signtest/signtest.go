@@ -156,7 +156,7 @@ func (a *Authority) TSA(t testing.TB, at time.Time) func(query []byte) ([]byte, 
 			HashAlgorithm: q.HashAlgorithm, HashedMessage: q.HashedMessage, Time: at, Policy: asn1.ObjectIdentifier{1, 2, 3, 4},
 			SerialNumber: big.NewInt(7), AddTSACertificate: true, Certificates: []*x509.Certificate{a.Cert}, Nonce: q.Nonce,
 		}
-		return ts.CreateResponse(tsa.Cert, tsa.Key)
+		return ts.CreateResponseWithOpts(tsa.Cert, tsa.Key, crypto.SHA256)
 	}
 }
 
