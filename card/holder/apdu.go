@@ -6,6 +6,7 @@ import (
 
 	"cse.example/cse/card/cns"
 	"cse.example/cse/card/iso7816"
+	"cse.example/cse/card/reader"
 )
 
 // longest is more than any file of a CNS holds.
@@ -100,7 +101,7 @@ func (h *Holder) readDER(path cns.Path) ([]byte, error) {
 		return nil, err
 	}
 	first := iso7816.MaxShortLe
-	if h.mask.Extended {
+	if h.longReads() {
 		first = cns.SizeCertificate
 	}
 	b, err := h.read(0, first)
@@ -130,7 +131,7 @@ func (h *Holder) read(offset, n int) ([]byte, error) {
 	for len(out) < n {
 		at := offset + len(out)
 		piece := n - len(out)
-		if !h.mask.Extended {
+		if !h.longReads() {
 			piece = min(piece, iso7816.MaxShortLe)
 		}
 		r, err := h.send(iso7816.Command{INS: iso7816.InsReadBinary, P1: byte(at >> 8), P2: byte(at), Le: piece})
@@ -154,6 +155,13 @@ func (h *Holder) read(offset, n int) ([]byte, error) {
 		}
 	}
 	return out, nil
+}
+
+// longReads tells whether one READ BINARY may ask for more than 256 bytes: the
+// mask takes extended length, and the way to the card takes the answer at once.
+func (h *Holder) longReads() bool {
+	most := reader.MaxAnswer(h.card)
+	return h.mask.Extended && (most == 0 || most >= cns.SizeCertificate+2)
 }
 
 // lengthOfDER is the whole length of the SEQUENCE at the start of b; 0 when b

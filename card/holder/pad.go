@@ -24,20 +24,20 @@ var prefixes = map[crypto.Hash][]byte{
 func pad(random io.Reader, key *rsa.PublicKey, digest []byte, opts crypto.SignerOpts) ([]byte, func([]byte) error, error) {
 	hash := opts.HashFunc()
 	if o, ok := opts.(*rsa.PSSOptions); ok {
-		block, err := padPSS(random, key, hash, digest, o)
+		block, err := PadPSS(random, key, hash, digest, o)
 		check := func(sig []byte) error {
 			return rsa.VerifyPSS(key, hash, digest, sig, &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthAuto})
 		}
 		return block, check, err
 	}
-	block, err := padPKCS1(key.Size(), hash, digest)
+	block, err := PadPKCS1(key.Size(), hash, digest)
 	check := func(sig []byte) error { return rsa.VerifyPKCS1v15(key, hash, digest, sig) }
 	return block, check, err
 }
 
-// padPKCS1 is EMSA-PKCS1-v1_5 (RFC 8017 section 9.2) over k bytes. Hash 0 pads
+// PadPKCS1 is EMSA-PKCS1-v1_5 (RFC 8017 section 9.2) over k bytes. Hash 0 pads
 // the digest as it is, as TLS below 1.2 does.
-func padPKCS1(k int, hash crypto.Hash, digest []byte) ([]byte, error) {
+func PadPKCS1(k int, hash crypto.Hash, digest []byte) ([]byte, error) {
 	prefix, ok := prefixes[hash]
 	if !ok && hash != 0 {
 		return nil, fmt.Errorf("PKCS#1 v1.5: hash %v not supported", hash)
@@ -55,9 +55,9 @@ func padPKCS1(k int, hash crypto.Hash, digest []byte) ([]byte, error) {
 	return block, nil
 }
 
-// padPSS is EMSA-PSS-ENCODE (RFC 8017 section 9.1.1) with MGF1 over the same
-// hash.
-func padPSS(random io.Reader, key *rsa.PublicKey, hash crypto.Hash, digest []byte, o *rsa.PSSOptions) ([]byte, error) {
+// PadPSS is EMSA-PSS-ENCODE (RFC 8017 section 9.1.1) with MGF1 over the same
+// hash; random gives the salt.
+func PadPSS(random io.Reader, key *rsa.PublicKey, hash crypto.Hash, digest []byte, o *rsa.PSSOptions) ([]byte, error) {
 	if _, ok := prefixes[hash]; !ok {
 		return nil, fmt.Errorf("PSS: hash %v not supported", hash)
 	}

@@ -61,6 +61,12 @@ func (n *APDUCounter) Count() Count {
 // Zero starts again from zero.
 func (n *APDUCounter) Zero() { n.apdus.Store(0); n.sent.Store(0); n.received.Store(0) }
 
+// MaxAnswer passes on what the card below can take.
+func (o *observed) MaxAnswer() int { return MaxAnswer(o.Card) }
+
+// Part passes on to the card below.
+func (o *observed) Part(verified bool) error { return Part(o.Card, verified) }
+
 // Traffic writes each exchange to w, one line each way, with codes masked.
 func Traffic(w io.Writer) Observer {
 	return func(command, response []byte) {

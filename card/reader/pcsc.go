@@ -34,6 +34,7 @@ var library = sync.OnceValue(func() error { return goscard.Initialize(silent{}) 
 // PC/SC return values that are told apart (pcsclite.h, winerror.h).
 const (
 	pcscUnknownReader  = 0x80100009
+	pcscCancelled      = 0x80100002
 	pcscTimeout        = 0x8010000A
 	pcscSharing        = 0x8010000B
 	pcscNoSmartcard    = 0x8010000C
@@ -58,6 +59,11 @@ type Slot struct {
 	Present, Mute bool
 	// ATR is empty when no card answers.
 	ATR []byte
+	// Events counts insertions and removals, as the service tells them: another
+	// number means that the card was out meanwhile.
+	Events uint16
+
+	state goscard.SCardState // as the service said it, for Wait
 }
 
 // OpenPCSC connects to the service. CSE-202 when the library or the service is
@@ -109,6 +115,8 @@ func slot(name string, s goscard.SCardReaderState) Slot {
 		Name:    name,
 		Present: s.EventState&goscard.SCardStatePresent != 0,
 		Mute:    s.EventState&goscard.SCardStateMute != 0,
+		Events:  uint16(uint32(s.EventState) >> 16),
+		state:   s.EventState,
 	}
 	if out.Present && !out.Mute {
 		out.ATR, _ = hex.DecodeString(s.Atr)

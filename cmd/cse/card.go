@@ -58,6 +58,9 @@ type inService struct {
 // Close implements reader.Card.
 func (c *inService) Close() error { return errors.Join(c.Card.Close(), c.service.Close()) }
 
+// MaxAnswer passes on what the reader's service can take.
+func (c *inService) MaxAnswer() int { return reader.MaxAnswer(c.Card) }
+
 // tries are the tries left in a JSON document: null when not known.
 type tries struct {
 	PIN *int `json:"pin"`
