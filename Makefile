@@ -11,9 +11,10 @@ help: ## say what each target does
 demo: build ## the main job, end to end, then stay up (ARGS="--once --json", "--data DIR", …)
 	@exec bin/csed demo $(ARGS)
 
-build: assets ## bin/cse and bin/csed, without cgo
+build: assets ## bin/cse and bin/csed, without cgo, and bin/libcse-pkcs11.so where a C compiler is found
 	@mkdir -p bin
 	go build -trimpath -o bin/ ./cmd/cse ./cmd/csed
+	@scripts/module.sh
 
 assets: portal/look/dist/.built ## the pages' stylesheet, scripts and fonts, from npm by lock file
 

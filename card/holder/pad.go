@@ -24,7 +24,7 @@ var prefixes = map[crypto.Hash][]byte{
 func pad(random io.Reader, key *rsa.PublicKey, digest []byte, opts crypto.SignerOpts) ([]byte, func([]byte) error, error) {
 	hash := opts.HashFunc()
 	if o, ok := opts.(*rsa.PSSOptions); ok {
-		block, err := PadPSS(random, key, hash, digest, o)
+		block, err := PadPSS(random, key, hash, digest, saltLength(key, hash, o))
 		check := func(sig []byte) error {
 			return rsa.VerifyPSS(key, hash, digest, sig, &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthAuto})
 		}
@@ -33,6 +33,20 @@ func pad(random io.Reader, key *rsa.PublicKey, digest []byte, opts crypto.Signer
 	block, err := PadPKCS1(key.Size(), hash, digest)
 	check := func(sig []byte) error { return rsa.VerifyPKCS1v15(key, hash, digest, sig) }
 	return block, check, err
+}
+
+// saltLength is the length of the salt in bytes that o means.
+func saltLength(key *rsa.PublicKey, hash crypto.Hash, o *rsa.PSSOptions) int {
+	if _, ok := prefixes[hash]; !ok {
+		return -1 // refused by PadPSS
+	}
+	switch o.SaltLength {
+	case rsa.PSSSaltLengthAuto:
+		return (key.N.BitLen()+6)/8 - hash.Size() - 2
+	case rsa.PSSSaltLengthEqualsHash:
+		return hash.Size()
+	}
+	return o.SaltLength
 }
 
 // PadPKCS1 is EMSA-PKCS1-v1_5 (RFC 8017 section 9.2) over k bytes. Hash 0 pads
@@ -56,20 +70,13 @@ func PadPKCS1(k int, hash crypto.Hash, digest []byte) ([]byte, error) {
 }
 
 // PadPSS is EMSA-PSS-ENCODE (RFC 8017 section 9.1.1) with MGF1 over the same
-// hash; random gives the salt.
-func PadPSS(random io.Reader, key *rsa.PublicKey, hash crypto.Hash, digest []byte, o *rsa.PSSOptions) ([]byte, error) {
+// hash; random gives the salt, sLen bytes of it.
+func PadPSS(random io.Reader, key *rsa.PublicKey, hash crypto.Hash, digest []byte, sLen int) ([]byte, error) {
 	if _, ok := prefixes[hash]; !ok {
 		return nil, fmt.Errorf("PSS: hash %v not supported", hash)
 	}
 	emBits := key.N.BitLen() - 1
 	emLen, hLen := (emBits+7)/8, hash.Size()
-	sLen := o.SaltLength
-	switch sLen {
-	case rsa.PSSSaltLengthAuto:
-		sLen = emLen - hLen - 2
-	case rsa.PSSSaltLengthEqualsHash:
-		sLen = hLen
-	}
 	if sLen < 0 || emLen < hLen+sLen+2 {
 		return nil, fmt.Errorf("PSS: salt of %d bytes does not fit the key", sLen)
 	}

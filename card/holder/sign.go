@@ -63,6 +63,13 @@ func (s *signer) Sign(random io.Reader, digest []byte, opts crypto.SignerOpts) (
 	return signature, nil
 }
 
+// SignBlock has the card raise a block of the modulus' size, padded by the
+// caller (PadPKCS1, PadPSS), to the private exponent of the authentication key.
+// The block must be below the modulus. ask is called when the PIN is not
+// verified, also when another program made the card forget it. The caller checks
+// what comes out.
+func (h *Holder) SignBlock(block []byte, ask AskPIN) ([]byte, error) { return h.rawSign(block, ask) }
+
 // rawSign has the card raise a block of the size of the modulus to its private
 // exponent, asking for the PIN first when it must.
 func (h *Holder) rawSign(block []byte, ask AskPIN) ([]byte, error) {

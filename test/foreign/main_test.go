@@ -117,6 +117,8 @@ type desk struct {
 	count *reader.APDUCounter
 	home  string
 	port  string
+	// module is the PKCS#11 module that programs at the desk load.
+	module string
 }
 
 // serial makes the cards of one run different.
@@ -150,7 +152,7 @@ func insert(t *testing.T, profile cns.Profile) *desk {
 func newDesk(t *testing.T, profile cns.Profile) *desk {
 	t.Helper()
 	home := t.TempDir()
-	d := &desk{t: t, count: &reader.APDUCounter{}, home: home}
+	d := &desk{t: t, count: &reader.APDUCounter{}, home: home, module: module}
 	d.card = holdertest.Make(t, filepath.Join(home, "card.cse"), profile, 100+serial.Add(1))
 	return d
 }
@@ -199,7 +201,7 @@ func (d *desk) try(input, name string, args ...string) (string, error) {
 	c.Dir = d.home
 	c.Env = []string{
 		"PATH=" + os.Getenv("PATH"), "HOME=" + d.home, "LANG=C.UTF-8", "LC_ALL=C.UTF-8",
-		"PKCS11_MODULE_PATH=" + module, "XDG_CACHE_HOME=" + d.home,
+		"PKCS11_MODULE_PATH=" + d.module, "XDG_CACHE_HOME=" + d.home,
 	}
 	c.Stdin = strings.NewReader(input)
 	var out bytes.Buffer

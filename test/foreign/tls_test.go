@@ -76,38 +76,41 @@ func object(kind string) string {
 	return u
 }
 
-func TestCurl(t *testing.T) {
-	eachVersion(t, func(d *desk, ca, welcome string) {
-		out := d.run("curl", "--silent", "--show-error", "--cacert", ca, "--engine", "pkcs11",
-			"--cert-type", "ENG", "--cert", object("cert"), "--key-type", "ENG", "--key", object("private"),
-			"--resolve", host+":"+d.port+":127.0.0.1", "https://"+host+":"+d.port+"/")
-		d.contains(out, welcome)
-	})
+func TestCurl(t *testing.T) { eachVersion(t, curl) }
+
+func curl(d *desk, ca, welcome string) {
+	d.t.Helper()
+	out := d.run("curl", "--silent", "--show-error", "--cacert", ca, "--engine", "pkcs11",
+		"--cert-type", "ENG", "--cert", object("cert"), "--key-type", "ENG", "--key", object("private"),
+		"--resolve", host+":"+d.port+":127.0.0.1", "https://"+host+":"+d.port+"/")
+	d.contains(out, welcome)
 }
 
-func TestOpenSSLClient(t *testing.T) {
-	eachVersion(t, func(d *desk, ca, welcome string) {
-		cert := d.file("card.pem", pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: d.card.Leaf.Raw}))
-		out, err := d.try("GET / HTTP/1.0\r\nHost: "+host+"\r\n\r\n", "openssl", "s_client", "-connect", "127.0.0.1:"+d.port,
-			"-servername", host, "-verify_hostname", host, "-verify_return_error", "-CAfile", ca, "-quiet", "-ign_eof",
-			"-engine", "pkcs11", "-keyform", "engine", "-key", object("private"), "-cert", cert)
-		if err != nil && !strings.Contains(out, welcome) {
-			d.t.Fatalf("%v\n%s", err, out)
-		}
-		d.contains(out, welcome)
-	})
+func TestOpenSSLClient(t *testing.T) { eachVersion(t, opensslClient) }
+
+func opensslClient(d *desk, ca, welcome string) {
+	d.t.Helper()
+	cert := d.file("card.pem", pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: d.card.Leaf.Raw}))
+	out, err := d.try("GET / HTTP/1.0\r\nHost: "+host+"\r\n\r\n", "openssl", "s_client", "-connect", "127.0.0.1:"+d.port,
+		"-servername", host, "-verify_hostname", host, "-verify_return_error", "-CAfile", ca, "-quiet", "-ign_eof",
+		"-engine", "pkcs11", "-keyform", "engine", "-key", object("private"), "-cert", cert)
+	if err != nil && !strings.Contains(out, welcome) {
+		d.t.Fatalf("%v\n%s", err, out)
+	}
+	d.contains(out, welcome)
 }
 
-func TestGnuTLSClient(t *testing.T) {
-	eachVersion(t, func(d *desk, ca, welcome string) {
-		out, err := d.try("GET / HTTP/1.0\r\nHost: "+host+"\r\n\r\n", "gnutls-cli", "--provider="+module,
-			"--x509cafile", ca, "--sni-hostname", host, "--verify-hostname", host,
-			"--x509certfile", object("cert"), "--x509keyfile", object("private"), "-p", d.port, "127.0.0.1")
-		if err != nil && !strings.Contains(out, welcome) {
-			d.t.Fatalf("%v\n%s", err, out)
-		}
-		d.contains(out, welcome)
-	})
+func TestGnuTLSClient(t *testing.T) { eachVersion(t, gnutlsClient) }
+
+func gnutlsClient(d *desk, ca, welcome string) {
+	d.t.Helper()
+	out, err := d.try("GET / HTTP/1.0\r\nHost: "+host+"\r\n\r\n", "gnutls-cli", "--provider="+d.module,
+		"--x509cafile", ca, "--sni-hostname", host, "--verify-hostname", host,
+		"--x509certfile", object("cert"), "--x509keyfile", object("private"), "-p", d.port, "127.0.0.1")
+	if err != nil && !strings.Contains(out, welcome) {
+		d.t.Fatalf("%v\n%s", err, out)
+	}
+	d.contains(out, welcome)
 }
 
 // NSS is the library of Firefox and Chromium: it must list certificate and key.
