@@ -64,6 +64,7 @@ type Module struct {
 	readers  Readers
 	known    []reader.Slot
 	stock    bool // the readers were looked at since Initialize
+	counted  bool // SlotList took stock since Initialize
 	slots    []*slot
 	sessions map[Handle]*session
 	last     Handle
@@ -88,7 +89,7 @@ func (m *Module) Initialize() RV {
 	}
 	m.running, m.readers = true, m.open()
 	m.epoch++
-	m.slots, m.known, m.stock, m.sessions = nil, nil, false, map[Handle]*session{}
+	m.slots, m.known, m.stock, m.counted, m.sessions = nil, nil, false, false, map[Handle]*session{}
 	return OK
 }
 

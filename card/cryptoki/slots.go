@@ -38,6 +38,8 @@ func (m *Module) SlotList(present, stock bool) ([]SlotID, RV) {
 	if !m.running {
 		return nil, NotInitialized
 	}
+	stock = stock || !m.counted // callers like GnuTLS come with room for what there may be
+	m.counted = true
 	ids := []SlotID{}
 	for _, s := range m.slots {
 		if stock {
