@@ -47,11 +47,26 @@ func (p *pcsc) Connect(s reader.Slot) (reader.Card, error) {
 		return nil, err
 	}
 	c, err := service.Connect(s)
+	for range patience {
+		// a program that lets a card go has it alone for a moment (reader.Part)
+		if f := words.FaultOf(err); f == nil || f.Code != reader.CodeInUse {
+			break
+		}
+		time.Sleep(pause)
+		c, err = service.Connect(s)
+	}
 	if err != nil {
 		return nil, errors.Join(err, service.Close())
 	}
 	return &inService{Card: c, service: service}, nil
 }
+
+// How often, and how long apart, a card that another program has alone is asked
+// for: two seconds in all.
+const (
+	patience = 40
+	pause    = 50 * time.Millisecond
+)
 
 // inService is a card that leaves the service when it is let go.
 type inService struct {

@@ -93,7 +93,7 @@ func (m *Module) InitPIN(h Handle, pin *secret.Text) RV {
 		err := ho.UnblockPIN(puk, *pin)
 		m.mu.Lock()
 		defer m.mu.Unlock()
-		t.tries, t.asked = ho.Known(), m.now()
+		t.know(ho.Known(), m.now())
 		var wrong *holder.WrongPUKError
 		if errors.As(err, &wrong) || ho.Known().PUK.Blocked() {
 			t.logout()

@@ -243,7 +243,7 @@ func (m *Module) loginUser(t *token, pin *secret.Text) RV {
 
 // learn keeps what the card said of its PIN; mu is held.
 func (m *Module) learn(t *token, h *holder.Holder, pin *secret.Text, err error) {
-	t.tries, t.asked = h.Known(), m.now()
+	t.know(h.Known(), m.now())
 	if pin != nil && m.rvIsWrong(err) {
 		t.refused, t.refusedA = m.mark(*pin), m.now()
 	} else if err == nil {

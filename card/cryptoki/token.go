@@ -284,12 +284,20 @@ func (m *Module) askTries(t *token) {
 		tries, err := h.Tries()
 		m.mu.Lock()
 		defer m.mu.Unlock()
-		t.asked = m.now()
-		if err == nil {
-			t.tries = tries
-		}
+		t.know(tries, m.now())
 		return err
 	})
+}
+
+// know keeps what the card has told of its counters; mu is held.
+func (t *token) know(n holder.Tries, at time.Time) {
+	t.asked = at
+	if n.PIN.Known {
+		t.tries.PIN = n.PIN
+	}
+	if n.PUK.Known {
+		t.tries.PUK = n.PUK
+	}
 }
 
 // pinFlags are the flags of the codes' counters. "Count low" means that a wrong

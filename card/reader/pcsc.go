@@ -100,12 +100,11 @@ func (p *PCSC) Slots() ([]Slot, error) {
 		if name == "" {
 			continue
 		}
-		state := []goscard.SCardReaderState{{Reader: name}}
-		ret, err := p.context.GetStatusChange(goscard.NewTimeout(0), state)
-		if code := uint32(ret); code != 0 && code != pcscTimeout {
-			return nil, failure(code, err)
+		state, err := p.state(name)
+		if err != nil {
+			return nil, err
 		}
-		slots = append(slots, slot(name, state[0]))
+		slots = append(slots, slot(name, state))
 	}
 	return slots, nil
 }
@@ -166,19 +165,25 @@ func rank(s Slot, known func([]byte) bool) int {
 	return 0
 }
 
-// Connect opens the card in slot, shared with other programs.
+// Connect opens the card in slot, shared with other programs. CSE-217 when one
+// of them has it for itself.
 func (p *PCSC) Connect(s Slot) (Card, error) {
+	if err := p.alone(s.Name); err != nil {
+		return nil, err
+	}
 	c, ret, err := p.context.Connect(s.Name, goscard.SCardShareShared, goscard.SCardProtocolAny)
 	if err != nil {
 		return nil, failure(uint32(ret), err)
 	}
-	return &session{card: c, atr: s.ATR}, nil
+	return &session{service: p, name: s.Name, card: c, atr: s.ATR}, nil
 }
 
 // session is a card behind PC/SC.
 type session struct {
-	card goscard.Card
-	atr  []byte
+	service *PCSC
+	name    string
+	card    goscard.Card
+	atr     []byte
 }
 
 func (s *session) ATR() []byte { return s.atr }
