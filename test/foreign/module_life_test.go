@@ -243,7 +243,7 @@ func TestModuleSSH(t *testing.T) {
 		t.Fatal(err)
 	}
 	sshd, _ := exec.LookPath("sshd")
-	server := exec.Command(sshd, "-D", "-e", "-f", config)
+	server := exec.Command(sshd, "-D", "-e", "-f", config); server.Stderr = os.Stderr
 	if err := server.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -261,7 +261,7 @@ func TestModuleSSH(t *testing.T) {
 	}
 	out := d.run("env", "SSH_ASKPASS="+ask, "SSH_ASKPASS_REQUIRE=force", "DISPLAY=:none", "ssh", "-F", "none", "-p", port,
 		"-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "PKCS11Provider="+d.module,
-		"-o", "IdentitiesOnly=yes", "-o", "IdentityFile=none", "-o", "PreferredAuthentications=publickey",
+		"-o", "PreferredAuthentications=publickey",
 		"root@127.0.0.1", "echo welcome by card")
 	d.contains(out, "welcome by card")
 	d.wantTries(3, 3)
