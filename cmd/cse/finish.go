@@ -56,6 +56,7 @@ var exits = map[string]int{
 	"CSE-735": exitUsage, "CSE-736": exitSignature, "CSE-737": exitSignature, "CSE-738": exitUsage, "CSE-740": exitGeneric,
 	"CSE-741": exitSignature, "CSE-742": exitSignature, "CSE-743": exitUsage, "CSE-744": exitSignature, "CSE-745": exitSignature,
 	"CSE-746": exitSignature, "CSE-747": exitSignature, "CSE-748": exitSignature, "CSE-749": exitSignature,
+	"CSE-700": exitCancelled, "CSE-701": exitNoReader, "CSE-702": exitUsage, "CSE-703": exitGeneric,
 	"CSE-301": exitExpired, "CSE-302": exitRevoked, "CSE-303": exitRevoked, "CSE-306": exitNetwork,
 }
 
