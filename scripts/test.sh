@@ -15,7 +15,7 @@ stage() {
 npm_pages() { (cd test/pages && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error); }
 # Everything foreign (OpenSC, OpenSSL, GnuTLS, poppler, PostgreSQL) is on: a missing program fails.
 units() { CSE_FOREIGN=1 test/foreign/pcscd.sh scripts/postgres.sh go test ./...; }
-race() { CGO_ENABLED=1 go test -race ./engine/queue ./engine/audit ./engine/listen/... ./engine/mail ./login/... ./demo/inbox; }
+race() { CGO_ENABLED=1 go test -race ./card/cryptoki ./engine/queue ./engine/audit ./engine/listen/... ./engine/mail ./login/... ./demo/inbox; }
 
 stage 'install what the tests need' scripts/deps.sh
 stage 'modules' go mod download

@@ -41,6 +41,14 @@ var programs = []struct{ name, pkg string }{
 	{"gnutls-cli", "gnutls-bin"},
 	{"certutil", "libnss3-tools"},
 	{"modutil", "libnss3-tools"},
+	{"gcc", "gcc"},
+	{"ssh", "openssh-client"},
+	{"sshd", "openssh-server"},
+	{"chromium", "chromium"},
+	{"firefox-esr", "firefox-esr"},
+	{"Xvfb", "xvfb"},
+	{"openbox", "openbox"},
+	{"xdotool", "xdotool"},
 }
 
 // module is OpenSC's PKCS#11 module; engine is OpenSSL's engine over it.
@@ -119,6 +127,8 @@ type desk struct {
 	port  string
 	// module is the PKCS#11 module that programs at the desk load.
 	module string
+	// visits gets a line for every page that serve hands out.
+	visits chan string
 }
 
 // serial makes the cards of one run different.
@@ -152,7 +162,7 @@ func insert(t *testing.T, profile cns.Profile) *desk {
 func newDesk(t *testing.T, profile cns.Profile) *desk {
 	t.Helper()
 	home := t.TempDir()
-	d := &desk{t: t, count: &reader.APDUCounter{}, home: home, module: module}
+	d := &desk{t: t, count: &reader.APDUCounter{}, home: home, module: module, visits: make(chan string, 1000)}
 	d.card = holdertest.Make(t, filepath.Join(home, "card.cse"), profile, 100+serial.Add(1))
 	return d
 }

@@ -2,11 +2,13 @@ package foreign
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -193,6 +195,51 @@ func (w *watched) Transmit(apdu []byte) (r []byte, err error) {
 	return w.Chip.Transmit(apdu)
 }
 
+// Programs that bring a wrong PIN, and try again by themselves, spend one try.
+func TestModuleAWrongPINIsSpentOnce(t *testing.T) {
+	d := insert(t, cns.ST2021()).withOurs()
+	ca := d.serve(tls.VersionTLS13)
+	wrong := strings.Replace(object("private"), holdertest.PIN, "99174", 1)
+	for n, program := range [][]string{
+		{
+			"curl", "--silent", "--cacert", ca, "--engine", "pkcs11", "--cert-type", "ENG", "--cert", object("cert"), "--key-type", "ENG", "--key", wrong,
+			"--resolve", host + ":" + d.port + ":127.0.0.1", "https://" + host + ":" + d.port + "/",
+		},
+		{
+			"gnutls-cli", "--provider=" + d.module, "--x509cafile", ca, "--sni-hostname", host, "--verify-hostname", host,
+			"--x509certfile", object("cert"), "--x509keyfile", wrong, "-p", d.port, "127.0.0.1",
+		},
+	} {
+		if out, err := d.try("", program[0], program[1:]...); err == nil || strings.Contains(out, "welcome") {
+			t.Fatalf("%s logged in with a wrong PIN\n%s", program[0], out)
+		}
+		d.wantTries(2-n, 3)
+	}
+	d.run("pkcs11-tool", "--module", d.module, "--login", "--pin", holdertest.PIN, "-O")
+	d.wantTries(3, 3)
+}
+
+// A new PIN with the PUK, and a change, by pkcs11-tool.
+func TestModulePINAndPUK(t *testing.T) {
+	eachProfile(t, func(d *desk) {
+		d.withOurs()
+		tool := func(args ...string) []string { return append([]string{"--module", d.module}, args...) }
+		for _, pin := range []string{"99174", "88163", "77152"} {
+			if out, err := d.try("", "pkcs11-tool", tool("--login", "--pin", pin, "-O")...); err == nil {
+				d.t.Fatalf("a wrong PIN was accepted\n%s", out)
+			}
+		}
+		if d.profile() == "neutral" {
+			d.contains(d.run("pkcs11-tool", tool("-L")...), "user PIN locked")
+		}
+		d.run("pkcs11-tool", tool("--login", "--login-type", "so", "--so-pin", holdertest.PUK, "--init-pin", "--new-pin", "70416")...)
+		d.wantTries(3, 3)
+		d.run("pkcs11-tool", tool("--login", "--pin", "70416", "--change-pin", "--new-pin", "38195")...)
+		d.run("pkcs11-tool", tool("--login", "--pin", "38195", "-O")...)
+		d.wantTries(3, 3)
+	})
+}
+
 // An event wakes whoever waits for it, from the real service.
 func TestModuleWaitsForTheCard(t *testing.T) {
 	m := cryptoki.New(cryptoki.PCSC, time.Now)
@@ -221,11 +268,6 @@ func TestModuleWaitsForTheCard(t *testing.T) {
 // ssh with the card against an sshd of our own.
 func TestModuleSSH(t *testing.T) {
 	d := insert(t, cns.Neutral()).withOurs()
-	for _, p := range []struct{ name, pkg string }{{"sshd", "openssh-server"}, {"ssh", "openssh-client"}} {
-		if _, err := exec.LookPath(p.name); err != nil {
-			t.Fatalf("%s is missing: apt-get install %s", p.name, p.pkg)
-		}
-	}
 	public := d.run("ssh-keygen", "-D", d.module)
 	d.contains(public, "ssh-rsa ")
 	keys := d.file("authorized_keys", []byte(public))
@@ -243,7 +285,8 @@ func TestModuleSSH(t *testing.T) {
 		t.Fatal(err)
 	}
 	sshd, _ := exec.LookPath("sshd")
-	server := exec.Command(sshd, "-D", "-e", "-f", config); server.Stderr = os.Stderr
+	server := exec.Command(sshd, "-D", "-e", "-f", config)
+	server.Stderr = os.Stderr
 	if err := server.Start(); err != nil {
 		t.Fatal(err)
 	}

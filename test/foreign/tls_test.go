@@ -40,7 +40,9 @@ func (d *desk) serve(version uint16) (ca string) {
 	cards := x509.NewCertPool()
 	cards.AddCert(d.card.Authority.Certificate)
 	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		fmt.Fprintf(w, "welcome %s by %s\n", r.TLS.PeerCertificates[0].Subject.CommonName, tls.VersionName(r.TLS.Version))
+		line := fmt.Sprintf("welcome %s by %s", r.TLS.PeerCertificates[0].Subject.CommonName, tls.VersionName(r.TLS.Version))
+		fmt.Fprintln(w, line)
+		d.visits <- line
 	}))
 	s.Config.ErrorLog = log.New(io.Discard, "", 0)
 	s.TLS = &tls.Config{
