@@ -46,6 +46,13 @@ func blocks(b []byte) [][]byte {
 	return list
 }
 
+// closed tells whether the last block has its empty line, as all have that NSS
+// writes.
+func closed(b []byte) bool {
+	list := blocks(b)
+	return len(list) == 0 || bytes.HasSuffix(list[len(list)-1], []byte("\n\n"))
+}
+
 // ours gives the module file of a block that is ours.
 func ours(block []byte) (module string, ok bool) {
 	for line := range strings.Lines(string(block)) {
@@ -77,7 +84,7 @@ func (n nss) put(module string) error {
 		return err
 	}
 	rest := without(b)
-	if len(rest) > 0 && !bytes.HasSuffix(rest, []byte("\n\n")) {
+	if !closed(rest) {
 		rest = append(bytes.TrimRight(rest, "\n"), "\n\n"...)
 	}
 	return write(n.file(), append(rest, block(module)...), 0o600, 0o700)
