@@ -15,6 +15,7 @@ rows=$(IFS='|'; echo "$*")
 dir=$(mktemp -d "$PWD/bin/bench.XXXXXX")
 trap 'rm -rf "$dir"' EXIT
 go build -trimpath -o "$dir/" ./cmd/cse ./cmd/csed
+scripts/module.sh "$dir/libcse-pkcs11.so"
 go test -c -o "$dir/bench.test" ./test/bench
-CSE_BENCH=$mode CSE_BENCH_OUT=$PWD/$out CSE_BENCH_CSE=$dir/cse CSE_BENCH_CSED=$dir/csed TMPDIR=$dir \
+CSE_BENCH=$mode CSE_BENCH_OUT=$PWD/$out CSE_BENCH_CSE=$dir/cse CSE_BENCH_CSED=$dir/csed CSE_BENCH_MODULE=$dir/libcse-pkcs11.so TMPDIR=$dir \
   test/foreign/pcscd.sh "$dir/bench.test" -test.timeout 60m -test.run "^TestRows\$${rows:+/^($rows)\$}"

@@ -56,6 +56,8 @@ var programs = []struct{ name, pkg string }{
 	{"openssl", "openssl"},
 	{"curl", "curl"},
 	{"taskset", "util-linux"},
+	{"pkcs11-tool", "opensc"},
+	{"gcc", "gcc"},
 }
 
 // TestRows measures every row. Two variables come from scripts/bench.sh:

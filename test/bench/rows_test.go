@@ -11,4 +11,5 @@ var rows = []row{
 	logins,
 	exchanges,
 	counters,
+	module,
 }
