@@ -77,4 +77,3 @@ func sources() (string, error) {
 	}
 	return "", err
 }
-

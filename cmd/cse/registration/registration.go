@@ -122,9 +122,7 @@ func (w World) Status(module string) ([]Place, error) {
 		}
 		list = append(list, here)
 	}
-	for _, box := range w.sandboxes() {
-		list = append(list, box)
-	}
+	list = append(list, w.sandboxes()...)
 	sort.Slice(list, func(i, j int) bool {
 		return list[i].Kind < list[j].Kind || list[i].Kind == list[j].Kind && list[i].Path < list[j].Path
 	})
