@@ -99,7 +99,7 @@ func FuzzCard(f *testing.F) {
 // Parameters and templates come from other programs.
 func FuzzCaller(f *testing.F) {
 	card := holdertest.Make(f, f.TempDir()+"/card.cse", cns.Neutral(), 1)
-	objects := objectsOf(card.Leaf, []Handle{1, 2, 3})
+	objects := objectsOf(authentication, card.Leaf, []Handle{1, 2, 3})
 	key := card.Leaf.PublicKey.(*rsa.PublicKey)
 	f.Add(uint(RSAPKCSPSS), pssBytes(SHA256, 2, 32), uint(attrClass), ulong(classPrivateKey), 10)
 	f.Add(uint(SHA512RSAPKCSPSS), pssBytes(SHA512, 4, 64), uint(attrValue), card.Leaf.Raw, -1)

@@ -183,7 +183,7 @@ func TestOperations(t *testing.T) {
 	if rv := d.AttributeValue(h, certificate, list[:1]); rv != BufferTooSmall || list[0].Length != Unavailable {
 		t.Fatalf("%v %+v", rv, list[0])
 	}
-	if rv := d.AttributeValue(h, key, list[1:]); rv == OK || list[1].Length != Unavailable || list[2].Length != Unavailable || string(list[3].Value) != objectLabel {
+	if rv := d.AttributeValue(h, key, list[1:]); rv == OK || list[1].Length != Unavailable || list[2].Length != Unavailable || string(list[3].Value) != authentication.label {
 		t.Fatalf("%v %+v", rv, list)
 	}
 	d.want(AttributeSensitive, d.AttributeValue(h, key, []Wanted{{Type: attrPrivateExponent, Room: 100}}))

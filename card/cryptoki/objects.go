@@ -10,12 +10,21 @@ import (
 	"time"
 )
 
-// objectLabel names certificate and key as OpenSC does, so that a URI like
-// pkcs11:object=CNS0 works with both.
-const objectLabel = "CNS0"
+// pair says how the objects of one key pair are called: by the labels that
+// OpenSC gives them, so that a URI like pkcs11:object=CNS0 works with both, and
+// by the CKA_ID that ties certificate and keys together.
+type pair struct {
+	label string
+	id    byte
+	// second is the key for digital signatures, with a PIN of its own, which is
+	// wanted before each signature (CKA_ALWAYS_AUTHENTICATE).
+	second bool
+}
 
-// objectID is the CKA_ID that ties certificate and keys together.
-var objectID = []byte{0x01}
+var (
+	authentication   = pair{label: "CNS0", id: 0x01}
+	digitalSignature = pair{label: "CNS1", id: 0x02, second: true}
+)
 
 // object is one object on the token, its attributes encoded as they go out.
 type object struct {
@@ -23,27 +32,33 @@ type object struct {
 	private    bool
 	sensitive  bool
 	key        *rsa.PublicKey // of a private key: what it is checked with
+	second     bool           // of a private key: the one with a PIN of its own
 	attributes map[AttributeType][]byte
 }
 
-// objectsOf are certificate, public key and private key of the card. What is
-// not known of a key, whether it was made in the chip, is not claimed.
-func objectsOf(leaf *x509.Certificate, h []Handle) []*object {
+// objectsOf are certificate, public key and private key of one pair. What is not
+// known of a key, whether it was made in the chip, is not claimed.
+func objectsOf(p pair, leaf *x509.Certificate, h []Handle) []*object {
 	public, ok := leaf.PublicKey.(*rsa.PublicKey)
 	if !ok {
 		return nil
 	}
-	return []*object{
+	list := []*object{
 		{handle: h[0], attributes: certificateAttributes(leaf)},
 		{handle: h[1], attributes: publicAttributes(leaf, public)},
-		{handle: h[2], attributes: privateAttributes(leaf, public), private: true, sensitive: true, key: public},
+		{handle: h[2], attributes: privateAttributes(leaf, public), private: true, sensitive: true, key: public, second: p.second},
 	}
+	for _, o := range list {
+		o.attributes[attrLabel], o.attributes[attrID] = []byte(p.label), []byte{p.id}
+	}
+	list[2].attributes[attrAlwaysAuthenticate] = flag(p.second)
+	return list
 }
 
 func common(class uint, private bool) map[AttributeType][]byte {
 	return map[AttributeType][]byte{
 		attrClass: ulong(class), attrToken: flag(true), attrPrivate: flag(private), attrModifiable: flag(false),
-		attrCopyable: flag(false), attrDestroyable: flag(false), attrLabel: []byte(objectLabel), attrID: objectID,
+		attrCopyable: flag(false), attrDestroyable: flag(false),
 	}
 }
 
@@ -97,7 +112,7 @@ func privateAttributes(leaf *x509.Certificate, key *rsa.PublicKey) map[Attribute
 	a[attrSensitive], a[attrSign] = flag(true), flag(true)
 	for _, no := range []AttributeType{
 		attrDecrypt, attrSignRecover, attrUnwrap, attrExtractable, attrNeverExtractable,
-		attrAlwaysSensitive, attrAlwaysAuthenticate, attrWrapWithTrusted,
+		attrAlwaysSensitive, attrWrapWithTrusted,
 	} {
 		a[no] = flag(false)
 	}

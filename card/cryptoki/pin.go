@@ -14,16 +14,23 @@ import (
 // another program; a program that repeats itself does not.
 const refusedFor = 20 * time.Second
 
-// justRefused tells whether the card refused this very PIN a moment ago; mu is
-// held.
-func (m *Module) justRefused(t *token, pin secret.Text) bool {
-	age := m.now().Sub(t.refusedA)
-	return age >= 0 && age < refusedFor && t.refused == m.mark(pin)
+// justRefused tells whether the card refused this very PIN a moment ago, as the
+// PIN or as the second key's; mu is held.
+func (m *Module) justRefused(t *token, second bool, pin secret.Text) bool {
+	r, ok := t.refused[second]
+	age := m.now().Sub(r.at)
+	return ok && age >= 0 && age < refusedFor && r.mark == m.mark(pin)
 }
 
-func (m *Module) rvIsWrong(err error) bool {
+// remember keeps what the card said to a PIN; mu is held.
+func (m *Module) remember(t *token, second bool, pin *secret.Text, err error) {
 	var wrong *holder.WrongPINError
-	return errors.As(err, &wrong)
+	switch {
+	case err == nil:
+		delete(t.refused, second)
+	case pin != nil && errors.As(err, &wrong):
+		t.refused[second] = refusal{m.mark(*pin), m.now()}
+	}
 }
 
 // SetPIN is C_SetPIN: the user's PIN, by CHANGE REFERENCE DATA. A new PIN that
@@ -50,7 +57,7 @@ func (m *Module) SetPIN(h Handle, old, replacement *secret.Text) RV {
 	var early RV
 	out := m.with(t, func(ho *holder.Holder) error {
 		m.mu.Lock()
-		if m.justRefused(t, *old) {
+		if m.justRefused(t, false, *old) {
 			early = PINIncorrect
 		}
 		m.mu.Unlock()

@@ -162,7 +162,7 @@ func (m *Module) Login(h Handle, who UserType, pin *secret.Text) RV {
 	case User:
 		return m.loginUser(s.token, pin)
 	case ContextSpecific:
-		return OperationNotInitialized
+		return m.loginOnce(h, pin)
 	}
 	return UserTypeInvalid
 }
@@ -214,7 +214,7 @@ func (m *Module) loginUser(t *token, pin *secret.Text) RV {
 	out := m.with(t, func(ho *holder.Holder) error {
 		m.mu.Lock()
 		rv = t.free(User)
-		if rv == OK && pin != nil && m.justRefused(t, *pin) {
+		if rv == OK && pin != nil && m.justRefused(t, false, *pin) {
 			rv = PINIncorrect
 		}
 		m.mu.Unlock()
@@ -244,11 +244,41 @@ func (m *Module) loginUser(t *token, pin *secret.Text) RV {
 // learn keeps what the card said of its PIN; mu is held.
 func (m *Module) learn(t *token, h *holder.Holder, pin *secret.Text, err error) {
 	t.know(h.Known(), m.now())
-	if pin != nil && m.rvIsWrong(err) {
-		t.refused, t.refusedA = m.mark(*pin), m.now()
-	} else if err == nil {
-		t.refusedA = t.asked.Add(-refusedFor)
+	m.remember(t, false, pin, err)
+}
+
+// loginOnce is C_Login with CKU_CONTEXT_SPECIFIC: the second key's own PIN, for
+// the one signature that SignInit has begun.
+func (m *Module) loginOnce(h Handle, pin *secret.Text) RV {
+	s, rv := m.begin(h)
+	if rv != OK {
+		return rv
 	}
+	defer s.work.Unlock()
+	t := s.token
+	switch {
+	case s.sign == nil || !s.sign.key.second:
+		return OperationNotInitialized
+	case pin == nil:
+		return ArgumentsBad
+	case !digits(*pin, cns.MinPIN, cns.MaxPIN):
+		return PINIncorrect
+	}
+	m.mu.Lock()
+	refused := m.justRefused(t, true, *pin)
+	m.mu.Unlock()
+	if refused {
+		return PINIncorrect
+	}
+	rv = m.with(t, func(ho *holder.Holder) error {
+		err := ho.VerifySignaturePIN(*pin)
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		m.remember(t, true, pin, err)
+		return err
+	})
+	s.sign.allowed = rv == OK
+	return rv
 }
 
 // Logout is C_Logout.

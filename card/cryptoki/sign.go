@@ -15,6 +15,8 @@ type signing struct {
 	hash  hash.Hash // of mechanisms that hash
 	data  []byte    // of those that do not
 	parts bool      // SignUpdate was called
+	// allowed: the second key's PIN was given for this signature.
+	allowed bool
 }
 
 // digesting is a digest under way.
@@ -131,6 +133,9 @@ func (m *Module) finishSign(h Handle, data []byte, room int, parts bool) ([]byte
 		return nil, size, BufferTooSmall
 	}
 	s.sign = nil
+	if op.key.second && !op.allowed {
+		return nil, 0, UserNotLoggedIn
+	}
 	if rv := op.write(data); rv != OK {
 		return nil, 0, rv
 	}
@@ -153,10 +158,14 @@ func (m *Module) sign(t *token, op *signing) ([]byte, RV) {
 		if !m.inUse(t) {
 			return errNotLoggedIn
 		}
+		if op.key.second {
+			signature, err = ho.SignBlockWithSecond(block)
+			return err
+		}
 		signature, err = ho.SignBlock(block, func() (secret.Text, error) { return secret.Text{}, errNotLoggedIn })
 		return err
 	})
-	if rv == UserNotLoggedIn {
+	if rv == UserNotLoggedIn && !op.key.second {
 		m.mu.Lock()
 		t.logout() // the card forgot the PIN: another program reset it
 		m.mu.Unlock()

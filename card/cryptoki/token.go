@@ -33,19 +33,24 @@ type token struct {
 	holder *holder.Holder
 
 	// under Module.mu
-	dead     bool // the card went
-	user     UserType
-	puk      secret.Text // while SO is logged in
-	tries    holder.Tries
-	asked    time.Time // when tries were asked of the card
-	refused  [sha256.Size]byte
-	refusedA time.Time
+	dead    bool // the card went
+	user    UserType
+	puk     secret.Text // while SO is logged in
+	tries   holder.Tries
+	asked   time.Time        // when tries were asked of the card
+	refused map[bool]refusal // of the PIN, and of the second key's
+}
+
+// refusal is a PIN that the card refused, as a keyed hash, and when.
+type refusal struct {
+	mark [sha256.Size]byte
+	at   time.Time
 }
 
 // read opens the card, reads what it shows before the PIN, and lets it go.
 func (m *Module) read(s *slot, at reader.Slot, readers Readers) (*token, RV) {
-	t := &token{slot: s, at: at, readers: readers, user: nobody}
-	var leaf *x509.Certificate
+	t := &token{slot: s, at: at, readers: readers, user: nobody, refused: map[bool]refusal{}}
+	var leaf, second *x509.Certificate
 	rv := m.with(t, func(h *holder.Holder) (err error) {
 		t.model = h.Identify().Family
 		t.pad = reader.HasPINPad(t.card)
@@ -57,6 +62,9 @@ func (m *Module) read(s *slot, at reader.Slot, readers Readers) (*token, RV) {
 		if f := words.FaultOf(err); f != nil && f.Code == "CSE-224" {
 			err = nil // a card without certificate is a token without objects
 		}
+		if err == nil {
+			second, err = h.SignatureCertificate()
+		}
 		return err
 	})
 	if rv != OK {
@@ -65,9 +73,10 @@ func (m *Module) read(s *slot, at reader.Slot, readers Readers) (*token, RV) {
 	t.label = "TS-CNS"
 	if leaf != nil {
 		t.name(leaf)
-		m.mu.Lock()
-		t.objects = objectsOf(leaf, m.handles(3))
-		m.mu.Unlock()
+		t.objects = objectsOf(authentication, leaf, m.handles(3))
+	}
+	if second != nil {
+		t.objects = append(t.objects, objectsOf(digitalSignature, second, m.handles(3))...)
 	}
 	return t, OK
 }
@@ -101,8 +110,10 @@ func nameIn(leaf *x509.Certificate) string {
 	return strings.TrimSpace(given + " " + surname)
 }
 
-// handles makes n object handles; mu is held.
+// handles makes n object handles.
 func (m *Module) handles(n int) []Handle {
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	out := make([]Handle, n)
 	for i := range out {
 		m.last++

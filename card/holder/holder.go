@@ -34,6 +34,7 @@ type Holder struct {
 	mask     Mask
 	tries    Tries
 	verified bool
+	second   bool // the second key's PIN is verified
 
 	certificate *x509.Certificate
 	rawPersonal []byte
@@ -133,7 +134,7 @@ func unreadable(err error) error {
 func (h *Holder) exclusively(act func() error) error {
 	release, err := h.card.Begin()
 	if errors.Is(err, reader.ErrReset) {
-		h.verified = false
+		h.verified, h.second = false, false
 	} else if err != nil {
 		return err
 	}

@@ -9,9 +9,9 @@ import (
 	"cse.example/cse/ground/words"
 )
 
-// Verified tells whether the card took the PIN in this session and, as far as
-// is known, still holds it as verified.
-func (h *Holder) Verified() bool { return h.verified }
+// Verified tells whether the card took a PIN in this session and, as far as is
+// known, still holds it as verified.
+func (h *Holder) Verified() bool { return h.verified || h.second }
 
 // Known are the tries left as far as the card has told them; nothing is sent.
 func (h *Holder) Known() Tries { return h.tries }

@@ -74,7 +74,7 @@ func (h *Holder) SignBlock(block []byte, ask AskPIN) ([]byte, error) { return h.
 // exponent, asking for the PIN first when it must.
 func (h *Holder) rawSign(block []byte, ask AskPIN) ([]byte, error) {
 	var out []byte
-	sign := func() (err error) { out, err = h.raw(block); return err }
+	sign := func() (err error) { out, err = h.raw(block, h.mask.Key); return err }
 	if h.verified {
 		err := h.exclusively(func() error {
 			if !h.verified { // another program reset the card
@@ -113,14 +113,14 @@ func refused(err error) error {
 	return err
 }
 
-// raw is MSE RESTORE, MSE SET and PSO:DECIPHER, the way OpenSC drives these
+// raw is MSE RESTORE, MSE SET and PSO:DECIPHER with one key, the way OpenSC drives these
 // keys (card.md section 8.1).
-func (h *Holder) raw(block []byte) ([]byte, error) {
+func (h *Holder) raw(block []byte, key byte) ([]byte, error) {
 	mse := iso7816.InsManageSecurity
 	if _, err := h.do(iso7816.Command{INS: mse, P1: 0xF3, P2: 0x03, Le: iso7816.MaxShortLe}); err != nil {
 		return nil, err
 	}
-	if _, err := h.do(iso7816.Command{INS: mse, P1: 0xF1, P2: 0xB8, Data: []byte{0x83, 0x01, h.mask.Key}}); err != nil {
+	if _, err := h.do(iso7816.Command{INS: mse, P1: 0xF1, P2: 0xB8, Data: []byte{0x83, 0x01, key}}); err != nil {
 		return nil, err
 	}
 	c := iso7816.Command{

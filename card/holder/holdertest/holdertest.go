@@ -22,10 +22,11 @@ import (
 	"cse.example/cse/ground/secret"
 )
 
-// The codes of every card made here.
+// The codes of every card made here; SignaturePIN on those with a second key.
 const (
-	PIN = "52903"
-	PUK = "81640275"
+	PIN          = "52903"
+	PUK          = "81640275"
+	SignaturePIN = "640917"
 )
 
 // CF is the codice fiscale of the invented holder.
@@ -74,6 +75,7 @@ type Card struct {
 	Path      string
 	ID        cns.CardID
 	Leaf      *x509.Certificate
+	Signature *x509.Certificate // of the second key; nil without one
 	Authority Authority
 	Data      cns.PersonalData
 }
@@ -99,23 +101,30 @@ func Make(t testing.TB, path string, profile cns.Profile, serial uint64) Card {
 	must(t, err)
 	key, err := c.GenerateKey(rand.Reader)
 	must(t, err)
-	card.Leaf = card.issue(t, profile.CommonName(CF, id, file), key)
+	card.Leaf = card.issue(t, profile.CommonName(CF, id, file), key, x509.KeyUsageDigitalSignature)
 	must(t, c.WriteIdentity(id, file, card.Leaf.Raw))
 	must(t, c.SetCodes(secret.FromString(PIN), secret.FromString(PUK)))
+	if profile.DigitalSignature {
+		key, err := c.GenerateSignatureKey(rand.Reader)
+		must(t, err)
+		card.Signature = card.issue(t, "ROSSI MARIO", key, x509.KeyUsageContentCommitment)
+		must(t, c.WriteFile(cns.EFDSCertificate, card.Signature.Raw))
+		must(t, c.SetSignatureCodes(secret.FromString(SignaturePIN), secret.FromString(PUK)))
+	}
 	must(t, c.Finish())
 	must(t, c.Close())
 	return card
 }
 
 // issue signs the card's certificate with the CNS policy (pki.md 1.2, in short).
-func (c Card) issue(t testing.TB, name string, key *rsa.PublicKey) *x509.Certificate {
+func (c Card) issue(t testing.TB, name string, key *rsa.PublicKey, usage x509.KeyUsage) *x509.Certificate {
 	t.Helper()
 	policy, err := x509.OIDFromInts([]uint64{1, 3, 76, 16, 2, 1})
 	must(t, err)
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(0x1234567), Subject: pkix.Name{CommonName: name, Country: []string{"IT"}, Organization: []string{"Regione di prova"}},
 		NotBefore: notBefore, NotAfter: notAfter,
-		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
+		KeyUsage: usage, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
 		Policies: []x509.OID{policy}, PolicyIdentifiers: []asn1.ObjectIdentifier{{1, 3, 76, 16, 2, 1}},
 	}
 	return sign(t, template, c.Authority.Certificate, key, c.Authority.Key)
