@@ -85,4 +85,10 @@ typedef struct { CK_VERSION version; CK_FUNCTION functions[68]; } CK_FUNCTION_LI
 #ifdef _WIN32
 #pragma pack(pop, cryptoki)
 #endif
+
+/* On Windows these structures are packed, and cgo does not show fields that lie
+ * across their alignment: Go reads and writes them through these. */
+static inline void *attribute_value(const CK_ATTRIBUTE *a) { return a->pValue; }
+static inline void *mechanism_parameter(const CK_MECHANISM *m) { return m->pParameter; }
+static inline void set_info_flags(CK_INFO *i, CK_FLAGS flags) { i->flags = flags; }
 #endif

@@ -96,7 +96,8 @@ func goGetInfo(out *C.CK_INFO) (rv C.CK_RV) {
 	if r != cryptoki.OK {
 		return C.CK_RV(r)
 	}
-	out.cryptokiVersion, out.libraryVersion, out.flags = version(i.Cryptoki), version(i.Library), 0
+	out.cryptokiVersion, out.libraryVersion = version(i.Cryptoki), version(i.Library)
+	C.set_info_flags(out, 0)
 	text(out.manufacturerID[:], i.Manufacturer)
 	text(out.libraryDescription[:], i.Description)
 	return C.CKR_OK

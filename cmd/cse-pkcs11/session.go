@@ -88,8 +88,10 @@ func template(t *C.CK_ATTRIBUTE, n C.CK_ULONG) []cryptoki.Attribute {
 		return nil
 	}
 	out := make([]cryptoki.Attribute, 0, int(n))
-	for _, a := range unsafe.Slice(t, int(n)) {
-		out = append(out, cryptoki.Attribute{Type: cryptoki.AttributeType(a._type), Value: memory(a.pValue, a.ulValueLen)})
+	list := unsafe.Slice(t, int(n))
+	for i := range list {
+		a := &list[i]
+		out = append(out, cryptoki.Attribute{Type: cryptoki.AttributeType(a._type), Value: memory(C.attribute_value(a), a.ulValueLen)})
 	}
 	return out
 }
@@ -114,9 +116,10 @@ func goGetAttributeValue(s C.CK_SESSION_HANDLE, o C.CK_OBJECT_HANDLE, t *C.CK_AT
 	}
 	attributes := unsafe.Slice(t, int(n))
 	wanted := make([]cryptoki.Wanted, len(attributes))
-	for i, a := range attributes {
+	for i := range attributes {
+		a := &attributes[i]
 		wanted[i] = cryptoki.Wanted{Type: cryptoki.AttributeType(a._type), Room: int(min(a.ulValueLen, 1<<30))}
-		if a.pValue == nil {
+		if C.attribute_value(a) == nil {
 			wanted[i].Room = -1
 		}
 	}
@@ -125,7 +128,7 @@ func goGetAttributeValue(s C.CK_SESSION_HANDLE, o C.CK_OBJECT_HANDLE, t *C.CK_AT
 		return C.CK_RV(r)
 	}
 	for i, w := range wanted {
-		copy(memory(attributes[i].pValue, C.CK_ULONG(len(w.Value))), w.Value)
+		copy(memory(C.attribute_value(&attributes[i]), C.CK_ULONG(len(w.Value))), w.Value)
 		attributes[i].ulValueLen = C.CK_ULONG(w.Length)
 	}
 	return C.CK_RV(r)

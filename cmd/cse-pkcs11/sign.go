@@ -18,7 +18,7 @@ func mechanism(m *C.CK_MECHANISM) cryptoki.Mechanism {
 	n := min(m.ulParameterLen, 1024)
 	return cryptoki.Mechanism{
 		Type:      cryptoki.MechanismType(m.mechanism),
-		Parameter: append([]byte(nil), memory(m.pParameter, n)...),
+		Parameter: append([]byte(nil), memory(C.mechanism_parameter(m), n)...),
 	}
 }
 
