@@ -15,6 +15,9 @@ type journey struct {
 	once *demonstration
 	// roots trusts the live demonstration's web authority.
 	roots *x509.CertPool
+	// middleware is the PKCS#11 module that other people's programs load: OpenSC's
+	// where it is empty.
+	middleware string
 	// citizen is the live demonstration's second holder, whose card is active.
 	citizen person
 	// desk is the browser of the operator who came in by the one-click entrance.

@@ -55,8 +55,8 @@ func firstFile(patterns ...string) string {
 	return ""
 }
 
-// The programs under test.
-var cse, csed string
+// The programs under test, and our PKCS#11 module.
+var cse, csed, ours string
 
 func TestMain(m *testing.M) {
 	if os.Getenv("CSE_JOURNEY") == "" {
@@ -94,7 +94,7 @@ func ready() error {
 	if bin == "" {
 		bin = "../../bin"
 	}
-	for name, to := range map[string]*string{"cse": &cse, "csed": &csed} {
+	for name, to := range map[string]*string{"cse": &cse, "csed": &csed, "libcse-pkcs11.so": &ours} {
 		path, err := filepath.Abs(filepath.Join(bin, name))
 		if err == nil {
 			_, err = os.Stat(path)

@@ -45,6 +45,10 @@ func (j *journey) inserted(t *testing.T) {
 	t.Run("OpenSC changes the PIN", j.openSCChanges)
 	t.Run("curl", j.curl)
 	t.Run("Chromium", j.chromium)
+	j.middleware = ours
+	t.Run("curl with our module", j.curl)
+	t.Run("Chromium with our module", j.chromium)
+	j.middleware = ""
 	// while the card is in a reader, its file is nobody else's
 	j.card(t, j.citizen.image, nil, "info").says(t, 5, "CSE-240")
 }
@@ -129,9 +133,9 @@ func (j *journey) openSCChanges(t *testing.T) {
 var cnsLink = regexp.MustCompile(`<a[^>]*rel="cns"[^>]*href="([^"]+)"`)
 
 // curl: the whole login with curl, its cookie jar, and OpenSSL's engine over
-// OpenSC: to the chooser, then through the card's door to the portal.
+// OpenSC or our module: to the chooser, then through the card's door to the portal.
 func (j *journey) curl(t *testing.T) {
-	jar := filepath.Join(j.dir, "cookies")
+	jar := filepath.Join(t.TempDir(), "cookies")
 	common := []string{"--silent", "--show-error", "--location", "--cacert", j.webCA(), "--connect-to", "::127.0.0.1:", "--cookie", jar, "--cookie-jar", jar}
 	chooser := j.other(t, nil, "curl", append(common, portalURL+"/entra?a=/tessera")...)
 	m := cnsLink.FindStringSubmatch(chooser)
@@ -149,14 +153,22 @@ func (j *journey) curl(t *testing.T) {
 }
 
 // chromium: a browser as people have it, with OpenSC's module in its NSS
-// database, on a screen (Xvfb); xdotool types the PIN into its window.
+// database, or ours put there by "cse module install", on a screen (Xvfb); xdotool types the PIN into its window.
 func (j *journey) chromium(t *testing.T) {
-	home := filepath.Join(j.dir, "chromium")
+	home := filepath.Join(j.dir, "chromium"+filepath.Base(j.middleware))
 	db := filepath.Join(home, ".pki/nssdb")
 	ok(t, os.MkdirAll(db, 0o700))
 	j.other(t, nil, "certutil", "-N", "-d", "sql:"+db, "--empty-password")
 	j.other(t, nil, "certutil", "-A", "-d", "sql:"+db, "-n", "CSE web", "-t", "C,,", "-i", j.webCA())
-	j.other(t, nil, "modutil", "-dbdir", "sql:"+db, "-add", "OpenSC", "-libfile", module, "-force")
+	if j.middleware == "" {
+		j.other(t, nil, "modutil", "-dbdir", "sql:"+db, "-add", "OpenSC", "-libfile", module, "-force")
+	} else {
+		install := exec.CommandContext(t.Context(), cse, "module", "install", "--module", j.middleware)
+		install.Env = append(j.environment(), "HOME="+home)
+		if out, err := install.CombinedOutput(); err != nil {
+			t.Fatalf("cse module install: %v\n%s", err, out)
+		}
+	}
 	j.policy(t)
 	display := j.screen(t, home)
 	c := exec.CommandContext(t.Context(), "node", "card.mjs", portalURL+"/entra?a=/tessera")

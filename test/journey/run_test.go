@@ -56,9 +56,13 @@ type demonstration struct {
 // environment is what our programs and others' are given: a home of their own,
 // nothing of the caller's.
 func (j *journey) environment(more ...string) []string {
+	middleware := module
+	if j.middleware != "" {
+		middleware = j.middleware
+	}
 	return append([]string{
 		"PATH=" + os.Getenv("PATH"), "HOME=" + j.dir, "LANG=it_IT.UTF-8", "LC_ALL=C.UTF-8", "XDG_CACHE_HOME=" + j.dir,
-		"PKCS11_MODULE_PATH=" + module,
+		"PKCS11_MODULE_PATH=" + middleware,
 	}, more...)
 }
 
