@@ -42,6 +42,8 @@ var programs = []struct{ name, pkg string }{
 	{"certutil", "libnss3-tools"},
 	{"modutil", "libnss3-tools"},
 	{"gcc", "gcc"},
+	{"x86_64-w64-mingw32-gcc", "gcc-mingw-w64-x86-64"},
+	{"wine", "wine"},
 	{"ssh", "openssh-client"},
 	{"sshd", "openssh-server"},
 	{"chromium", "chromium"},

@@ -1,7 +1,15 @@
 /* sign MODULE PIN N logs in to the first token, makes N signatures, and prints
  * signatures per second and the process's peak memory in kB. */
-#include <dlfcn.h>
 #include <stdio.h>
+#ifdef _WIN32
+#include <windows.h>
+static const char *dlerror(void) { static char s[40]; sprintf(s, "error %lu", GetLastError()); return s; }
+#define RTLD_NOW 0
+#define dlopen(name, how) ((void *)LoadLibraryA(name))
+#define dlsym(lib, name) ((void *)GetProcAddress((HMODULE)(lib), name))
+#else
+#include <dlfcn.h>
+#endif
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
