@@ -4,7 +4,7 @@ set -euo pipefail
 declare -A need=(
   [opensc-tool]=opensc [pcscd]=pcscd [openssl]=openssl [curl]=curl [certtool]=gnutls-bin
   [x86_64-w64-mingw32-gcc]=gcc-mingw-w64-x86-64 [wine]=wine
-  [ssh]=openssh-client [sshd]=openssh-server [firefox-esr]=firefox-esr
+  [p11-kit]=p11-kit [ssh]=openssh-client [sshd]=openssh-server [firefox-esr]=firefox-esr
   [certutil]=libnss3-tools [chromium]=chromium [Xvfb]=xvfb [xdotool]=xdotool [openbox]=openbox
   [pdftotext]=poppler-utils [pdfsig]=poppler-utils [pk12util]=libnss3-tools [qpdf]=qpdf [xmlsec1]=xmlsec1 [zbarimg]=zbar-tools [unshare]=util-linux [ip]=iproute2 [gcc]=gcc [setpriv]=util-linux
 )

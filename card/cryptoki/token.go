@@ -127,6 +127,11 @@ func (m *Module) handles(n int) []Handle {
 func (m *Module) with(t *token, act func(*holder.Holder) error) RV {
 	t.io.Lock()
 	defer t.io.Unlock()
+	return m.talk(t, act)
+}
+
+// talk is with for a caller that holds io.
+func (m *Module) talk(t *token, act func(*holder.Holder) error) RV {
 	defer func() {
 		if !m.inUse(t) {
 			t.part()
@@ -290,8 +295,8 @@ func (m *Module) askTries(t *token) {
 	if mask, ok := holder.MaskOf(t.at.ATR); !due || !ok || !mask.Query || !t.io.TryLock() {
 		return
 	}
-	t.io.Unlock()
-	_ = m.with(t, func(h *holder.Holder) error {
+	defer t.io.Unlock()
+	_ = m.talk(t, func(h *holder.Holder) error {
 		tries, err := h.Tries()
 		m.mu.Lock()
 		defer m.mu.Unlock()

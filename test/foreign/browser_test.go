@@ -78,9 +78,10 @@ func (s *screen) xdotool(args ...string) string {
 	return string(out)
 }
 
-// logIn plays the person: types the PIN when the window with pinTitle asks, and
-// confirms the choice of the certificate, until the site has seen the card.
-func (s *screen) logIn(pinTitle string) (asked int) {
+// logIn plays the person: types a PIN when the window with pinTitle asks, first
+// those given, then the right one, and confirms the choice of the certificate,
+// until the site has seen the card. The tries left follow what was typed.
+func (s *screen) logIn(pinTitle string, wrong ...string) (asked int) {
 	s.d.t.Helper()
 	lastReturn := time.Now()
 	for deadline := time.Now().Add(90 * time.Second); time.Now().Before(deadline); time.Sleep(300 * time.Millisecond) {
@@ -92,10 +93,17 @@ func (s *screen) logIn(pinTitle string) (asked int) {
 		}
 		if id := s.window(pinTitle); id != "" {
 			s.xdotool("windowactivate", "--sync", id)
-			s.xdotool("type", "--delay", "30", holdertest.PIN)
+			pin := holdertest.PIN
+			if asked < len(wrong) {
+				pin = wrong[asked]
+			}
+			s.xdotool("type", "--delay", "30", pin)
 			s.xdotool("key", "Return")
 			asked++
 			time.Sleep(1500 * time.Millisecond)
+			if asked <= len(wrong) {
+				s.d.wantTries(3-asked, 3)
+			}
 			lastReturn = time.Now()
 		} else if time.Since(lastReturn) > 4*time.Second {
 			s.xdotool("key", "Return") // the chooser of certificates
@@ -107,7 +115,8 @@ func (s *screen) logIn(pinTitle string) (asked int) {
 }
 
 // A person installs the module with our program, starts the browser, and logs in
-// with the PIN: once. Chromium has never run before, Firefox has a profile.
+// with the PIN: asked once, or once more after a wrong one, which spends one try.
+// Chromium has never run before, Firefox has a profile.
 func TestModuleChromium(t *testing.T) {
 	d := insert(t, cns.ST2021()).withOurs()
 	d.serve(tls.VersionTLS13)
@@ -115,7 +124,7 @@ func TestModuleChromium(t *testing.T) {
 	s := d.newScreen()
 	d.start(s.command("chromium", "--no-sandbox", "--no-first-run", "--no-default-browser-check", "--disable-gpu", "--disable-dev-shm-usage",
 		"--password-store=basic", "--ignore-certificate-errors", "--user-data-dir="+filepath.Join(d.home, "chromium"), "https://"+host+":"+d.port+"/"))
-	if asked := s.logIn("Unlock Security Device"); asked != 1 {
+	if asked := s.logIn("Unlock Security Device", "99174"); asked != 2 {
 		t.Errorf("the PIN was asked %d times", asked)
 	}
 	d.wantTries(3, 3)

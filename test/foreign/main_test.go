@@ -41,6 +41,8 @@ var programs = []struct{ name, pkg string }{
 	{"gnutls-cli", "gnutls-bin"},
 	{"certutil", "libnss3-tools"},
 	{"modutil", "libnss3-tools"},
+	{"p11-kit", "p11-kit"},
+	{"setpriv", "util-linux"},
 	{"gcc", "gcc"},
 	{"x86_64-w64-mingw32-gcc", "gcc-mingw-w64-x86-64"},
 	{"wine", "wine"},

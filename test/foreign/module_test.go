@@ -5,9 +5,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 
+	"cse.example/cse/card/cns"
 	"cse.example/cse/card/holder/holdertest"
 )
 
@@ -73,6 +75,47 @@ func TestModuleNSS(t *testing.T) {
 		d.run("modutil", "-dbdir", db, "-add", "CSE", "-libfile", d.module, "-force")
 		d.contains(d.run("certutil", "-K", "-d", db, "-h", "TS-CNS "+holdertest.CF, "-f", pin), "rsa", "CNS0")
 	})
+}
+
+// "cse module install" makes p11-kit know the module, and with it GnuTLS and all
+// that use it. As an ordinary user: p11-kit reads no settings of root's own. The
+// card is a file, because polkit keeps strangers from the readers.
+func TestModuleP11Kit(t *testing.T) {
+	d := newDesk(t, cns.Neutral()).withOurs()
+	const nobody = 65534
+	library, err := os.ReadFile(d.module)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, content := range map[string][]byte{"libcse-pkcs11.so": library, "cse": nil} {
+		if content == nil {
+			if content, err = os.ReadFile(cse); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := os.WriteFile(filepath.Join(d.home, name), content, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Chmod(filepath.Dir(d.home), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{d.home, d.card.Path} {
+		if err := os.Chown(path, nobody, nobody); err != nil {
+			t.Fatal(err)
+		}
+	}
+	user := func(args ...string) string {
+		return d.run("setpriv", append([]string{"--reuid=65534", "--regid=65534", "--clear-groups", "env", "CSE_PKCS11_CARD=" + d.card.Path}, args...)...)
+	}
+	program := filepath.Join(d.home, "cse")
+	user(program, "module", "install")
+	d.contains(user("p11-kit", "list-modules"), "cse-pkcs11", "TS-CNS "+holdertest.CF)
+	d.contains(user("p11tool", "--list-all", "pkcs11:serial="+string(d.card.ID)), "object=CNS0;type=cert", "object=CNS0;type=public")
+	user(program, "module", "remove")
+	if out := user("p11-kit", "list-modules"); strings.Contains(out, "cse-pkcs11") {
+		t.Errorf("still there:\n%s", out)
+	}
 }
 
 // Log-in and one signature through both modules on the same chip, in one run.
