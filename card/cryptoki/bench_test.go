@@ -26,6 +26,7 @@ type desk struct {
 	hook   func(command []byte) // before each command
 	reset  bool                 // the next Begin finds a card reset by others
 	pad    []byte               // what the holder types on the reader's keys; nil: no keys
+	broken error                // what every command ends with; nil: it works
 	opened int                  // cards open now
 	count  reader.APDUCounter
 }
@@ -139,8 +140,11 @@ func (p *plug) Transmit(apdu []byte) ([]byte, error) {
 		hook(apdu)
 	}
 	d.mu.Lock()
-	in := d.chips[p.name] == p.chip
+	in, broken := d.chips[p.name] == p.chip, d.broken
 	d.mu.Unlock()
+	if broken != nil {
+		return nil, broken
+	}
 	if !in {
 		return nil, reader.ErrRemoved
 	}

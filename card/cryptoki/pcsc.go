@@ -47,8 +47,7 @@ func (p *pcsc) Connect(s reader.Slot) (reader.Card, error) {
 		return nil, err
 	}
 	c, err := service.Connect(s)
-	for range patience {
-		// a program that lets a card go has it alone for a moment (reader.Part)
+	for range patience { // somebody may have it alone for a moment
 		if f := words.FaultOf(err); f == nil || f.Code != reader.CodeInUse {
 			break
 		}
@@ -62,9 +61,9 @@ func (p *pcsc) Connect(s reader.Slot) (reader.Card, error) {
 }
 
 // How often, and how long apart, a card that another program has alone is asked
-// for: two seconds in all.
+// for: half a second in all.
 const (
-	patience = 40
+	patience = 10
 	pause    = 50 * time.Millisecond
 )
 

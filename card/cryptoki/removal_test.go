@@ -1,6 +1,7 @@
 package cryptoki
 
 import (
+	"errors"
 	"sync"
 	"testing"
 	"time"
@@ -92,6 +93,45 @@ func TestTheCardForgotThePIN(t *testing.T) {
 	if n := d.tries(); n != 3 {
 		t.Fatalf("%d tries left", n)
 	}
+}
+
+// The way to the card breaks while the card stays in (the service was started
+// again): the user is logged out, and a new log-in finds a new way.
+func TestTheWayToTheCardBreaks(t *testing.T) {
+	d, _ := newDesk(t, cns.Neutral())
+	h := d.login()
+	key := d.find(h, classPrivateKey)
+	d.want(OK, d.SignInit(h, Mechanism{Type: SHA256RSAPKCS}, key))
+	d.broken = errors.New("invalid handle")
+	_, _, rv := d.Sign(h, []byte("x"), 256)
+	d.want(DeviceError, rv)
+	i, rv := d.SessionInfo(h)
+	d.want(OK, rv)
+	if i.State != StateRWPublic || d.opened != 0 {
+		t.Fatalf("%+v, %d connections", i, d.opened)
+	}
+	d.broken = nil
+	d.want(OK, d.Login(h, User, pin(holdertest.PIN)))
+	d.signOnce(h)
+}
+
+// A card that cannot be read now is asked again later, not at every question.
+func TestACardThatCannotBeReadNow(t *testing.T) {
+	d, _ := newDesk(t, cns.ST2021())
+	d.broken = errors.New("in use")
+	asked := 0
+	d.hook = func([]byte) { asked++ }
+	for range 10 {
+		_, rv := d.TokenInfo(0)
+		d.want(DeviceError, rv)
+	}
+	if asked != 1 {
+		t.Fatalf("asked %d times", asked)
+	}
+	d.broken = nil
+	d.later(retryAfter)
+	_, rv := d.TokenInfo(0)
+	d.want(OK, rv)
 }
 
 func TestSlotsComeAndGo(t *testing.T) {

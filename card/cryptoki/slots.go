@@ -12,6 +12,10 @@ import (
 // state of the slot with every object it touches.
 const fresh = 150 * time.Millisecond
 
+// retryAfter is how long a card that could not be read is left alone, so that a
+// browser does not wait for it again and again.
+const retryAfter = 2 * time.Second
+
 // slot is one reader. Its number stays with its name for as long as the module
 // is initialised.
 type slot struct {
@@ -27,6 +31,7 @@ type slot struct {
 	event   bool        // something happened that WaitForSlotEvent has not told
 	token   *token      // the card in it, once read
 	refused RV          // why it cannot be read, for this insertion
+	failed  time.Time   // when reading it last failed for a reason that may pass
 }
 
 // SlotList is C_GetSlotList. With stock (a call that asks for the number only),
@@ -195,7 +200,7 @@ func (m *Module) drop(s *slot) *token {
 		}
 	}
 	t := s.token
-	s.token, s.refused = nil, OK
+	s.token, s.refused, s.failed = nil, OK, time.Time{}
 	if t != nil {
 		t.logout()
 		t.dead = true
@@ -216,6 +221,9 @@ func (m *Module) token(id SlotID) (*token, RV) {
 	defer s.load.Unlock()
 	m.mu.Lock()
 	t, refused, now, readers := s.token, s.refused, s.now, m.readers
+	if age := m.now().Sub(s.failed); t == nil && age >= 0 && age < retryAfter {
+		refused = DeviceError
+	}
 	m.mu.Unlock()
 	switch {
 	case !now.Present:
@@ -235,7 +243,8 @@ func (m *Module) token(id SlotID) (*token, RV) {
 	case !s.now.Present || s.now.Events != now.Events:
 		return nil, TokenNotPresent // it went while it was read
 	case rv == DeviceError || rv == DeviceRemoved:
-		return nil, rv // may be better next time
+		s.failed = m.now()
+		return nil, rv // may be better later
 	}
 	s.token, s.refused = t, rv
 	return t, rv

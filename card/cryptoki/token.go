@@ -140,12 +140,20 @@ func (m *Module) talk(t *token, act func(*holder.Holder) error) RV {
 	if m.isDead(t) {
 		return DeviceRemoved
 	}
+	var err error
 	if t.holder == nil {
-		if err := m.connect(t); err != nil {
-			return m.rvOf(t, err)
-		}
+		err = m.connect(t)
 	}
-	return m.rvOf(t, act(t.holder))
+	if err == nil {
+		err = act(t.holder)
+	}
+	rv := m.rvOf(t, err)
+	if rv == DeviceError { // the connection may be worth nothing now: begin anew
+		m.mu.Lock()
+		t.logout()
+		m.mu.Unlock()
+	}
+	return rv
 }
 
 // connect opens the card and makes sure that it is the one that t stands for.
