@@ -141,11 +141,11 @@ func TestR34_R35_R36_R37_SuspensionThenLossAndDuplicate(t *testing.T) {
 		certificate(t, p, c, ca.Held, 0)
 		return s
 	}
-	s := hold("farmacia")
+	hold("farmacia")
 	if got := enter(t, p, r.cardOf(t, p)).Page.Code(); got != "CSE-303" {
 		t.Errorf("the card on hold at the door: %s", got)
 	}
-	s = keys["urp"].work(t, p, r.clock)
+	s := keys["urp"].work(t, p, r.clock)
 	s.act(c, "riattiva")
 	s.submit("/riattiva", "", s.document("presente", "titolare")...)
 	on(t, s.papers(), "Ricevuta di riattivazione")

@@ -18,10 +18,10 @@ var cfInAddress = regexp.MustCompile(`(?i)[a-z]{6}[0-9lmnp-v]{2}[a-z][0-9lmnp-v]
 // cast are the people of the six journeys: all but the parent with a card in the
 // post, of the health unit whose counter the demonstration has.
 type cast struct {
-	adult, invalid, child  person
-	names                  map[string][2]string // codice fiscale → surname, name
-	parent                 person
-	adultCodes, childCodes inspect.Codes
+	adult, invalid, child person
+	names                 map[string][2]string // codice fiscale → surname, name
+	parent                person
+	adultCodes            inspect.Codes
 }
 
 // theCast picks them from the registry's file and the cards in the post.
