@@ -164,6 +164,7 @@ func TestR52_R72_NewCodesAreWrittenByTheCountersReader(t *testing.T) {
 	}
 	check(t, h.VerifyPIN(join(first.PIN, second.PIN)))
 	check(t, h.UnblockPIN(join(first.PUK, second.PUK), join(first.PIN, second.PIN)))
+	sound(t, p)
 	for _, name := range []string{"codes.renewed", "card.read-at-desk", "codes.to-reader", "codes.written", "desk.failed"} {
 		if len(records(t, p, name)) == 0 {
 			t.Errorf("the trail has no %s", name)
