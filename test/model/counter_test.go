@@ -157,6 +157,8 @@ func (f form) right() string {
 		return "view"
 	case counter.KindEmail:
 		return "email"
+	case counter.KindNewCodes: // asked as a reprint is; the model does not give new codes
+		return "reprint"
 	}
 	return string(f.kind)
 }
