@@ -12,7 +12,7 @@ import (
 
 // The counter's reader: /sportello/tessera/{numero}/lettura asks it which card lies
 // there, /sportello/pratica/…/chip to write new codes, and /sportello/lettura/{id}
-// waits for it, reloading by itself without a script.
+// tells how far it is.
 
 // Reader is the readers on the counters; a *desk.Room is one.
 type Reader interface {
@@ -120,8 +120,6 @@ func (c *call) reading() error {
 		}
 		page.Fault, status = f, http.StatusUnprocessableEntity
 		page.Form = c.newForm(nil, f)
-	} else {
-		page.Refresh = 2
 	}
 	page.Data = data
 	return c.show(status, "reader", page)

@@ -26,8 +26,6 @@ type Page struct {
 	Office string
 	// OfficeChoice tells that the operator has several counters to choose from.
 	OfficeChoice bool
-	// Refresh loads the page again after so many seconds; zero: never.
-	Refresh int
 	// Work are the menu's entries for who works here.
 	Work []Entry
 	// Entered tells that there is a session to leave.
