@@ -3,16 +3,15 @@ package main
 import (
 	"cmp"
 	"context"
-	"encoding/csv"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"slices"
-	"strings"
 
 	"github.com/spf13/cobra"
 
+	"cse.example/cse/ground/table"
 	"cse.example/cse/ground/words"
 	"cse.example/cse/person/codicefiscale"
 	"cse.example/cse/person/registry"
@@ -27,23 +26,18 @@ type pair struct{ old, now codicefiscale.Code }
 
 // parseRecode reads the list; every line must be right (CSE-684).
 func parseRecode(r io.Reader) ([]pair, error) {
-	text, err := io.ReadAll(io.LimitReader(r, 16<<20))
-	if err != nil {
-		return nil, err
+	header, rows, err := table.Open(io.LimitReader(r, 16<<20))
+	if err != nil || !slices.Equal(header, recodeColumns) {
+		return nil, words.Refuse("CSE-684", 1).Because(errors.Join(errUsage, err))
 	}
-	first, _, _ := strings.Cut(string(text), "\n")
-	rows := csv.NewReader(strings.NewReader(strings.TrimPrefix(string(text), "\uFEFF")))
 	rows.FieldsPerRecord = len(recodeColumns)
-	if strings.Contains(first, ";") {
-		rows.Comma = ';'
-	}
 	all, err := rows.ReadAll()
-	if err != nil || len(all) == 0 || !slices.Equal(all[0], recodeColumns) {
+	if err != nil {
 		return nil, words.Refuse("CSE-684", 1).Because(errors.Join(errUsage, err))
 	}
 	seen := map[codicefiscale.Code]bool{}
 	var out []pair
-	for n, row := range all[1:] {
+	for n, row := range all {
 		old, e1 := codicefiscale.Parse(row[0])
 		now, e2 := codicefiscale.Parse(row[1])
 		if err := errors.Join(e1, e2); err != nil || old == now || seen[old] || seen[now] {

@@ -1,7 +1,6 @@
 package cardbase
 
 import (
-	"bufio"
 	"context"
 	"encoding/csv"
 	"errors"
@@ -9,11 +8,11 @@ import (
 	"io"
 	"slices"
 	"strconv"
-	"strings"
 	"unicode/utf8"
 
 	"cse.example/cse/ground/civil"
 	"cse.example/cse/ground/journal"
+	"cse.example/cse/ground/table"
 	"cse.example/cse/ground/words"
 	"cse.example/cse/issuer/lifecycle"
 	"cse.example/cse/person/registry"
@@ -50,23 +49,9 @@ func (i *Importer) Import(ctx context.Context, r io.Reader) (Report, error) {
 }
 
 func open(r io.Reader) (*csv.Reader, error) {
-	b := bufio.NewReaderSize(r, 1<<16)
-	if mark, err := b.Peek(3); err == nil && string(mark) == "\uFEFF" {
-		_, _ = b.Discard(3) // just peeked: cannot fail
-	}
-	head, _ := b.Peek(512) // short files give what there is
-	first, _, _ := strings.Cut(string(head), "\n")
-	rows := csv.NewReader(b)
-	rows.FieldsPerRecord = -1
-	if strings.Count(first, ";") > strings.Count(first, ",") {
-		rows.Comma = ';'
-	}
-	header, err := rows.Read()
+	header, rows, err := table.Open(r)
 	if err != nil {
 		return nil, words.Refuse("CSE-104", "–").Because(err)
-	}
-	for n := range header {
-		header[n] = strings.ToLower(strings.TrimSpace(header[n]))
 	}
 	if !slices.Equal(header, Columns) {
 		n := 0

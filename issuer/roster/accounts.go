@@ -1,7 +1,6 @@
 package roster
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -57,7 +56,8 @@ type Line struct {
 	Due      bool
 	// Configured accounts stand in the configuration.
 	Configured bool
-	// Halves tells that the first access waits for this operator's half.
+	// Enrolling tells that a first access waits for its halves, MyHalf that one of
+	// them is for the operator who looks.
 	Enrolling bool
 	MyHalf    bool
 }
@@ -427,7 +427,7 @@ func (r *Room) reset(ctx context.Context, q approval.Request) error {
 		return err
 	}
 	by := staff.Operator{Account: q.DecidedBy}
-	return cmp.Or(
+	return errors.Join(
 		r.put(ctx, by, row),
 		r.enrols(ctx, a.Account, q),
 		r.record(ctx, by, "operator.reset", map[string]string{"account": a.Account, "asked_by": q.AskedBy}),

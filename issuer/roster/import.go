@@ -1,7 +1,6 @@
 package roster
 
 import (
-	"bufio"
 	"context"
 	"crypto/rand"
 	"encoding/csv"
@@ -11,6 +10,7 @@ import (
 	"strings"
 
 	"cse.example/cse/ground/civil"
+	"cse.example/cse/ground/table"
 	"cse.example/cse/ground/words"
 	"cse.example/cse/issuer/approval"
 	"cse.example/cse/issuer/staff"
@@ -41,21 +41,7 @@ type Report struct {
 
 func readCSV(in io.Reader, columns []string, row func(f map[string]string) error) (Report, error) {
 	var rep Report
-	b := bufio.NewReaderSize(in, 1<<16)
-	if mark, err := b.Peek(3); err == nil && string(mark) == "\uFEFF" {
-		_, _ = b.Discard(3) // just peeked: cannot fail
-	}
-	head, _ := b.Peek(512) // short files give what there is
-	first, _, _ := strings.Cut(string(head), "\n")
-	rows := csv.NewReader(b)
-	rows.FieldsPerRecord = -1
-	if strings.Count(first, ";") > strings.Count(first, ",") {
-		rows.Comma = ';'
-	}
-	header, err := rows.Read()
-	for i := range header {
-		header[i] = strings.ToLower(strings.TrimSpace(header[i]))
-	}
+	header, rows, err := table.Open(in)
 	if err != nil || !slices.Equal(header, columns) {
 		return rep, words.Refuse("CSE-502", strings.Join(columns, ", ")).At("file").Because(err)
 	}
@@ -64,7 +50,7 @@ func readCSV(in io.Reader, columns []string, row func(f map[string]string) error
 		if errors.Is(err, io.EOF) {
 			break
 		}
-		line := lineOf(rows, fields, err)
+		line := table.Line(rows, fields, err)
 		rep.Rows++
 		switch {
 		case rep.Rows > maxRows:
@@ -93,19 +79,6 @@ func readCSV(in io.Reader, columns []string, row func(f map[string]string) error
 		return rep, words.Refuse("CSE-514").At("file")
 	}
 	return rep, nil
-}
-
-// lineOf is the line of a record, also of one that cannot be read.
-func lineOf(rows *csv.Reader, fields []string, err error) int {
-	var syntax *csv.ParseError
-	if errors.As(err, &syntax) {
-		return syntax.StartLine
-	}
-	if len(fields) == 0 {
-		return 0
-	}
-	line, _ := rows.FieldPos(0)
-	return line
 }
 
 func list(s string) []string {
