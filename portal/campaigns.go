@@ -353,7 +353,7 @@ func (c *call) preview(v campaign.View) []line {
 	for _, x := range []struct {
 		key string
 		n   int
-	}{{"elsewhere", p.Elsewhere}, {"followed", p.Followed}, {"notassisted", p.NotAssisted}, {"over", p.Over}, {"unknown", p.Unknown}} {
+	}{{"elsewhere", p.Elsewhere}, {"followed", p.Followed}, {"notassisted", p.NotAssisted}, {"over", p.Over}, {"unknown", p.Unknown}, {"notlonger", p.NotLonger}} {
 		if x.n > 0 {
 			out = append(out, line{c.say("portal.campaign.p." + x.key), "− " + strconv.Itoa(x.n)})
 		}

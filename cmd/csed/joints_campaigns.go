@@ -18,6 +18,7 @@ import (
 func (p *Platform) openCampaigns() (err error) {
 	p.campaigns, err = campaign.New(campaign.Deps{
 		Store: p.db.Campaigns(), Items: p.db.CampaignItems(), Cards: p.db.Cards(), Person: p.db.People().Get,
+		Longer: func(ctx context.Context, old lifecycle.Card) (bool, error) { return p.clerk().Longer(ctx, old) },
 		Renew: func(ctx context.Context, old lifecycle.Card, chip production.Chip) (lifecycle.Card, bool, error) {
 			return p.clerk().Renew(ctx, old, chip)
 		},

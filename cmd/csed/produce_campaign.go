@@ -90,7 +90,7 @@ func (p *Platform) operatorNamed(account string) (staff.Operator, error) {
 
 func (a *app) tellPreview(c campaign.Campaign) {
 	p := c.Preview
-	fmt.Fprintln(a.stdout, a.say("csed.campaign.preview", c.Name, c.Total, p.Looked, p.Elsewhere, p.Followed, p.NotAssisted))
+	fmt.Fprintln(a.stdout, a.say("csed.campaign.preview", c.Name, c.Total, p.Looked, p.Elsewhere, p.Followed, p.NotAssisted, p.NotLonger))
 	for _, k := range slices.Sorted(maps.Keys(p.ASL)) {
 		fmt.Fprintln(a.stdout, a.say("csed.campaign.preview.asl", k, p.ASL[k]))
 	}

@@ -109,15 +109,16 @@ type Criteria struct {
 type Preview struct {
 	// Looked are the cards that the dates, the lot or the list chose; Followed of
 	// them have a successor already, NotAssisted a holder without right, Over are
-	// ended, Elsewhere do not fit the rest, Unknown no card has. What is left is
-	// the list.
-	Looked, Followed, NotAssisted, Over, Elsewhere, Unknown int
-	ASL, Model, State, Motive                               map[string]int
+	// ended, Elsewhere do not fit the rest, Unknown no card has, NotLonger would not
+	// be outlasted by a card made today. What is left is the list.
+	Looked, Followed, NotAssisted, Over, Elsewhere, Unknown, NotLonger int
+
+	ASL, Model, State, Motive map[string]int
 }
 
 // Left is what the counts leave for the list.
 func (p Preview) Left() int {
-	return p.Looked - p.Followed - p.NotAssisted - p.Over - p.Elsewhere - p.Unknown
+	return p.Looked - p.Followed - p.NotAssisted - p.Over - p.Elsewhere - p.Unknown - p.NotLonger
 }
 
 // Campaign is one of them.
@@ -199,6 +200,8 @@ type Deps struct {
 	Items  Items
 	Cards  Cards
 	Person func(ctx context.Context, cf codicefiscale.Code) (registry.Person, error)
+	// Longer tells whether a card made today would outlast a card: production's.
+	Longer func(ctx context.Context, old lifecycle.Card) (bool, error)
 	// Renew orders a card's successor: production's.
 	Renew func(ctx context.Context, old lifecycle.Card, chip production.Chip) (next lifecycle.Card, ordered bool, err error)
 	// Recall revokes a card for good, orders the next and tells its holder: the
@@ -232,7 +235,7 @@ type Approvals interface {
 
 // New refuses Deps with something missing.
 func New(d Deps) (*Room, error) {
-	if d.Store == nil || d.Items == nil || d.Cards == nil || d.Person == nil || d.Renew == nil || d.Recall == nil || d.Correct == nil ||
+	if d.Store == nil || d.Items == nil || d.Cards == nil || d.Person == nil || d.Longer == nil || d.Renew == nil || d.Recall == nil || d.Correct == nil ||
 		d.Free == nil || d.Atomically == nil || d.Record == nil || d.Clock == nil {
 		return nil, errors.New("campaign: a part is missing")
 	}

@@ -36,6 +36,7 @@ type bench struct {
 	approvals *approval.Room
 	eyes      *staff.Directory
 	cards     []lifecycle.Card
+	idle      map[string]bool // cards that a new one would not outlast
 	// renewed and recalled count what was done to each card; failing answers a
 	// fault; die is the act at which the machine is killed.
 	renewed, recalled map[string]int
@@ -74,7 +75,9 @@ func newBench(t *testing.T, db *store.DB, n, free int) *bench {
 	}
 	var err error
 	b.Room, err = campaign.New(campaign.Deps{
-		Store: db.Campaigns(), Items: db.CampaignItems(), Cards: db.Cards(), Person: db.People().Get, Renew: b.renew, Recall: b.recall,
+		Store: db.Campaigns(), Items: db.CampaignItems(), Cards: db.Cards(), Person: db.People().Get, Renew: b.renew,
+		Longer:    func(_ context.Context, c lifecycle.Card) (bool, error) { return !b.idle[c.ID], nil },
+		Recall:    b.recall,
 		Correct:   func(_ context.Context, _ campaign.Campaign, i campaign.Item) (campaign.Item, error) { return i, nil },
 		OwnIssuer: "own", Free: func(context.Context, campaign.Kind) (int, error) { return free, nil },
 		Atomically: atomically, Record: func(context.Context, journal.Entry) error { return nil }, Clock: b.clock,
@@ -187,6 +190,18 @@ func TestR22_R23_CriteriaPreviewAndName(t *testing.T) {
 		if c.Name != "Rinnovo 2021-22" || c.Total != 4 || c.Preview.Looked != 8 || c.Preview.Elsewhere != 4 || c.Preview.Left() != c.Total || c.Preview.ASL["203"] != 4 {
 			t.Errorf("%+v", c)
 		}
+		// A card that a new one would not outlast is counted, and left out.
+		cards, err := db.Cards().ByState(ctx, lifecycle.Active, "", 100)
+		check(t, err)
+		b.idle = map[string]bool{}
+		for _, x := range cards {
+			b.idle[x.ID] = true
+		}
+		other, err := b.NewRenewal(ctx, op, "Nessuna", campaign.Criteria{Until: today.AddDays(400)})
+		if words.FaultOf(err) == nil && (other.Preview.NotLonger == 0 || other.Preview.Left() != other.Total) || err != nil && words.FaultOf(err).Code != "CSE-633" {
+			t.Errorf("%+v, %v", other.Preview, err)
+		}
+		b.idle = nil
 		again, err := b.NewRenewal(ctx, op, "Rinnovo 2021-22", campaign.Criteria{From: today.AddDays(2), Until: today.AddDays(9), ASL: "203"})
 		if err != nil || again.ID != c.ID {
 			t.Errorf("again: %+v, %v", again, err)

@@ -12,6 +12,7 @@ import (
 
 	"cse.example/cse/card/cns"
 	"cse.example/cse/ground/civil"
+	"cse.example/cse/ground/table"
 	"cse.example/cse/ground/words"
 	"cse.example/cse/issuer/approval"
 	"cse.example/cse/issuer/lifecycle"
@@ -136,6 +137,14 @@ func (ch *chooser) renewable(ctx context.Context, c lifecycle.Card) error {
 	case !who.AssistedOn(ch.today):
 		ch.p.NotAssisted++
 	default:
+		longer, err := ch.d.Longer(ctx, c)
+		if err != nil {
+			return err
+		}
+		if !longer {
+			ch.p.NotLonger++
+			return nil
+		}
 		ch.take(c, who, "")
 	}
 	return nil
@@ -260,13 +269,11 @@ type Line struct {
 // ParseList reads a list of cards to revoke.
 func ParseList(list string) ([]Line, error) {
 	wrong := func(line int, why string) error { return words.Refuse("CSE-637", line, why).At("elenco") }
-	list = strings.TrimPrefix(list, "\uFEFF")
-	first, _, _ := strings.Cut(list, "\n")
-	rows := csv.NewReader(strings.NewReader(list))
-	rows.FieldsPerRecord = len(ListColumns)
-	if strings.Contains(first, ";") {
-		rows.Comma = ';'
+	header, rows, err := table.Open(strings.NewReader(list))
+	if err != nil || !slices.Equal(header, ListColumns) {
+		return nil, wrong(1, strings.Join(ListColumns, ";"))
 	}
+	rows.FieldsPerRecord = len(ListColumns)
 	all, err := rows.ReadAll()
 	var syntax *csv.ParseError
 	if errors.As(err, &syntax) {
@@ -275,15 +282,12 @@ func ParseList(list string) ([]Line, error) {
 	if err != nil {
 		return nil, fmt.Errorf("campaign: list: %w", err)
 	}
-	if len(all) == 0 || !slices.Equal(all[0], ListColumns) {
-		return nil, wrong(1, strings.Join(ListColumns, ";"))
-	}
-	if len(all) > Most {
+	if len(all) >= Most {
 		return nil, words.Refuse("CSE-639", Most).At("elenco")
 	}
 	seen := map[string]bool{}
 	var out []Line
-	for n, row := range all[1:] {
+	for n, row := range all {
 		id, err := cns.ParseCardID(strings.ReplaceAll(strings.TrimSpace(row[0]), " ", ""))
 		m := Motive(strings.TrimSpace(row[1]))
 		switch _, ok := motives[m]; {

@@ -66,7 +66,7 @@ func (k *Clerk) Reissue(ctx context.Context, old lifecycle.Card) (lifecycle.Card
 // any more, or is among the exceptions. ErrNotLonger: a card made today would not
 // outlast the old one.
 func (k *Clerk) Renew(ctx context.Context, old lifecycle.Card, chip Chip) (c lifecycle.Card, ordered bool, err error) {
-	longer, err := k.lastsLonger(ctx, old, civil.Today(k.Clock))
+	longer, err := k.Longer(ctx, old)
 	if err != nil {
 		return c, false, err
 	}

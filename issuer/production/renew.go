@@ -87,14 +87,14 @@ func (p *Plant) renewSome(ctx context.Context, cards []lifecycle.Card, days int,
 	return nil
 }
 
-// lastsLonger tells whether a card made today would outlast c; true also when
+// Longer tells whether a card made today would outlast c; true also when
 // none can be made: then the holder belongs among the exceptions.
-func (k *Clerk) lastsLonger(ctx context.Context, c lifecycle.Card, today civil.Date) (bool, error) {
+func (k *Clerk) Longer(ctx context.Context, c lifecycle.Card) (bool, error) {
 	who, err := k.People.Get(ctx, c.CF)
 	if err != nil {
 		return false, fmt.Errorf("production: renew: %w", err)
 	}
-	day, _, err := lifecycle.ExpiryFor(lifecycle.ApplicantOf(who, []lifecycle.Card{c}), today, k.Config.Terms)
+	day, _, err := lifecycle.ExpiryFor(lifecycle.ApplicantOf(who, []lifecycle.Card{c}), civil.Today(k.Clock), k.Config.Terms)
 	var none *lifecycle.NoExpiryError
 	if errors.As(err, &none) {
 		return true, nil
