@@ -11,6 +11,7 @@ import (
 	"cse.example/cse/ground/civil"
 	"cse.example/cse/ground/words"
 	"cse.example/cse/issuer/counter"
+	"cse.example/cse/issuer/desk"
 	"cse.example/cse/person/registry"
 	"cse.example/cse/portal/look"
 )
@@ -351,9 +352,10 @@ func (c *call) deskFile(a counter.Act, p panel, faults ...*words.Fault) error {
 		Codes, Printed, Handed bool
 		Kept                   keptView
 		Archive                archiveView
-		// Write tells that the codes wait for the chip, Reader that one is here.
-		Write, Reader bool
-	}{p, a.Protocol, FilePath(a.Protocol), slices.Contains(a.Form.Papers, counter.PaperCodes), !a.PrintedAt.IsZero(), !a.HandedAt.IsZero(), c.keptOf(a), papers, write, c.hasReader()}
+		// Write tells that the codes wait for the chip, Desks are the readers here.
+		Write bool
+		Desks []desk.Desk
+	}{p, a.Protocol, FilePath(a.Protocol), slices.Contains(a.Form.Papers, counter.PaperCodes), !a.PrintedAt.IsZero(), !a.HandedAt.IsZero(), c.keptOf(a), papers, write, c.desks()}
 	status := http.StatusOK
 	if len(faults) > 0 {
 		page.Fault, status = faults[0], http.StatusUnprocessableEntity

@@ -7,6 +7,7 @@ import (
 
 	"cse.example/cse/ground/words"
 	"cse.example/cse/issuer/counter"
+	"cse.example/cse/issuer/desk"
 	"cse.example/cse/person/codicefiscale"
 )
 
@@ -61,9 +62,9 @@ type actData struct {
 	Request string
 	Needs   counter.Needs
 	NoEmail bool
-	// Reading is the job that read the card, Reader that there is a reader here.
+	// Reading is the job that read the card, Desks are the readers here.
 	Reading string
-	Reader  bool
+	Desks   []desk.Desk
 	Kinds   []string
 	Address string
 }
@@ -96,7 +97,7 @@ func (c *call) deskActPage(values url.Values, faults ...*words.Fault) error {
 		Panel: p, Kind: string(kind), Word: c.r.PathValue("atto"), Needs: needs, NoEmail: c.p.Config.NoEmail && kind == counter.KindReprint,
 		Address: strings.TrimSpace(sheet.Person.Address + " " + sheet.Person.PostCode),
 	}
-	data.Reader = c.hasReader()
+	data.Desks = c.desks()
 	for _, k := range counter.DocumentKinds() {
 		data.Kinds = append(data.Kinds, string(k))
 	}

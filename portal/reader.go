@@ -37,9 +37,12 @@ func (p *Portal) readerRoutes(at func(pattern string, a answer)) {
 	at("POST /sportello/pratica/{anno}/{numero}/chip", atCounter((*call).askWriting))
 }
 
-// hasReader tells whether the operator's office has a reader.
-func (c *call) hasReader() bool {
-	return c.p.Readers != nil && len(c.p.Readers.Reader.At(c.op.Office.ID)) > 0
+// desks are the readers of the operator's office.
+func (c *call) desks() []desk.Desk {
+	if c.p.Readers == nil {
+		return nil
+	}
+	return c.p.Readers.Reader.At(c.op.Office.ID)
 }
 
 func (c *call) askReading() error {

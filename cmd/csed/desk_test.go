@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -9,6 +10,7 @@ import (
 	"crypto/x509/pkix"
 	"encoding/hex"
 	"encoding/pem"
+	"errors"
 	"math/big"
 	"os"
 	"os/exec"
@@ -19,7 +21,10 @@ import (
 
 	"cse.example/cse/card/holder"
 	"cse.example/cse/card/reader"
+	"cse.example/cse/ground/civil"
 	"cse.example/cse/ground/secret"
+	"cse.example/cse/ground/words"
+	"cse.example/cse/issuer/codes"
 	"cse.example/cse/issuer/desk"
 	"cse.example/cse/issuer/staff"
 )
@@ -136,6 +141,17 @@ func TestR52_R72_NewCodesAreWrittenByTheCountersReader(t *testing.T) {
 	}
 	if b.Page.HasForm("/modulo") {
 		t.Error("the form can be printed before the chip has the codes")
+	}
+	protocol := strings.TrimPrefix(b.Page.URL.Path, "/sportello/pratica/")
+	if _, err := p.counter.ToPrint(ctx, operatorOf(t, p, "ugo"), protocol); !errors.Is(err, words.Refuse("CSE-476")) {
+		t.Errorf("printed before the chip has the codes: %v", err)
+	}
+	if err := p.db.Atomically(ctx, func(ctx context.Context) error {
+		renew, err := p.renewer()
+		check(t, err)
+		return renew.New(ctx, id, civil.Date{Year: 1980, Month: 1, Day: 1})
+	}); !errors.Is(err, codes.ErrPending) {
+		t.Errorf("other new codes while these wait: %v", err)
 	}
 	check(t, b.Submit(ctx, "/chip", nil))
 	out, err = d.once(chip)

@@ -552,7 +552,7 @@ func TestR84_R37_SuspendAndRevokeWithTheCIP(t *testing.T) {
 // Every kind of notice has its words in both languages.
 func TestNoticesSayIt(t *testing.T) {
 	for _, e := range []counter.Event{
-		counter.Activated, counter.Revoked, counter.Suspended, counter.Reactivated, counter.Lost, counter.Ordered, counter.Reprinted, counter.Readdressed, counter.WrongCIP,
+		counter.Activated, counter.Revoked, counter.Suspended, counter.Reactivated, counter.Lost, counter.Ordered, counter.Reprinted, counter.Readdressed, counter.Renewed, counter.WrongCIP,
 	} {
 		for _, l := range []words.Lang{words.Italian, words.English} {
 			s, x := counter.Notice{Event: e, Protocol: "2026/0000009", Card: number, FirstName: "Mario", At: monday, Lang: l}.Text()

@@ -176,9 +176,12 @@ func (r *Room) Of(chain []*x509.Certificate) (Desk, error) {
 }
 
 // Ask gives work to a desk of op's office; an empty desk means the only one.
-// CSE-470: there is none.
+// CSE-470: there is none; CSE-481: there are several, and none was chosen.
 func (r *Room) Ask(ctx context.Context, op staff.Operator, kind Kind, card, protocol, which string) (Job, error) {
 	list := r.At(op.Office.ID)
+	if which == "" && len(list) > 1 {
+		return Job{}, words.Refuse("CSE-481").At("postazione")
+	}
 	i := slices.IndexFunc(list, func(x Desk) bool { return x.ID == which || which == "" })
 	if i < 0 {
 		return Job{}, words.Refuse("CSE-470")

@@ -80,7 +80,9 @@ func TestR52_AReadingCountsForItsCardAndOperator(t *testing.T) {
 		refused(t, "an office without a reader", err, "CSE-470")
 		_, err = b.Ask(ctx, at("asl-1"), desk.Read, card, "", "c")
 		refused(t, "another office's reader", err, "CSE-470")
-		j, err := b.Ask(ctx, at("asl-1"), desk.Read, card, "", "")
+		_, err = b.Ask(ctx, at("asl-1"), desk.Read, card, "", "")
+		refused(t, "two readers and none chosen", err, "CSE-481")
+		j, err := b.Ask(ctx, at("asl-1"), desk.Read, card, "", "a")
 		check(t, err)
 		if _, err := b.Take(ctx, desk.Desk{ID: "b"}, newKey(t).PublicKey().Bytes()); !errors.Is(err, desk.ErrNone) {
 			t.Errorf("another desk takes it: %v", err)
@@ -107,7 +109,7 @@ func TestR52_AReadingCountsForItsCardAndOperator(t *testing.T) {
 		b.clock.Advance(10 * time.Minute)
 		refused(t, "after ten minutes", b.Seen(ctx, at("asl-1"), j.ID, card), "CSE-474")
 
-		j, err = b.Ask(ctx, at("asl-1"), desk.Read, card, "", "")
+		j, err = b.Ask(ctx, at("asl-1"), desk.Read, card, "", "a")
 		check(t, err)
 		_, err = b.Take(ctx, d, newKey(t).PublicKey().Bytes())
 		check(t, err)
@@ -115,7 +117,7 @@ func TestR52_AReadingCountsForItsCardAndOperator(t *testing.T) {
 		if j, err = b.Find(ctx, at("asl-1"), j.ID); err != nil || j.State != desk.Failed || j.Outcome != "CSE-475" {
 			t.Errorf("another card was read: %+v, %v", j, err)
 		}
-		j, err = b.Ask(ctx, at("asl-1"), desk.Read, card, "", "")
+		j, err = b.Ask(ctx, at("asl-1"), desk.Read, card, "", "a")
 		check(t, err)
 		b.clock.Advance(5 * time.Minute)
 		if _, err := b.Take(ctx, d, newKey(t).PublicKey().Bytes()); !errors.Is(err, desk.ErrNone) {

@@ -18,7 +18,7 @@ func (s *Stage) readers() *portal.Readers {
 }
 
 func (r deskReader) At(string) []readers.Desk {
-	return []readers.Desk{{ID: "a", Name: "Postazione A", Office: "asl-1"}}
+	return []readers.Desk{{ID: "a", Name: "Postazione A", Office: "asl-1"}, {ID: "b", Name: "Postazione B", Office: "asl-1"}}
 }
 
 func (r deskReader) Ask(_ context.Context, _ staff.Operator, kind readers.Kind, card, protocol, _ string) (readers.Job, error) {
