@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs every fuzz target for FUZZTIME (default one minute); the smoke version in make test counts inputs instead (5000x):
+# Runs every fuzz target for FUZZTIME (default one minute); the smoke version in make test counts inputs instead (20000x):
 # with a duration, go test now and then ends a clean run as FAIL "context deadline exceeded" when the deadline falls while a
 # worker is being told to stop; with a count there is no deadline. A real finding always writes its input to testdata.
 set -euo pipefail

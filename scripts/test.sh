@@ -25,7 +25,7 @@ stage 'pages: tools' npm_pages
 stage 'go test ./... (foreign software, both databases)' units
 stage 'go test -race, where goroutines start' race
 stage 'journey: the demo, browsers, foreign clients, pages' scripts/journey.sh
-stage 'fuzz, smoke' env FUZZTIME=5000x scripts/fuzz.sh
+stage 'fuzz, smoke' env FUZZTIME=20000x scripts/fuzz.sh
 stage 'crash, smoke' env KILLS=3 scripts/crash.sh
 stage 'bench, smoke' env BENCH=smoke scripts/bench.sh
 echo

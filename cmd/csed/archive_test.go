@@ -111,7 +111,7 @@ func TestR98_R99_TheDelegationIsArchivedOverHTTP(t *testing.T) {
 		t.Error("an archived paper is still waited for")
 	}
 	s.at(file)
-	s.see("PDF, 1 kB")
+	s.see("Delega firmata, PDF, 1 kB")
 
 	list, err := p.db.Archive().PapersOf(t.Context(), strings.TrimPrefix(file, "/sportello/pratica/"))
 	check(t, err)
