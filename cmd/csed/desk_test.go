@@ -21,10 +21,12 @@ import (
 
 	"cse.example/cse/card/holder"
 	"cse.example/cse/card/reader"
+	"cse.example/cse/engine/queue"
 	"cse.example/cse/ground/civil"
 	"cse.example/cse/ground/secret"
 	"cse.example/cse/ground/words"
 	"cse.example/cse/issuer/codes"
+	"cse.example/cse/issuer/counter"
 	"cse.example/cse/issuer/desk"
 	"cse.example/cse/issuer/staff"
 )
@@ -146,6 +148,9 @@ func TestR52_R72_NewCodesAreWrittenByTheCountersReader(t *testing.T) {
 	if _, err := p.counter.ToPrint(ctx, operatorOf(t, p, "ugo"), protocol); !errors.Is(err, words.Refuse("CSE-476")) {
 		t.Errorf("printed before the chip has the codes: %v", err)
 	}
+	if _, err := p.queue.Get(ctx, counter.MailKey(protocol)); !errors.Is(err, queue.ErrUnknown) {
+		t.Errorf("the other half left before the chip has the codes: %v", err)
+	}
 	if err := p.db.Atomically(ctx, func(ctx context.Context) error {
 		renew, err := p.renewer()
 		check(t, err)
@@ -180,6 +185,14 @@ func TestR52_R72_NewCodesAreWrittenByTheCountersReader(t *testing.T) {
 	}
 	check(t, h.VerifyPIN(join(first.PIN, second.PIN)))
 	check(t, h.UnblockPIN(join(first.PUK, second.PUK), join(first.PIN, second.PIN)))
+	if _, err := p.queue.Get(ctx, counter.MailKey(protocol)); err != nil {
+		t.Errorf("the other half does not leave: %v", err)
+	}
+	check(t, b.Submit(ctx, "/modulo", nil))
+	sheet := readBack(t, b.Page.Body)
+	if raw := rawKey.FindString(sheet); raw != "" || !strings.Contains(sheet, string(first.CIP.Reveal())) {
+		t.Errorf("the sheet of the new codes (%q): %d octets", raw, len(sheet))
+	}
 	sound(t, p)
 	for _, name := range []string{"codes.renewed", "card.read-at-desk", "codes.to-reader", "codes.written", "desk.failed"} {
 		if len(records(t, p, name)) == 0 {
