@@ -243,10 +243,9 @@ func (c *call) signatureAnswer(v *reportView, values url.Values, fault *words.Fa
 
 func (c *call) reportView(r signature.Report, who signature.Recipient) (*reportView, *words.Fault) {
 	v := &reportView{Badge: look.Badge{Tone: verdictTones[r.Verdict], Word: r.Summary(c.tongue.lang)}, Lines: r.Lines(c.tongue.lang)[1:]}
-	titles := r.Titles(c.tongue.lang)
-	for i, f := range r.Signatures {
+	for _, f := range r.All(c.tongue.lang) {
 		v.Findings = append(v.Findings, findingView{
-			titles[i], look.Badge{Tone: verdictTones[f.Verdict], Word: c.say("signature.level." + string(f.Level))}, f.Lines(c.tongue.lang),
+			f.Title, look.Badge{Tone: verdictTones[f.Verdict], Word: c.say("signature.level." + string(f.Level))}, f.Lines(c.tongue.lang),
 		})
 	}
 	fault := r.For(who)

@@ -100,6 +100,9 @@ type Report struct {
 	// time-stamps of the document, which are nobody's signature.
 	Signatures     []Finding `json:"signatures"`
 	DocumentStamps int       `json:"document_stamps,omitempty"`
+	// Inside is the report of a .p7m's content that is itself signed. It changes
+	// nothing of the verdict: the outer signatures cover it whole.
+	Inside *Report `json:"inside,omitempty"`
 	// Content is the enveloped document of a .p7m.
 	Content []byte `json:"-"`
 }

@@ -385,3 +385,33 @@ ess_cert_id_alg = sha256
 		t.Errorf("%s, %v, %v", f.Form, f.Stamped, f.StampRefused)
 	}
 }
+
+// A signed PDF inside a .p7m: both are told, and the outer one decides.
+func TestAFileInsideAnother(t *testing.T) {
+	ca := signtest.NewAuthority(t, "CA di prova")
+	s := signer(ca.CNS(t, nil))
+	inner := must[Signed](t)(s.Sign(context.Background(), pdf(t), Wish{}))
+	bad := bytes.Clone(inner.Data)
+	bad[bytes.Index(bad, []byte("/MediaBox"))+12] ^= 1
+	for _, c := range []struct {
+		name    string
+		in      []byte
+		want    Verdict
+		deepest int
+	}{{"signed", inner.Data, Valid, 1}, {"changed", bad, Invalid, 1}, {"not signed", pdf(t), "", 0}} {
+		data := c.in
+		for range 2 {
+			data = must[Signed](t)(s.Sign(context.Background(), data, Wish{Format: CAdES})).Data
+		}
+		r := must[Report](t)(believing(ca, good).Verify(context.Background(), data, nil))
+		if r.Verdict != Valid || r.Inside == nil || (r.Inside.Inside != nil) != (c.deepest == 1) {
+			t.Fatalf("%s: %s, %+v", c.name, r.Verdict, r.Inside)
+		}
+		if c.want != "" && r.Inside.Inside.Verdict != c.want {
+			t.Errorf("%s: inside %s", c.name, r.Inside.Inside.Verdict)
+		}
+		if n := len(r.All(words.Italian)); n != 2+c.deepest {
+			t.Errorf("%s: %d headings", c.name, n)
+		}
+	}
+}

@@ -138,11 +138,22 @@ func (s *Signer) Appearance(lang words.Lang) []string {
 	}
 }
 
-// Titles head the signatures, "Firma 1 di 2".
-func (r Report) Titles(lang words.Lang) []string {
-	out := make([]string, len(r.Signatures))
-	for i := range out {
-		out[i] = words.Say(lang, "signature.one", i+1, len(out))
+// Titled is a finding under its heading.
+type Titled struct {
+	Title string
+	Finding
+}
+
+// All are the findings of the file, and after them those of the signed files
+// inside it, with their headings: "Firma 1 di 2".
+func (r Report) All(lang words.Lang) []Titled {
+	var out []Titled
+	key := "signature.one"
+	for in := &r; in != nil; in = in.Inside {
+		for i, f := range in.Signatures {
+			out = append(out, Titled{words.Say(lang, key, i+1, len(in.Signatures), in.Format), f})
+		}
+		key = "signature.one.inside"
 	}
 	return out
 }

@@ -36,6 +36,13 @@ type Verifier struct {
 // nil otherwise. The error is of the file as a whole; what is wrong with one
 // signature is in its Finding.
 func (v *Verifier) Verify(ctx context.Context, file, content []byte) (Report, error) {
+	return v.verify(ctx, file, content, 0)
+}
+
+// maxInside is how many signed files inside one another are looked at.
+const maxInside = 3
+
+func (v *Verifier) verify(ctx context.Context, file, content []byte, depth int) (Report, error) {
 	r := Report{Schema: "cse.verification/1", At: v.Clock.Now().UTC(), SHA256: fmt.Sprintf("%x", sha256.Sum256(file))}
 	if len(file) == 0 {
 		return r, words.Refuse("CSE-735")
@@ -59,6 +66,12 @@ func (v *Verifier) Verify(ctx context.Context, file, content []byte) (Report, er
 		r.Signatures[i].answer()
 	}
 	r.sum()
+	if r.Content != nil && depth < maxInside {
+		// What is not signed, or is no signature at all, is a document like another.
+		if in, err := v.verify(ctx, r.Content, nil, depth+1); err == nil {
+			r.Inside = &in
+		}
+	}
 	return r, nil
 }
 

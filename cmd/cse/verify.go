@@ -167,9 +167,8 @@ func (a *app) tell(out io.Writer, r signature.Report) {
 	for _, l := range r.Lines(a.language) {
 		fmt.Fprintf(out, "%s\t%s\n", l.Label, printable(l.Value))
 	}
-	titles := r.Titles(a.language)
-	for i, f := range r.Signatures {
-		fmt.Fprintf(out, "\n%s\n", titles[i])
+	for _, f := range r.All(a.language) {
+		fmt.Fprintf(out, "\n%s\n", f.Title)
 		for _, l := range f.Lines(a.language) {
 			fmt.Fprintf(out, "%s\t%s\n", l.Label, printable(l.Value))
 		}
@@ -199,9 +198,8 @@ func printed(r signature.Report, lang words.Lang) paper.Verification {
 	for _, l := range r.Lines(lang) {
 		v.File = append(v.File, l.Label, l.Value)
 	}
-	titles := r.Titles(lang)
-	for i, f := range r.Signatures {
-		x := paper.ExtractSection{Title: titles[i], Records: [][]string{nil}}
+	for _, f := range r.All(lang) {
+		x := paper.ExtractSection{Title: f.Title, Records: [][]string{nil}}
 		for _, l := range f.Lines(lang) {
 			x.Records[0] = append(x.Records[0], l.Label, l.Value)
 		}

@@ -75,9 +75,8 @@ func printedReport(r signature.Report, lang words.Lang) paper.Verification {
 	for _, l := range r.Lines(lang) {
 		v.File = append(v.File, l.Label, l.Value)
 	}
-	titles := r.Titles(lang)
-	for i, f := range r.Signatures {
-		x := paper.ExtractSection{Title: titles[i], Records: [][]string{nil}}
+	for _, f := range r.All(lang) {
+		x := paper.ExtractSection{Title: f.Title, Records: [][]string{nil}}
 		for _, l := range f.Lines(lang) {
 			x.Records[0] = append(x.Records[0], l.Label, l.Value)
 		}
