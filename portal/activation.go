@@ -178,6 +178,7 @@ func typed(d counter.Draft) url.Values {
 	}
 	if r := d.Identity.Representative; r != nil {
 		for name, text := range map[string]string{
+			"rappresentante_nascita": r.Born.Italian(),
 			"rappresentante_cognome": r.Surname, "rappresentante_nome": r.Name, "rappresentante_cf": string(r.CF), "rappresentante_tessera": r.Card, "senza_tessera": r.NoCard,
 		} {
 			v.Set(name, text)
@@ -222,8 +223,8 @@ func (c *call) fill() error {
 		return words.Refuse("CSE-002")
 	}
 	next, faults, err := take(c.r.PathValue("id"), version)
-	if f := words.FaultOf(err); f != nil {
-		faults, err = append(faults, f), nil
+	if all := faultsOf(err); len(all) > 0 {
+		faults, err = append(faults, all...), nil
 	}
 	if err != nil {
 		return err

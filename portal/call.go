@@ -166,8 +166,10 @@ func statusOf(f *words.Fault) int {
 
 // labels are the fields' names in the summary of errors.
 var labels = map[string]string{
-	"foglio": "portal.archive.kind",
-	"chi":    "portal.revoke.who", "cip": "portal.revoke.cip", "capito": "portal.revoke.tick", "q": "portal.desk.search",
+	"foglio":                 "portal.archive.kind",
+	"rappresentante_cognome": "portal.activation.rep.surname", "rappresentante_nome": "portal.activation.rep.name", "rappresentante_cf": "portal.activation.rep.cf",
+	"rappresentante_nascita": "portal.activation.rep.born", "rappresentante_tessera": "portal.activation.rep.card",
+	"chi": "portal.revoke.who", "cip": "portal.revoke.cip", "capito": "portal.revoke.tick", "q": "portal.desk.search",
 	"tessera_ultime_cinque": "portal.activation.number", "presente": "portal.activation.present", "documento_tipo": "portal.activation.doc",
 	"documento_numero": "portal.activation.docno", "documento_ente": "portal.activation.docby", "documento_rilascio": "portal.activation.docfrom",
 	"documento_scadenza": "portal.activation.docuntil", "email": "portal.activation.email", "email_ripetuta": "portal.activation.email2",

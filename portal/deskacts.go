@@ -197,6 +197,7 @@ func (c *call) representative(who counter.Present, faults []*words.Fault) (*coun
 		Card: compact(c.value("rappresentante_tessera")), NoCard: c.value("senza_tessera"), Declared: c.value("autocertificazione") != "",
 		Health: c.value("salute") != "", Delegation: c.value("delega") != "", Copy: c.value("copia") != "",
 	}
+	r.Born = c.date("rappresentante_nascita", &faults)
 	text := strings.ToUpper(compact(c.value("rappresentante_cf")))
 	if text == "" {
 		return r, faults // the room says which field is missing

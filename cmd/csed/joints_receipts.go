@@ -98,7 +98,7 @@ func reportText(r counter.Report) string {
 
 // declarant is who asked for the holder, with what the registry knows of him.
 func (p *Platform) declarant(ctx context.Context, r counter.Representative) (*paper.Person, error) {
-	out := &paper.Person{Surname: r.Surname, Name: r.Name, CF: string(r.CF)}
+	out := &paper.Person{Surname: r.Surname, Name: r.Name, CF: string(r.CF), Born: r.Born}
 	x, err := p.db.People().Get(ctx, r.CF)
 	if errors.Is(err, registry.ErrUnknown) {
 		return out, nil

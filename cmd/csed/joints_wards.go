@@ -16,6 +16,13 @@ import (
 // a minor until midnight in Rome of the eighteenth birthday.
 func (p *Platform) wards(ctx context.Context, me codicefiscale.Code) ([]portal.Ward, error) {
 	today := civil.Today(p.Clock)
+	self, err := p.db.People().Get(ctx, me)
+	if err != nil && !errors.Is(err, registry.ErrUnknown) {
+		return nil, err
+	}
+	if err == nil && (self.MinorOn(today) || self.UnderGuardianship || !self.AliveOn(today)) {
+		return nil, nil // who cannot decide for himself decides for nobody else
+	}
 	named, err := p.db.People().ByGuardian(ctx, me)
 	if err != nil {
 		return nil, err

@@ -72,6 +72,7 @@ func TestR64_R65_R66_R67_R68_R69_R73_AMinorIsActivatedByAParent(t *testing.T) {
 	s.submit("/2", "CSE-410", with("rappresentante_tessera", "")...)
 	s.submit("/2", "CSE-411", with("rappresentante_tessera", child.ID)...)
 	s.submit("/2", "CSE-412", with("autocertificazione", "")...)
+	s.submit("/2", "CSE-767", with("rappresentante_cognome", "Altro")...)
 	s.submit("/2", "CSE-110", with("documento_scadenza", yesterday)...)
 	s.submit("/2", "CSE-134", with("documento_tipo", "TS")...)
 	s.submit("/2", "", with()...)
@@ -119,11 +120,14 @@ func TestR64_R66_AWardIsActivatedByAGuardian(t *testing.T) {
 	who.UnderGuardianship = true
 	ward := p.give(t, who, 991_002, nil)
 	guardian := invented(t, "BLU", "EVA", civil.Today(r.clock).AddYears(-40))
+	child := invented(t, "BLU", "ZOE", civil.Today(r.clock).AddYears(-18).AddDays(1))
+	p.give(t, child, 991_004, nil)
 	s := keys["urp"].work(t, p, r.clock)
 	s.begin(ward)
 	with := func(more ...string) []string {
 		return s.document(append([]string{
 			"presente", "tutore", "rappresentante_cognome", "Blu", "rappresentante_nome", "Eva", "rappresentante_cf", strings.ToLower(string(guardian.CF)),
+			"rappresentante_nascita", guardian.Born.Italian(), // the registry does not know her: her paper does
 			"senza_tessera", "cittadina straniera, senza tessera sanitaria", "autocertificazione", "si",
 		}, more...)...)
 	}
@@ -132,6 +136,9 @@ func TestR64_R66_AWardIsActivatedByAGuardian(t *testing.T) {
 	s.submit("/2", "CSE-410", with("senza_tessera", "")...)
 	s.submit("/2", "CSE-101", with("rappresentante_cf", "BLUVEA86S65D612A")...)
 	s.submit("/2", "CSE-414", with("rappresentante_cf", string(ward.CF))...)
+	s.submit("/2", "CSE-769", with("rappresentante_nascita", "")...)
+	s.submit("/2", "CSE-768", with("rappresentante_cognome", "Verdi")...)
+	s.submit("/2", "CSE-766", with("rappresentante_cf", string(child.CF), "rappresentante_cognome", child.Surname, "rappresentante_nome", child.Name)...)
 	s.submit("/2", "", with()...)
 	s.submit("/3", "", "email", "eva@posta.example", "email_ripetuta", "eva@posta.example", "consenso", "si", "lingua", "en")
 	s.submit("/4", "")
@@ -170,6 +177,7 @@ func TestR95_R96_R97_R98_R99_R100_AnAdultIsActivatedByADelegate(t *testing.T) {
 	s.submit("/2", "CSE-122", with()...) // a pharmacy only if it is configured
 	s = keys["aslb"].work(t, p, r.clock)
 	s.begin(holder)
+	s.submit("/2", "CSE-767", with("rappresentante_nome", "Altro")...)
 	s.submit("/2", "CSE-121", with("salute", "")...)
 	s.submit("/2", "CSE-417", with("delega", "")...)
 	s.submit("/2", "CSE-418", with("copia", "")...)

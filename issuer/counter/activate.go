@@ -112,5 +112,11 @@ func activationDetail(s IdentityStep) map[string]string {
 	if r := s.Representative; r != nil && r.Card == "" && r.NoCard != "" {
 		d["without_card"] = "yes" // the reason is in the sealed evidence
 	}
+	if r := s.Representative; r != nil {
+		d["representative"] = "registry"
+		if r.OnPaper {
+			d["representative"] = "document" // nobody else says who he is
+		}
+	}
 	return d
 }

@@ -203,5 +203,8 @@ func (c *Counter) checkRepresentative(ctx context.Context, op staff.Operator, f 
 	if !ok {
 		return words.Refuse("CSE-447").At("rappresentante_cf")
 	}
+	if err := c.able(ctx, r.CF); err != nil {
+		return err
+	}
 	return s.Document.check(today)
 }

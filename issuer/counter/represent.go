@@ -24,6 +24,10 @@ type Representative struct {
 	CF      codicefiscale.Code `json:"cf"`
 	Surname string             `json:"surname"`
 	Name    string             `json:"name"`
+	// Born is as his document says; needed of who is not in the registry (vouch.go).
+	Born civil.Date `json:"born,omitzero"`
+	// OnPaper: the registry does not know him, his document alone says who he is.
+	OnPaper bool `json:"on_paper,omitempty"`
 	// Card is his own card's number, or NoCard why he has none (a foreign parent
 	// without TS); for a parent or guardian.
 	Card   string `json:"card,omitempty"`
@@ -79,8 +83,9 @@ func (c *Counter) who(ctx context.Context, op staff.Operator, f found, s Identit
 }
 
 // standsIn is what both have in common: somebody else than the holder and the
-// operator, at a counter that may, with a document of his own.
-func (c *Counter) standsIn(op staff.Operator, f found, s IdentityStep) error {
+// operator, at a counter that may, who is who he says (vouch.go), with a document
+// of his own.
+func (c *Counter) standsIn(ctx context.Context, op staff.Operator, f found, s IdentityStep) error {
 	r := s.Representative
 	switch {
 	case r == nil || r.CF == "":
@@ -93,6 +98,9 @@ func (c *Counter) standsIn(op staff.Operator, f found, s IdentityStep) error {
 		return words.Refuse("CSE-415").At("rappresentante_cognome")
 	}
 	if err := c.d.Directory.Allowed(op, staff.ActivateRepresented, f.Person.ASL); err != nil {
+		return err
+	}
+	if err := c.vouch(ctx, r); err != nil {
 		return err
 	}
 	return s.Document.check(c.today())
@@ -108,7 +116,7 @@ func (c *Counter) activatesForWard(ctx context.Context, op staff.Operator, f fou
 	case s.Present == PresentParent && !f.Person.MinorOn(today):
 		return words.Refuse("CSE-416").At("presente") // a ward of age has a guardian
 	}
-	if err := c.standsIn(op, f, s); err != nil {
+	if err := c.standsIn(ctx, op, f, s); err != nil {
 		return err
 	}
 	if err := c.ownCard(ctx, *s.Representative); err != nil {
@@ -168,14 +176,14 @@ func (c *Counter) ownFamily(ctx context.Context, op staff.Operator, p registry.P
 
 // activatesByDelegate is somebody sent by an adult whom his health keeps at home
 // (R95-R100): identified himself, with the four papers.
-func (c *Counter) activatesByDelegate(_ context.Context, op staff.Operator, f found, s IdentityStep) error {
+func (c *Counter) activatesByDelegate(ctx context.Context, op staff.Operator, f found, s IdentityStep) error {
 	if needsSomebody(f.Person, c.today()) {
 		return words.Refuse("CSE-120").At("presente")
 	}
 	if s.Representative == nil || !s.Representative.Health {
 		return words.Refuse("CSE-121").At("salute")
 	}
-	if err := c.standsIn(op, f, s); err != nil {
+	if err := c.standsIn(ctx, op, f, s); err != nil {
 		return err
 	}
 	switch r := s.Representative; {

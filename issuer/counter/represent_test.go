@@ -35,6 +35,12 @@ func forWard(t *testing.T, mother registry.Person) counter.IdentityStep {
 	return s
 }
 
+// foreigner makes r somebody whom the registry does not know, without a card.
+func foreigner(t *testing.T, r *counter.Representative) *counter.Representative {
+	r.CF, r.Surname, r.Name, r.Born, r.Card = "RSSMRA85T50A562Z", "ROSSI", "MARIA", day(t, "1985-12-10"), ""
+	return r
+}
+
 // byDelegate is a good step 2 by who.
 func byDelegate(t *testing.T, who registry.Person) counter.IdentityStep {
 	s := goodIdentity(t)
@@ -95,11 +101,9 @@ func TestR64_R66_R67_R68_R69_WhatAParentBrings(t *testing.T) {
 			s.Representative.Card, s.Representative.NoCard = "", "lasciata a casa"
 		}, "CSE-410"},
 		"no TS, with a reason why": {func(s *counter.IdentityStep) {
-			s.Representative.CF, s.Representative.Card, s.Representative.NoCard = "RSSMRA85T50A562Z", "", "cittadina straniera"
+			foreigner(t, s.Representative).NoCard = "cittadina straniera"
 		}, ""},
-		"no TS, without a reason": {func(s *counter.IdentityStep) {
-			s.Representative.CF, s.Representative.Card = "RSSMRA85T50A562Z", ""
-		}, "CSE-410"},
+		"no TS, without a reason":     {func(s *counter.IdentityStep) { foreigner(t, s.Representative) }, "CSE-410"},
 		"no court paper is asked for": {func(*counter.IdentityStep) {}, ""},
 	} {
 		s := forWard(t, mother)

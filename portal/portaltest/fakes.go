@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/aes"
 	"crypto/cipher"
+	"errors"
 	"slices"
 	"strings"
 	"sync"
@@ -213,6 +214,9 @@ func (d *desk) Draft(_ context.Context, _ staff.Operator, id string) (counter.Dr
 func (d *desk) Identify(_ context.Context, _ staff.Operator, id string, version int64, s counter.IdentityStep) (counter.Draft, error) {
 	switch s.Present {
 	case counter.PresentParent, counter.PresentGuardian:
+		if r := s.Representative; r != nil && r.CF != "" { // somebody whose name is another's
+			return counter.Draft{}, errors.Join(words.Refuse("CSE-767").At("rappresentante_cognome"), words.Refuse("CSE-767").At("rappresentante_nome"))
+		}
 		return counter.Draft{}, words.Refuse("CSE-410").At("rappresentante_tessera")
 	case counter.PresentDelegate:
 		return counter.Draft{}, words.Refuse("CSE-121").At("salute")

@@ -340,7 +340,7 @@ func (l *life) stands(rt *rapid.T, c *card, activating bool) stance {
 	}
 	s.fits = func(op staff.Operator, d civil.Date) bool {
 		switch {
-		case who.CF == op.CF || !good(d):
+		case who.CF == op.CF || !good(d) || !capable(who, d):
 			return false
 		case !activating:
 			return l.m.standsFor(who.CF, p.CF, d)
@@ -355,7 +355,7 @@ func (l *life) delegate(rt *rapid.T, s stance, p, who registry.Person, activatin
 	r := s.Representative
 	r.Health, r.Delegation, r.Copy = often(rt, "health"), often(rt, "delegation"), often(rt, "copy")
 	s.fits = func(op staff.Operator, d civil.Date) bool {
-		return activating && !dependent(p, d) && r.Health && r.Delegation && r.Copy && who.CF != p.CF && who.CF != op.CF && good(d) &&
+		return activating && !dependent(p, d) && r.Health && r.Delegation && r.Copy && who.CF != p.CF && who.CF != op.CF && good(d) && capable(who, d) &&
 			l.m.entitled(op, "represented", p.ASL)
 	}
 	return s

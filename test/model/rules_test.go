@@ -94,6 +94,9 @@ func minor(p registry.Person, d civil.Date) bool {
 
 func dependent(p registry.Person, d civil.Date) bool { return minor(p, d) || p.UnderGuardianship }
 
+// capable: whoever stands for somebody else is a living adult who decides for himself.
+func capable(p registry.Person, d civil.Date) bool { return alive(p, d) && !dependent(p, d) }
+
 // follower is the card that counts as the one that follows c: one that ended
 // before it was ever used (lost on its way) counts for nothing.
 func (c *card) follower() *card {
