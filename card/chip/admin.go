@@ -173,8 +173,8 @@ func (c *Chip) setCodes(pinRef, pukRef byte, pin, puk secret.Text) error {
 	})
 }
 
-// SetIssuerKey sets the AES key (16 or 32 bytes) by which the issuer updates
-// files of the operational card. Without it nobody can.
+// SetIssuerKey sets the key (16 or 32 bytes, secmsg.Diversify) by which the issuer
+// updates files of the operational card. Without it nobody can.
 func (c *Chip) SetIssuerKey(key secret.Text) error {
 	return c.admin(func() error {
 		if c.profile.IssuerKeyRef == 0 {

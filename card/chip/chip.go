@@ -2,15 +2,18 @@
 // counters, RSA keys made inside, and the commands that work on them.
 //
 // Standards: ISO/IEC 7816-4, -8 and -9 as the CNS masks use them (card.md
-// sections 2 to 8). Secure messaging is not there: its format is unknown, and
-// class bytes that ask for it are answered 6882. EXTERNAL AUTHENTICATE uses a
-// cryptogram of our own (see auth.go).
+// sections 2 to 8). The cryptogram of EXTERNAL AUTHENTICATE and the secure
+// messaging that it opens are of our own (card/secmsg): real masks' are unknown.
+// Class bytes that ask for secure messaging outside of it are answered 6882.
 //
 // It guarantees that a private key never leaves (no command reads it); that a
 // try is spent on the disk, with fsync, before a PIN or PUK is compared; that
 // codes are compared in constant time; that what was verified is forgotten at
 // reset and power-off, and not at SELECT; that the image file holds either the
-// state before a command or the one after it, whatever happens in between.
+// state before a command or the one after it, whatever happens in between: an
+// UPDATE BINARY in one extended or chained command is written whole or not at all;
+// that the certificate is rewritten by the issuer alone, in commands that he closed
+// himself for this card and this moment.
 //
 // It refuses a second opener (LockedError names the first), an image that a
 // bit was changed in (CorruptError), and the admin channel after Finish.
@@ -69,6 +72,7 @@ type session struct {
 	templates map[byte]byte // B6, B8, A4 -> key chosen by MSE SET
 	challenge []byte        // last GET CHALLENGE
 	chain     iso7816.Assembler
+	issuer    issuerSession
 }
 
 // chainLimit is the most data one chained command may carry, in bytes.

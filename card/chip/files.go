@@ -157,7 +157,7 @@ func (c *Chip) currentEF(op cns.Operation) (file, iso7816.SW) {
 	}
 	f := c.st.files[c.ses.ef]
 	switch {
-	case !c.allowed(f.access, op):
+	case !c.allowed(f.access, op), op == cns.EFUpdate && f.protected && c.st.operational && !c.ses.issuer.inside:
 		return file{}, iso7816.SecurityNotSatisfied
 	case f.deactivated && op != cns.EFActivate:
 		return file{}, iso7816.FileDeactivated

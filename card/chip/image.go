@@ -40,6 +40,7 @@ type imageFile struct {
 	Access      []byte   `json:"access"`
 	Data        []byte   `json:"data,omitempty"` // without trailing zeros
 	Deactivated bool     `json:"deactivated,omitempty"`
+	Protected   bool     `json:"protected,omitempty"`
 }
 
 type imageCode struct {
@@ -82,7 +83,7 @@ func bodyOf(s *state) imageBody {
 		f := s.files[p]
 		b.Files = append(b.Files, imageFile{
 			Path: p, Directory: f.directory, Size: len(f.data), Access: slices.Clone(f.access[:]),
-			Data: bytes.TrimRight(f.data, "\x00"), Deactivated: f.deactivated,
+			Data: bytes.TrimRight(f.data, "\x00"), Deactivated: f.deactivated, Protected: f.protected,
 		})
 	}
 	for _, ref := range slices.Sorted(maps.Keys(s.codes)) {
@@ -166,7 +167,7 @@ func (s *state) fillFiles(b imageBody) error {
 		}
 		data := make([]byte, f.Size)
 		copy(data, f.Data)
-		s.files[f.Path] = file{directory: f.Directory, access: cns.Access(f.Access), data: data, deactivated: f.Deactivated}
+		s.files[f.Path] = file{directory: f.Directory, access: cns.Access(f.Access), data: data, deactivated: f.Deactivated, protected: f.Protected}
 	}
 	if _, ok := s.files[cns.MF]; !ok {
 		return fmt.Errorf("no MF")

@@ -3,7 +3,6 @@ package chip_test
 import (
 	"bytes"
 	"crypto"
-	"crypto/aes"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/sha256"
@@ -15,6 +14,7 @@ import (
 	"cse.example/cse/card/chip/chiptest"
 	"cse.example/cse/card/cns"
 	"cse.example/cse/card/iso7816"
+	"cse.example/cse/card/secmsg"
 )
 
 // digestInfo is the DER DigestInfo of SHA-256 over msg.
@@ -282,12 +282,10 @@ func TestExternalAuthenticate(t *testing.T) {
 		if !sw.OK() {
 			t.Fatal(sw)
 		}
-		cipher, err := aes.NewCipher([]byte(chiptest.IssuerKey))
+		out, err := secmsg.Cryptogram([]byte(chiptest.IssuerKey), challenge)
 		if err != nil {
 			t.Fatal(err)
 		}
-		out := make([]byte, 16)
-		cipher.Encrypt(out, challenge)
 		return "00820018 10 " + hex.EncodeToString(out)
 	}
 	wrong := "00820018 10 " + hex.EncodeToString(make([]byte, 16))
@@ -297,9 +295,11 @@ func TestExternalAuthenticate(t *testing.T) {
 	script(t, c, "00A4080C0411001101 -> 9000 \n 00D6000001 31 -> 6982")
 	script(t, c, "0084000010 -> 9000 *\n"+wrong+" -> 63C2\n"+wrong+" -> 6985")
 	good := answer()
-	script(t, c, good+" -> 9000 \n 00D6000001 31 -> 9000 \n"+good+" -> 6985") // no replay
+	script(t, c, good+" -> 9000 \n 00D6000001 31 -> 6982 \n"+good+" -> 6985") // the certificate: not in clear; no replay
+	script(t, c, "00A4080C0412004142 -> 9000 \n 00D6000001 31 -> 9000")       // the installation file: in clear
 	script(t, c, "00A4080C0411001102 -> 9000 \n 00D6000001 31 -> 6982")       // personal data: never
 	script(t, c, "RESET\n 00A4080C0411001101 -> 9000 \n 00D6000001 31 -> 6982")
+	script(t, c, "00A4080C0412004142 -> 9000 \n 00D6000001 31 -> 6982")
 	for range 2 { // a right one gives the tries back
 		script(t, c, "0084000010 -> 9000 *\n"+wrong+" -> 63C2")
 		script(t, c, answer()+" -> 9000")

@@ -26,6 +26,8 @@ type file struct {
 	access      cns.Access
 	data        []byte // EF: the whole content, its length is the size
 	deactivated bool
+	// protected: UPDATE BINARY only under secure messaging.
+	protected bool
 }
 
 // code is a PIN or a PUK.
@@ -65,7 +67,7 @@ func newState(p cns.Profile) *state {
 		s.codes[cns.RefDSPUK] = code{left: p.PUKTries, max: p.PUKTries}
 	}
 	for _, f := range p.Layout() {
-		s.files[f.Path] = file{directory: f.Directory, access: f.Access, data: make([]byte, f.Size)}
+		s.files[f.Path] = file{directory: f.Directory, access: f.Access, data: make([]byte, f.Size), protected: f.Protected}
 	}
 	if p.ATRFile {
 		f := s.files[cns.EFATR]

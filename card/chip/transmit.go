@@ -3,6 +3,7 @@ package chip
 import (
 	"cse.example/cse/card/cns"
 	"cse.example/cse/card/iso7816"
+	"cse.example/cse/card/secmsg"
 )
 
 // handler runs one command; the chip's lock is held.
@@ -74,14 +75,21 @@ func (c *Chip) run(apdu []byte) ([]byte, iso7816.SW) {
 		c.ses.chain.Reset()
 		return nil, iso7816.WrongLength
 	}
+	protected := cmd.CLA&secmsg.Class == secmsg.Class
+	if !protected {
+		c.ses.issuer = issuerSession{} // a command in clear ends it
+	}
 	run, chainable, known := commands(cmd.INS)
 	if sw := c.checkClass(cmd, chainable, known); !sw.OK() {
 		c.ses.chain.Reset()
 		return nil, sw
 	}
 	whole, done, sw := c.ses.chain.Add(cmd)
-	if !done {
+	switch {
+	case !done:
 		return nil, sw
+	case protected:
+		return c.protected(run, whole)
 	}
 	return run(c, whole)
 }
@@ -91,7 +99,7 @@ func (c *Chip) checkClass(cmd iso7816.Command, chainable, known bool) iso7816.SW
 	switch {
 	case cmd.CLA&0xE0 != 0, chained && c.profile.RefuseChaining:
 		return iso7816.ClassNotSupported
-	case cmd.CLA&0x0C != 0:
+	case cmd.CLA&secmsg.Class != 0 && (cmd.CLA&secmsg.Class != secmsg.Class || !c.ses.issuer.open()):
 		return iso7816.SecureMessagingRefused
 	case cmd.CLA&0x03 != 0:
 		return iso7816.ChannelNotSupported

@@ -154,6 +154,9 @@ type File struct {
 	Size int
 	// Access is what the file asks once the card is operational.
 	Access Access
+	// Protected: UPDATE is taken only in commands that the issuer closed himself
+	// (secure messaging, card/secmsg), not merely after his authentication.
+	Protected bool
 }
 
 // Layout lists the files of a card of profile p, parents before children, the
@@ -172,7 +175,9 @@ func (p Profile) Layout() []File {
 		ef(EFCardStatus, 1, open),
 		ef(EFRootInstFile, 2, byIssuer),
 		df(DF0), ef(EFDatiProcessore, 32, open), ef(EFIDCarta, SizeCardID, open),
-		df(DF1), ef(EFCCarta, SizeCertificate, byIssuer), ef(EFDatiPersonali, SizePersonalData, open),
+		df(DF1),
+		{Path: EFCCarta, Size: SizeCertificate, Access: byIssuer, Protected: p.IssuerKeyRef != 0},
+		ef(EFDatiPersonali, SizePersonalData, open),
 		df(DF2), ef(EFMemoriaResidua, 2, byIssuer), ef(EFServiziInstall, 160, byIssuer), ef(EFInstFile, 320, byIssuer),
 	}
 	return append(list, p.options(ef, df)...)

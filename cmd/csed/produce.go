@@ -55,6 +55,7 @@ func (p *Platform) plant(c production.Config, progress func(step string, done, t
 		Config: c, Cards: p.db.Cards(), People: p.db.People(), Orders: p.db.Orders(), Batches: p.db.Batches(),
 		Codes: maker, CodeStore: p.db.Codes(), Authority: p.authority, Files: exchange.Folder(p.Config.under(p.Config.Issue.Exchange)),
 		Bureau: bureau, Signer: signer, Atomically: p.db.Atomically, Record: p.trail.Record, Clock: p.Clock, Rand: rand.Reader,
+		IssuerKey: p.chipKey,
 	})
 	if err != nil {
 		return nil, err

@@ -95,6 +95,11 @@ func (b *Bureau) personalise(c *chip.Chip, job exchange.Job) (*rsa.PublicKey, er
 	if err := c.SetCodes(job.PIN, job.PUK); err != nil {
 		return nil, err
 	}
+	if job.IssuerKey.Len() > 0 {
+		if err := c.SetIssuerKey(job.IssuerKey); err != nil {
+			return nil, err
+		}
+	}
 	return key, c.Save()
 }
 

@@ -205,6 +205,12 @@ func (p *Plant) prepareOne(ctx context.Context, batch string, c lifecycle.Card) 
 		}
 		defer set.Wipe()
 		job.PIN, job.PUK = set.PIN, set.PUK
+		if p.IssuerKey != nil {
+			if job.IssuerKey, err = p.IssuerKey(c.ID); err != nil {
+				return prepared{}, err
+			}
+			defer job.IssuerKey.Wipe()
+		}
 	}
 	content, err := job.Encode()
 	if err != nil {

@@ -31,6 +31,7 @@ import (
 	"cse.example/cse/card/cns"
 	"cse.example/cse/ground/civil"
 	"cse.example/cse/ground/journal"
+	"cse.example/cse/ground/secret"
 	"cse.example/cse/ground/words"
 	"cse.example/cse/issuer/codes"
 	"cse.example/cse/issuer/lifecycle"
@@ -193,6 +194,9 @@ type Parts struct {
 	Record     journal.Recorder
 	Clock      civil.Clock
 	Rand       io.Reader
+	// IssuerKey is the key of one chip, by which its issuer updates it later; nil:
+	// chips get none, and stay as they are made.
+	IssuerKey func(card string) (secret.Text, error)
 }
 
 // Plant runs production. Make one with New. One process at a time should run

@@ -131,7 +131,8 @@ func TestSealedRecordsAreBound(t *testing.T) {
 	check(t, err)
 	job := exchange.Job{
 		Card: "1", Chip: true, PersonalData: []byte{1}, GDO: []byte{2}, PIN: secret.FromString("24680"), PUK: secret.FromString("13572468"),
-		Faces: []byte(`{}`),
+		IssuerKey: secret.FromString("0123456789abcdef"),
+		Faces:     []byte(`{}`),
 	}
 	content, err := job.Encode()
 	check(t, err)
@@ -144,7 +145,7 @@ func TestSealedRecordsAreBound(t *testing.T) {
 	check(t, err)
 	got, err := exchange.DecodeJob(back)
 	check(t, err)
-	if !got.PIN.Equal(job.PIN) || !got.PUK.Equal(job.PUK) || got.Card != "1" {
+	if !got.PIN.Equal(job.PIN) || !got.PUK.Equal(job.PUK) || !got.IssuerKey.Equal(job.IssuerKey) || got.Card != "1" {
 		t.Errorf("got %+v", got)
 	}
 	for _, moved := range [][3]string{{"certificates", "b", "1"}, {"order", "c", "1"}, {"order", "b", "2"}} {

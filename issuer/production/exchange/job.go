@@ -18,6 +18,9 @@ type Job struct {
 	PersonalData, GDO []byte
 	// PIN and PUK go into the chip; the CIP does not concern the bureau.
 	PIN, PUK secret.Text
+	// IssuerKey goes into the chip too: by it the issuer updates files of the card
+	// later (card/secmsg). Empty for chips that he leaves as they are.
+	IssuerKey secret.Text
 	// Faces is the data set of the two faces, JSON (production.Faces).
 	Faces json.RawMessage
 }
@@ -30,12 +33,14 @@ type wire struct {
 	GDO      []byte          `json:"gdo,omitempty"`
 	PIN      []byte          `json:"pin,omitempty"`
 	PUK      []byte          `json:"puk,omitempty"`
+	Issuer   []byte          `json:"issuer_key,omitempty"`
 	Faces    json.RawMessage `json:"faces"`
 }
 
 // Encode writes the job in clear: seal the result at once and wipe it.
 func (j Job) Encode() ([]byte, error) {
-	w := wire{j.Card, j.Chip, j.PersonalData, j.GDO, j.PIN.Reveal(), j.PUK.Reveal(), j.Faces}
+	w := wire{j.Card, j.Chip, j.PersonalData, j.GDO, j.PIN.Reveal(), j.PUK.Reveal(), j.IssuerKey.Reveal(), j.Faces}
+	defer clear(w.Issuer)
 	defer clear(w.PIN)
 	defer clear(w.PUK)
 	b, err := json.Marshal(w)
@@ -51,7 +56,8 @@ func DecodeJob(b []byte) (Job, error) {
 	if err := json.Unmarshal(b, &w); err != nil {
 		return Job{}, errors.New("the order's record is not a job") // the cause may quote it
 	}
-	j := Job{w.Card, w.Chip, w.Personal, w.GDO, secret.New(w.PIN), secret.New(w.PUK), w.Faces}
+	j := Job{w.Card, w.Chip, w.Personal, w.GDO, secret.New(w.PIN), secret.New(w.PUK), secret.New(w.Issuer), w.Faces}
+	clear(w.Issuer)
 	clear(w.PIN)
 	clear(w.PUK)
 	if j.Card == "" || len(j.Faces) == 0 || j.Chip && (len(j.PersonalData) == 0 || len(j.GDO) == 0 || j.PIN.Len() == 0 || j.PUK.Len() == 0) {
@@ -60,5 +66,5 @@ func DecodeJob(b []byte) (Job, error) {
 	return j, nil
 }
 
-// Wipe overwrites the codes.
-func (j *Job) Wipe() { j.PIN.Wipe(); j.PUK.Wipe() }
+// Wipe overwrites the codes and the key.
+func (j *Job) Wipe() { j.PIN.Wipe(); j.PUK.Wipe(); j.IssuerKey.Wipe() }
