@@ -57,6 +57,7 @@ var rules = []rule{
 	{"cmd/cse-pkcs11", own(""), own("ground", "card/cryptoki"), "the module is small: it lives in other people's programs"},
 	{"pki", all(own(""), databases, html), own("ground", "person", "card", "pki"), "floors"},
 	{"pki/keys", web, nil, "only status owns a protocol"},
+	{"pki/keys/keystest", own(""), own("pki/internal/kdf"), "cheap key files are for tests"},
 	{"pki/profile", web, nil, "only status owns a protocol"},
 	{"pki/ca", web, nil, "only status owns a protocol"},
 	{"pki/trust", web, nil, "only status owns a protocol"},

@@ -26,6 +26,7 @@ import (
 	"cse.example/cse/issuer/production/exchange"
 	"cse.example/cse/person/codicefiscale"
 	"cse.example/cse/person/registry"
+	"cse.example/cse/pki/keys/keystest"
 )
 
 // region is a small installation on disk: ten people with their cards, the first
@@ -50,6 +51,7 @@ var template struct {
 }
 
 func TestMain(m *testing.M) {
+	keystest.Cheap()
 	code := m.Run()
 	if template.dir != "" {
 		_ = os.RemoveAll(template.dir) // left to the system if it cannot be removed

@@ -14,8 +14,10 @@ package store
 
 import (
 	"context"
+	"crypto/sha256"
 	"database/sql"
 	"embed"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -291,4 +293,21 @@ func flag(b bool) int64 {
 		return 1
 	}
 	return 0
+}
+
+// SchemaDigest names the schema that this program migrates a database to: SHA-256 over its migrations, in hexadecimal.
+func SchemaDigest() string {
+	h := sha256.New()
+	names, err := fs.Glob(migrations, "migrations/*.sql")
+	if err != nil {
+		panic(err) // the pattern is a constant
+	}
+	for _, name := range names {
+		b, err := fs.ReadFile(migrations, name)
+		if err != nil {
+			panic(err) // embedded
+		}
+		fmt.Fprintf(h, "%s %d\n%s", name, len(b), b)
+	}
+	return hex.EncodeToString(h.Sum(nil))
 }

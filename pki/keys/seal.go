@@ -18,6 +18,7 @@ import (
 
 	"cse.example/cse/ground/secret"
 	"cse.example/cse/ground/words"
+	"cse.example/cse/pki/internal/kdf"
 )
 
 const (
@@ -30,8 +31,8 @@ const (
 // cost is Argon2id's: passes over memory KiB with lanes threads.
 type cost struct{ passes, memory, lanes uint32 }
 
-// usual is the second recommendation of RFC 9106, 4: 64 MiB, three passes.
-var usual = cost{passes: 3, memory: 64 << 10, lanes: 4}
+// usual is the cost of a new file.
+func usual() cost { return cost{kdf.Usual.Passes, kdf.Usual.MemoryKiB, kdf.Usual.Lanes} }
 
 // bearable bounds what a file may ask of the machine that opens it.
 var bearable = cost{passes: 16, memory: 1 << 20, lanes: 16}
@@ -66,11 +67,12 @@ func Seal(rand io.Reader, path, purpose string, data []byte, passphrase secret.T
 	if _, err := io.ReadFull(rand, salted); err != nil {
 		return fmt.Errorf("keys: seal %s: %w", path, err)
 	}
-	aead, err := usual.aead(passphrase, salted[:saltLen])
+	c := usual()
+	aead, err := c.aead(passphrase, salted[:saltLen])
 	if err != nil {
 		return fmt.Errorf("keys: seal %s: %w", path, err)
 	}
-	h := headers(purpose, usual)
+	h := headers(purpose, c)
 	body := aead.Seal(salted, salted[saltLen:], data, additional(h))
 	return writeNew(path, pem.EncodeToMemory(&pem.Block{Type: blockType, Headers: h, Bytes: body}))
 }
