@@ -53,6 +53,8 @@ var rules = []rule{
 	{"card/secmsg", own("card"), own("card/iso7816", "card/secmsg"), "the one package that a real mask's cryptogram replaces"},
 	{"card/reader", own("card"), own("card/iso7816", "card/cns", "card/chip", "card/reader"), "card downwards"},
 	{"card/holder", own("card"), own("card/iso7816", "card/cns", "card/secmsg", "card/chip", "card/reader", "card/holder"), "card downwards"},
+	{"card/diagnosis", own("card"), own("card/diagnosis"), "what a diagnosis says is read where no card is"},
+	{"card/doctor", own("person", "card/cryptoki"), nil, "the doctor reads the card as its holder does, and asks others through interfaces"},
 	{"card/cryptoki", own("person"), nil, "the module knows the card and not its holder's data"},
 	{"cmd/cse-pkcs11", own(""), own("ground", "card/cryptoki"), "the module is small: it lives in other people's programs"},
 	{"pki", all(own(""), databases, html), own("ground", "person", "card", "pki"), "floors"},

@@ -47,6 +47,8 @@ type Identity struct {
 	Tested Tested
 	// Version of the CNS specification, "1.0" (keys of 1024 bits) or "1.1" (2048).
 	Version string
+	// Professional is a health professional's card (HPC).
+	Professional bool
 }
 
 // New recognises the card: CSE-204 when its answer to reset is no CNS.
@@ -63,7 +65,7 @@ func (h *Holder) Identify() Identity {
 	atr := h.card.ATR()
 	hist, _ := historical(atr)
 	v := hist[12]
-	return Identity{ATR: atr, Family: h.mask.Name, Tested: h.mask.Tested, Version: fmt.Sprintf("%d.%d", v>>4, v&0xF)}
+	return Identity{ATR: atr, Family: h.mask.Name, Tested: h.mask.Tested, Version: fmt.Sprintf("%d.%d", v>>4, v&0xF), Professional: h.mask.Professional}
 }
 
 // CardID reads EF.ID_Carta (1000/1003): CSE-225 when it is not sixteen digits

@@ -11,8 +11,8 @@ type Tested string
 
 // The degrees of knowledge. Only Tried means that somebody ran it here.
 const (
-	Tried    Tested = "tried"    // works in our tests
-	Reported Tested = "reported" // ATR seen in public lists, commands known from open source drivers
+	Tried    Tested = "tried"    // works in our tests, with this answer to reset
+	Expected Tested = "expected" // ATR seen in public lists, commands known from open source drivers
 	Unknown  Tested = "unknown"  // says CNS in its ATR, nothing else is known
 )
 
@@ -33,6 +33,8 @@ type Mask struct {
 	PUK byte
 	// Key is the reference of the authentication key.
 	Key byte
+	// Professional is a card that says HPC: a health professional's, not a citizen's.
+	Professional bool
 }
 
 // searchUp is the bit that STIncard masks want in a reference (section 7).
@@ -60,15 +62,15 @@ type family struct {
 var families = []family{
 	{0x00, 0x00, 0x01, 0x00, "CSE neutral", Tried, true},
 	{0x02, maskSTIncard, 0x16, 0x17, "TS-CNS ST 2021", Tried, false},
-	{0x02, maskSTIncard, 0x17, 0x17, "TS-CNS ST, lotto successivo", Reported, false},
-	{0x02, maskSTIncard, 0x03, 0x03, "CNS Aruba STIncard", Reported, false},
-	{-1, maskSTIncard, -1, -1, "CNS STIncard", Reported, false},
-	{0x05, maskIDEMIA, 0x20, 0x00, "TS-CNS IDEMIA 2021", Reported, false},
-	{0x05, maskIDEMIA, 0x91, 0x20, "CNS IDEMIA ID-One", Reported, false},
-	{-1, maskIDEMIA, -1, -1, "CNS Oberthur/IDEMIA", Reported, false},
-	{0x04, maskGD, -1, -1, "CNS NXP / G&D", Reported, false},
-	{0x15, maskAthena, -1, -1, "TS-CNS Athena/Atmel", Reported, false},
-	{-1, maskAthena, -1, -1, "TS-CNS Athena", Reported, false},
+	{0x02, maskSTIncard, 0x17, 0x17, "TS-CNS ST, lotto successivo", Expected, false},
+	{0x02, maskSTIncard, 0x03, 0x03, "CNS Aruba STIncard", Expected, false},
+	{-1, maskSTIncard, -1, -1, "CNS STIncard", Expected, false},
+	{0x05, maskIDEMIA, 0x20, 0x00, "TS-CNS IDEMIA 2021", Expected, false},
+	{0x05, maskIDEMIA, 0x91, 0x20, "CNS IDEMIA ID-One", Expected, false},
+	{-1, maskIDEMIA, -1, -1, "CNS Oberthur/IDEMIA", Expected, false},
+	{0x04, maskGD, -1, -1, "CNS NXP / G&D", Expected, false},
+	{0x15, maskAthena, -1, -1, "TS-CNS Athena/Atmel", Expected, false},
+	{-1, maskAthena, -1, -1, "TS-CNS Athena", Expected, false},
 }
 
 // historical returns the fifteen historical bytes of a CNS answer to reset, or
@@ -114,7 +116,7 @@ func MaskOf(atr []byte) (mask Mask, ok bool) {
 	if !ok {
 		return Mask{}, false
 	}
-	m := Mask{Name: "CNS", Tested: Unknown, PIN: cns.RefPIN, PUK: cns.RefPUK, Key: cns.KeyAuth}
+	m := Mask{Name: "CNS", Tested: Unknown, PIN: cns.RefPIN, PUK: cns.RefPUK, Key: cns.KeyAuth, Professional: string(h[9:12]) == "HPC"}
 	if h[3] == maskSTIncard {
 		m.PIN |= searchUp
 		m.PUK |= searchUp

@@ -46,6 +46,7 @@ const (
 	pcscUnpowered      = 0x80100067
 	pcscReset          = 0x80100068
 	pcscRemoved        = 0x80100069
+	pcscForbidden      = 0x8010006A
 )
 
 // PCSC is the PC/SC service of this machine.
@@ -57,6 +58,9 @@ type Slot struct {
 	Name string
 	// Present is true when a card is in; Mute when it does not answer.
 	Present, Mute bool
+	// Busy is true when another program has the card for itself; Away when the
+	// service itself cannot use the reader.
+	Busy, Away bool
 	// ATR is empty when no card answers.
 	ATR []byte
 	// Events counts insertions and removals, as the service tells them: another
@@ -67,13 +71,16 @@ type Slot struct {
 }
 
 // OpenPCSC connects to the service. CSE-202 when the library or the service is
-// missing.
+// missing; ErrLibrary and ErrForbidden tell more.
 func OpenPCSC() (*PCSC, error) {
 	if err := library(); err != nil {
-		return nil, words.Refuse(CodeNoService).Because(err)
+		return nil, words.Refuse(CodeNoService).Because(fmt.Errorf("%w: %w", ErrLibrary, err))
 	}
-	c, _, err := goscard.NewContext(goscard.SCardScopeSystem, nil, nil)
+	c, ret, err := goscard.NewContext(goscard.SCardScopeSystem, nil, nil)
 	if err != nil {
+		if uint32(ret) == pcscForbidden {
+			err = fmt.Errorf("%w: %w", ErrForbidden, err)
+		}
 		return nil, words.Refuse(CodeNoService).Because(err)
 	}
 	return &PCSC{context: c}, nil
@@ -114,6 +121,8 @@ func slot(name string, s goscard.SCardReaderState) Slot {
 		Name:    name,
 		Present: s.EventState&goscard.SCardStatePresent != 0,
 		Mute:    s.EventState&goscard.SCardStateMute != 0,
+		Busy:    s.EventState&goscard.SCardStateExclusive != 0,
+		Away:    s.EventState&(goscard.SCardStateUnavailable|goscard.SCardStateUnknown|goscard.SCardStateIgnore) != 0,
 		Events:  uint16(uint32(s.EventState) >> 16),
 		state:   s.EventState,
 	}

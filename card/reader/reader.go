@@ -47,6 +47,10 @@ type Card interface {
 var (
 	ErrReset   = errors.New("the card was reset by another program")
 	ErrRemoved = errors.New("the card was removed")
+	// ErrLibrary and ErrForbidden say why there is no service: it is not installed,
+	// or this person may not use it (polkit).
+	ErrLibrary   = errors.New("the PC/SC library is not installed")
+	ErrForbidden = errors.New("the PC/SC service refuses this person")
 )
 
 // The faults of this package (ux.md section 4).
