@@ -75,6 +75,8 @@ type Ward struct {
 	CF    codicefiscale.Code
 	Kind  string
 	Until civil.Date
+	// With are the names of the others who stand for him.
+	With []string
 }
 
 func (p *Portal) areaRoutes(at func(pattern string, a answer)) {
@@ -167,6 +169,8 @@ type wardView struct {
 	// TEAM is where certificates for him are made, empty without a card.
 	TEAM  string
 	Cards []cardView
+	// With are the others who stand for him.
+	With []string
 }
 
 func (c *call) wards() error {
@@ -184,7 +188,7 @@ func (c *call) wards() error {
 		if err != nil {
 			return err
 		}
-		v := wardView{Name: strings.TrimSpace(w.Person.Name + " " + w.Person.Surname), Kind: c.say("portal.wards.kind." + x.Kind)}
+		v := wardView{Name: strings.TrimSpace(w.Person.Name + " " + w.Person.Surname), Kind: c.say("portal.wards.kind." + x.Kind), With: x.With}
 		if !x.Until.IsZero() {
 			v.Until = c.say("portal.wards.until", x.Until.Italian())
 		}

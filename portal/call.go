@@ -24,6 +24,8 @@ type call struct {
 	// recorded tells that this request's refusal has been written down.
 	recorded bool
 	asl      string // the health unit of the holder whose sheet is shown
+	// dependent tells that he is a minor or under guardianship.
+	dependent bool
 }
 
 // page begins a page: title and section by catalogue key.

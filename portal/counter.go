@@ -155,7 +155,7 @@ func (c *call) sheet(cf codicefiscale.Code) error {
 		Person: x, Place: place(x), History: history, Assistance: c.assistance(x),
 		Minor: x.MinorOn(c.p.today()), Guarded: x.UnderGuardianship,
 	}
-	c.asl = x.ASL
+	c.asl, c.dependent = x.ASL, data.Minor || data.Guarded
 	for i, l := range w.Cards {
 		v := c.view(Card{Card: l.Card, Functions: l.Functions}, i == 0)
 		v.Activable = l.CanActivate && w.May(staff.ActivateAdult)

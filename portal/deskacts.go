@@ -15,7 +15,7 @@ import (
 
 // actWords are the last parts of the addresses.
 var actWords = map[string]counter.ActKind{
-	"ristampa": counter.KindReprint, "nuovi-codici": counter.KindNewCodes, "email": counter.KindEmail, "sospendi": counter.KindSuspend, "riattiva": counter.KindReactivate,
+	"ristampa": counter.KindReprint, "nuovi-codici": counter.KindNewCodes, "email": counter.KindEmail, "altro-genitore": counter.KindJoin, "sospendi": counter.KindSuspend, "riattiva": counter.KindReactivate,
 	"revoca": counter.KindRevoke, "smarrimento": counter.KindLoss, "non-ricevuta": counter.KindNotReceived, "chip-guasto": counter.KindChipFault,
 	"correzione": counter.KindCorrection, "dove-andare": counter.KindReferral, "ritiro": counter.KindWithdrawal,
 }
@@ -45,6 +45,9 @@ type offerView struct {
 func (c *call) offers(card Card) []offerView {
 	var out []offerView
 	for _, o := range c.p.Acts.Offers(*c.op, card.Card, c.asl) {
+		if needs, _ := counter.FormOf(o.Kind); needs.Title && !c.dependent {
+			continue // an adult who speaks for himself
+		}
 		v := offerView{Name: c.say("portal.desk.act." + string(o.Kind)), Path: cardPath(card.ID) + "/" + wordOf(o.Kind)}
 		if o.Refusal != nil {
 			v.Refusal = strings.TrimSpace(o.Refusal.Sentence(c.tongue.lang) + " " + o.Refusal.Next(c.tongue.lang))
@@ -104,6 +107,9 @@ func (c *call) deskActPage(values url.Values, faults ...*words.Fault) error {
 	if values == nil {
 		values = url.Values{"presente": {string(counter.PresentHolder)}, "lingua": {string(words.Italian)}, "denuncia_tipo": {"smarrimento"}, "provata": {"no"}, "lettura": {c.r.URL.Query().Get("lettura")}}
 	}
+	if needs.Title && values.Get("presente") == string(counter.PresentHolder) {
+		values.Set("presente", string(counter.PresentParent))
+	}
 	data.Reading = values.Get("lettura")
 	if data.Request = values.Get("richiesta"); data.Request == "" {
 		if data.Request, err = c.p.Acts.NewRequest(); err != nil {
@@ -138,8 +144,8 @@ func (c *call) doDeskAct() error {
 		return c.deskActPage(c.r.PostForm, faults...)
 	}
 	a, err := c.p.Acts.Do(c.r.Context(), *c.op, kind, o)
-	if f := words.FaultOf(err); f != nil {
-		return c.deskActPage(c.r.PostForm, f)
+	if faults := faultsOf(err); len(faults) > 0 {
+		return c.deskActPage(c.r.PostForm, faults...)
 	}
 	if err != nil {
 		return err

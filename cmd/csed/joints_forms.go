@@ -45,7 +45,7 @@ func (p *Platform) sampleParts(lang words.Lang) []namedPart {
 	}
 	for _, k := range []counter.ActKind{
 		counter.KindSuspend, counter.KindReactivate, counter.KindRevoke, counter.KindLoss, counter.KindNotReceived, counter.KindChipFault,
-		counter.KindCorrection, counter.KindWithdrawal, counter.KindEmail,
+		counter.KindCorrection, counter.KindWithdrawal, counter.KindEmail, counter.KindJoin,
 	} {
 		f.Kind = k
 		list = append(list, namedPart{"ricevuta-" + string(k), paper.Receipt{

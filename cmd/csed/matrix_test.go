@@ -88,7 +88,7 @@ func only(roles ...staff.Role) gate {
 // gates is the whole table: a route that is not here fails the test.
 func gateOf(pattern, word string) (gate, bool) {
 	acts := map[string]staff.Action{
-		"ristampa": staff.ReprintCodes, "nuovi-codici": staff.ReprintCodes, "email": staff.CorrectEmail, "sospendi": staff.SuspendNow, "riattiva": staff.Reactivate,
+		"ristampa": staff.ReprintCodes, "nuovi-codici": staff.ReprintCodes, "email": staff.CorrectEmail, "altro-genitore": staff.ActivateRepresented, "sospendi": staff.SuspendNow, "riattiva": staff.Reactivate,
 		"revoca": staff.RevokeInPerson, "smarrimento": staff.LossTheft, "non-ricevuta": staff.ReissueNotReceived, "chip-guasto": staff.ReissueChipFault,
 		"correzione": staff.CorrectData, "dove-andare": staff.View, "ritiro": staff.View,
 	}
@@ -187,7 +187,7 @@ func TestR92_R59_R26_R29_EveryRouteEveryRole(t *testing.T) {
 	if who.ASL != "203" {
 		t.Fatalf("the holder's health unit is %q: the first office must be its own", who.ASL)
 	}
-	words := []string{"ristampa", "nuovi-codici", "email", "sospendi", "riattiva", "revoca", "smarrimento", "non-ricevuta", "chip-guasto", "correzione", "dove-andare", "ritiro"}
+	words := []string{"ristampa", "nuovi-codici", "email", "altro-genitore", "sospendi", "riattiva", "revoca", "smarrimento", "non-ricevuta", "chip-guasto", "correzione", "dove-andare", "ritiro"}
 	for _, account := range accounts {
 		op, err := p.directory.OperatorByAccount(account)
 		check(t, err)

@@ -35,7 +35,7 @@ const (
 var journaled = map[ActKind]string{
 	KindSuspend: "card.suspended", KindReactivate: "card.reactivated", KindRevoke: "card.revoked", KindLoss: "card.lost",
 	KindNotReceived: "card.not-received", KindChipFault: "card.faulty", KindCorrection: "card.correction-asked", KindReferral: "holder.referred",
-	KindWithdrawal: "card.withdrawn", KindReprint: "codes.reprinted", KindNewCodes: "codes.renewed", KindEmail: "contact.corrected",
+	KindWithdrawal: "card.withdrawn", KindReprint: "codes.reprinted", KindNewCodes: "codes.renewed", KindEmail: "contact.corrected", KindJoin: "representation.joined",
 }
 
 // PaperReceipt is what the holder takes home from an act without codes;
@@ -135,6 +135,8 @@ type outcome struct {
 	reissue bool           // one was asked for
 	notice  Event
 	detail  map[string]string
+	// after is what else the act does, once it has its protocol number.
+	after func(ctx context.Context, a Act) error
 }
 
 // once does what every act of one form has in common: the same request is done
@@ -210,6 +212,9 @@ func (c *Counter) perform(ctx context.Context, op staff.Operator, kind ActKind, 
 		entry.Detail["next"] = done.next.ID
 	}
 	a, err := c.keep(ctx, op, o.Request, f, e, entry)
+	if err == nil && done.after != nil {
+		err = done.after(ctx, a)
+	}
 	if err != nil || done.notice == "" {
 		return a, err
 	}

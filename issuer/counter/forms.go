@@ -14,6 +14,8 @@ type Needs struct {
 	Identity bool
 	// Shown: the card lies on the counter.
 	Shown bool
+	// Title: it is a parent or guardian, who declares it here.
+	Title bool
 	// Report of loss or theft, Address confirmed, Lights of the reader, Text of
 	// what is wrong, Email typed twice.
 	Report, Address, Lights, Text, Email bool
@@ -49,6 +51,7 @@ func desks() []desk {
 		{KindReprint, staff.ReprintCodes, Needs{Identity: true, Shown: true, Email: true}, coded, (*Counter).Reprint},
 		{KindNewCodes, staff.ReprintCodes, Needs{Identity: true, Shown: true, Email: true}, coded, (*Counter).NewCodes},
 		{KindEmail, staff.CorrectEmail, Needs{Identity: true, Email: true}, coded, (*Counter).CorrectEmail},
+		{KindJoin, staff.ActivateRepresented, Needs{Identity: true, Title: true, Email: true}, coded, (*Counter).Join},
 		{KindSuspend, staff.SuspendNow, Needs{Identity: true}, func(c lifecycle.Card) bool { return c.HasChip() && active(c) }, (*Counter).Suspend},
 		{KindReactivate, staff.Reactivate, Needs{Identity: true}, held, (*Counter).Reactivate},
 		{KindRevoke, staff.RevokeInPerson, Needs{Identity: true}, func(c lifecycle.Card) bool { return c.HasChip() && !c.State.Final() }, (*Counter).Revoke},

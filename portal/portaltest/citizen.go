@@ -166,7 +166,7 @@ func (s *Stage) area() *portal.Area {
 			if cf != a.of("active") {
 				return nil, nil
 			}
-			return []portal.Ward{{CF: a.of("minor"), Kind: string(registry.Parent), Until: day(2033, 5, 31)}}, nil
+			return []portal.Ward{{CF: a.of("minor"), Kind: string(registry.Parent), Until: day(2033, 5, 31), With: []string{"ANNA BIANCHI"}}}, nil
 		},
 		Given: func(_ context.Context, cf codicefiscale.Code) ([]portal.GivenNotice, error) {
 			if cf != a.of("active") {

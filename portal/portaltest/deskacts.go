@@ -27,6 +27,10 @@ func (d *desk) Do(ctx context.Context, op staff.Operator, kind counter.ActKind, 
 		return counter.Act{}, words.Refuse("CSE-452")
 	case kind == counter.KindEmail && o.Email == "paola@esempio.it":
 		return counter.Act{}, words.Refuse("CSE-606").At("email")
+	case kind == counter.KindJoin && o.Identity.Representative.CF == "":
+		return counter.Act{}, words.Refuse("CSE-446").At("rappresentante_cf")
+	case kind == counter.KindJoin && o.Email == "":
+		return counter.Act{}, words.Refuse("CSE-751").At("rappresentante_cf")
 	case kind == counter.KindCorrection:
 		return counter.Act{}, words.Refuse("CSE-125")
 	}
@@ -43,6 +47,7 @@ func (d *desk) Offers(_ staff.Operator, card lifecycle.Card, _ string) []counter
 	return []counter.Offer{
 		{Kind: counter.KindReprint},
 		{Kind: counter.KindEmail},
+		{Kind: counter.KindJoin},
 		{Kind: counter.KindSuspend},
 		{Kind: counter.KindRevoke},
 		{Kind: counter.KindLoss},
@@ -71,9 +76,11 @@ func (s *Stage) deskStates() []State {
 		"richiesta", token, "presente", "titolare", "documento_tipo", "CI", "documento_numero", "AX1234567", "documento_ente", "Comune",
 		"documento_rilascio", "05/03/2022", "documento_scadenza", "05/03/2032", "lingua", "it",
 	}
+	parent := append([]string{}, doc...)
+	parent[3] = "genitore"
 	var out []State
 	for word := range map[string]bool{
-		"ristampa": true, "email": true, "sospendi": true, "riattiva": true, "revoca": true, "smarrimento": true, "non-ricevuta": true,
+		"ristampa": true, "email": true, "altro-genitore": true, "sospendi": true, "riattiva": true, "revoca": true, "smarrimento": true, "non-ricevuta": true,
 		"chip-guasto": true, "correzione": true, "dove-andare": true, "ritiro": true,
 	} {
 		out = append(out, State{Name: "atto-" + word, Host: "portal", Path: card + "/" + word, Who: "password", Status: http.StatusOK})
@@ -89,6 +96,15 @@ func (s *Stage) deskStates() []State {
 		State{Name: "atto-chip-senza-diagnosi", Host: "portal", Path: card + "/chip-guasto", Who: "password", Form: form(doc...), Status: 422, Fault: "CSE-436"},
 		State{Name: "atto-correzione-altrove", Host: "portal", Path: card + "/correzione", Who: "password", Form: form(doc...), Status: 422, Fault: "CSE-125"},
 		State{Name: "atto-sospendi-fatto", Host: "portal", Path: card + "/sospendi", Who: "password", Form: form(doc...), Status: 200, Follow: true},
+		State{Name: "atto-altro-genitore-chi", Host: "portal", Path: card + "/altro-genitore", Who: "password", Form: form(parent...), Status: 422, Fault: "CSE-446"},
+		State{
+			Name: "atto-altro-genitore-gia", Host: "portal", Path: card + "/altro-genitore", Who: "password",
+			Form: form(append(parent, "rappresentante_cf", "VRDLGU85M41F205T")...), Status: 422, Fault: "CSE-751",
+		},
+		State{
+			Name: "atto-altro-genitore-fatto", Host: "portal", Path: card + "/altro-genitore", Who: "password",
+			Form: form(append(parent, "rappresentante_cf", "VRDLGU85M41F205T", "email", "padre@esempio.it", "email_ripetuta", "padre@esempio.it")...), Status: 200, Follow: true,
+		},
 		State{Name: "atto-pratica", Host: "portal", Path: "/sportello/pratica/2026/0000004", Who: "password", Status: 200},
 		State{Name: "atto-pratica-chiusa", Host: "portal", Path: "/sportello/pratica/2026/0000005", Who: "password", Status: 200},
 		State{Name: "atto-ignoto", Host: "portal", Path: card + "/volare", Who: "password", Status: 404, Fault: "CSE-002"},

@@ -100,6 +100,8 @@ type form struct {
 	// unidentified acts need nobody's document.
 	unidentified bool
 	withCodes    bool
+	// declares: whoever stands there has no title yet, and declares one.
+	declares bool
 }
 
 func forms() []form {
@@ -139,6 +141,13 @@ func forms() []form {
 			kind: counter.KindEmail, fits: func(_ *life, c *card) bool { return c.chip && c.used && c.over == "" },
 			then: func(*life, *card) bool { return false },
 		},
+		{
+			kind: counter.KindJoin, declares: true,
+			fits: func(l *life, c *card) bool {
+				return c.chip && c.used && c.over == "" && dependent(l.m.people[c.holder], l.day())
+			},
+			then: func(*life, *card) bool { return false },
+		},
 		{kind: counter.KindCorrection, fits: func(*life, *card) bool { return true }, then: func(*life, *card) bool { return false }},
 		{kind: counter.KindReferral, fits: func(*life, *card) bool { return true }, then: func(*life, *card) bool { return false }, unidentified: true},
 		{kind: counter.KindWithdrawal, fits: func(_ *life, c *card) bool {
@@ -157,6 +166,8 @@ func (f form) right() string {
 		return "view"
 	case counter.KindEmail:
 		return "email"
+	case counter.KindJoin:
+		return "represented"
 	case counter.KindNewCodes: // asked as a reprint is; the model does not give new codes
 		return "reprint"
 	}
@@ -210,7 +221,7 @@ func (l *life) fill(rt *rapid.T, f form, c *card, by string, o *counter.Order) (
 		for _, had := range c.handedTo { // somebody else has had these codes: new ones are needed
 			foreseen = foreseen && (had == "titolare" || had == by)
 		}
-	case counter.KindEmail:
+	case counter.KindEmail, counter.KindJoin:
 		o.Email, o.EmailAgain = c.address(), c.address()
 		if slip {
 			o.EmailAgain = "altro@posta.example"
@@ -234,9 +245,14 @@ func (l *life) desk(rt *rapid.T, f form) {
 	o := counter.Order{Request: request, Card: c.id, Lang: words.Italian}
 	foreseen, by := f.fits(l, c) && l.m.may(op, f.right(), c.holder), ""
 	if !f.unidentified {
-		s := l.stands(rt, c, false)
+		l.joining = f.declares // somebody else than the registry's
+		s := l.stands(rt, c, f.declares)
+		l.joining = false
 		o.Identity, by = s.IdentityStep, s.by
 		foreseen = foreseen && s.fits(op, l.day())
+		if f.declares {
+			foreseen = foreseen && (by == "genitore" || by == "tutore") && !l.m.standsFor(s.Representative.CF, c.holder, l.day())
+		}
 	}
 	complete := l.fill(rt, f, c, by, &o)
 	foreseen = foreseen && complete
@@ -254,6 +270,9 @@ func (l *life) desk(rt *rapid.T, f form) {
 	}
 	l.last = again
 	order := f.then(l, c)
+	if f.declares {
+		l.m.titles = append(l.m.titles, title{c.holder, o.Identity.Representative.CF, by == "genitore"})
+	}
 	if f.kind == counter.KindReprint {
 		c.handedTo = append(c.handedTo, by)
 		for _, d := range l.acts { // a sheet that nobody had yet is replaced by this one

@@ -41,6 +41,8 @@ type life struct {
 	answers []string
 	before  snapshot
 	counts  map[string]int
+	// joining tells that whoever stands there is to be a second one.
+	joining bool
 	// sources are how many addresses have tried a CIP.
 	sources int
 }
@@ -323,7 +325,7 @@ func (l *life) stands(rt *rapid.T, c *card, activating bool) stance {
 		return s
 	}
 	who := l.m.people[l.m.order[rapid.IntRange(0, len(l.m.order)-1).Draw(rt, "who")]]
-	if len(p.Guardians) > 0 && often(rt, "the registry's") {
+	if len(p.Guardians) > 0 && !l.joining && often(rt, "the registry's") {
 		who = l.m.people[p.Guardians[0].CF]
 	}
 	r := &counter.Representative{CF: who.CF, Surname: who.Surname, Name: who.Name}
