@@ -57,6 +57,10 @@ var exits = map[string]int{
 	"CSE-741": exitSignature, "CSE-742": exitSignature, "CSE-743": exitUsage, "CSE-744": exitSignature, "CSE-745": exitSignature,
 	"CSE-746": exitSignature, "CSE-747": exitSignature, "CSE-748": exitSignature, "CSE-749": exitSignature,
 	"CSE-700": exitCancelled, "CSE-701": exitNoReader, "CSE-702": exitUsage, "CSE-703": exitGeneric,
+	"CSE-800": exitNoService, "CSE-801": exitNoService, "CSE-802": exitNoReader, "CSE-803": exitNoReader, "CSE-804": exitNoCard,
+	"CSE-805": exitNoCard, "CSE-806": exitNoCard, "CSE-807": exitNoCard, "CSE-808": exitNoCard, "CSE-809": exitNoCard, "CSE-810": exitGeneric,
+	"CSE-811": exitRevoked, "CSE-812": exitNetwork, "CSE-813": exitGeneric, "CSE-814": exitGeneric, "CSE-815": exitGeneric,
+	"CSE-305": exitGeneric, "CSE-307": exitExpired,
 	"CSE-301": exitExpired, "CSE-302": exitRevoked, "CSE-303": exitRevoked, "CSE-306": exitNetwork,
 }
 
@@ -108,6 +112,10 @@ func (w withTries) Unwrap() error { return w.error }
 func (a *app) finish(err error) int {
 	if err == nil {
 		return exitOK
+	}
+	var done exited
+	if errors.As(err, &done) {
+		return int(done)
 	}
 	f := a.fault(err)
 	p := a.problem(f)

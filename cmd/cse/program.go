@@ -118,7 +118,7 @@ func (a *app) root() *cobra.Command {
 	f.BoolVar(&a.json, "json", false, a.say("flag.json"))
 	f.BoolVar(&a.lastTry, "last-try", false, a.say("flag.last-try"))
 	root.AddCommand(a.readersCommand(), a.infoCommand(), a.pinCommand(), a.certificateCommand(),
-		a.loginCommand(), a.moduleCommand(), a.signCommand(), a.verifyCommand(), a.virtualCommand(), a.deskCommand(), a.versionCommand(), a.manCommand())
+		a.loginCommand(), a.moduleCommand(), a.signCommand(), a.verifyCommand(), a.virtualCommand(), a.deskCommand(), a.doctorCommand(), a.versionCommand(), a.manCommand())
 	a.translate(root)
 	return root
 }
