@@ -80,6 +80,7 @@ var rules = []rule{
 	{"issuer/archive", own("issuer"), own("issuer/throttle", "issuer/staff", "issuer/archive"), "issuer downwards"},
 	{"issuer/roster", own("issuer"), own("issuer/throttle", "issuer/staff", "issuer/approval", "issuer/roster"), "issuer downwards"},
 	{"issuer/parameters", own("issuer"), own("issuer/throttle", "issuer/staff", "issuer/approval", "issuer/parameters"), "issuer downwards"},
+	{"issuer/extension", own("issuer"), own("issuer/lifecycle", "issuer/throttle", "issuer/extension"), "issuer downwards"},
 	{"issuer/campaign", own("issuer"), own("issuer/lifecycle", "issuer/codes", "issuer/throttle", "issuer/staff", "issuer/approval", "issuer/production", "issuer/campaign"), "issuer downwards"},
 	{"issuer/cardbase", own("issuer"), own("issuer/lifecycle", "issuer/cardbase"), "issuer downwards"},
 	{"issuer/operations", own("issuer"), own("issuer/lifecycle", "issuer/codes", "issuer/staff", "issuer/production", "issuer/operations"), "issuer downwards"},

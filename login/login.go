@@ -32,6 +32,7 @@ package login
 import (
 	"context"
 	"crypto"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -210,6 +211,12 @@ func (s *Service) Live(ctx context.Context, id identity.Identity) error {
 		return nil
 	}
 	return s.needs.OperatorLive(ctx, id.Account)
+}
+
+// Admit decides who stands behind a finished handshake on the card's host, as the
+// door does, for whoever serves something else there. It opens no session.
+func (s *Service) Admit(ctx context.Context, cs tls.ConnectionState) (identity.Identity, error) {
+	return s.door.Admit(ctx, cs)
 }
 
 // EndFor ends every session opened with a card, inside the act in ctx if there

@@ -1,6 +1,9 @@
 package holder
 
 import (
+	"crypto"
+	"crypto/rsa"
+	"crypto/x509"
 	"errors"
 	"fmt"
 
@@ -165,4 +168,31 @@ func (h *Holder) CertificateFile() (der []byte, err error) {
 		return err
 	})
 	return der, err
+}
+
+// PublicKey reads EF_Kpub (3F01), the card's own copy of the authentication key's
+// public half: for when the file of the certificate is no certificate.
+func (h *Holder) PublicKey() (*rsa.PublicKey, error) {
+	var der []byte
+	err := h.exclusively(func() (err error) {
+		der, err = h.readDER(cns.EFKpub)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	key, err := x509.ParsePKCS1PublicKey(der)
+	if err != nil {
+		return nil, unreadable(err)
+	}
+	return key, nil
+}
+
+// KeySigner is Signer without a certificate: the key is that of EF_Kpub.
+func (h *Holder) KeySigner(ask AskPIN) (crypto.Signer, error) {
+	key, err := h.PublicKey()
+	if err != nil {
+		return nil, err
+	}
+	return &signer{holder: h, key: key, ask: ask}, nil
 }

@@ -24,6 +24,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"cse.example/cse/ground/civil"
 	"cse.example/cse/ground/localhost"
 	"cse.example/cse/ground/words"
 	"cse.example/cse/issuer/codes"
@@ -63,6 +64,7 @@ type Config struct {
 	Successor  Successor       `yaml:"successor"`
 	NoEmail    NoEmail         `yaml:"no_email"`
 	Renewal    Renewal         `yaml:"renewal"`
+	Extension  Extension       `yaml:"extension"`
 	Correction Correction      `yaml:"corrections"`
 	Counters   []staff.Office  `yaml:"counters"`
 	Operators  []staff.Account `yaml:"operators"`
@@ -107,7 +109,7 @@ type Correction struct {
 func (c *Config) parameterDefaults() map[string]int {
 	return map[string]int{
 		parameters.RenewalDays: c.Renewal.Days, parameters.CampaignFree: c.Renewal.Alone,
-		parameters.CorrectionsFree: c.Correction.Alone, parameters.CorrectionDays: c.Correction.CNSDays,
+		parameters.CorrectionsFree: c.Correction.Alone, parameters.CorrectionDays: c.Correction.CNSDays, parameters.ExtensionUntil: c.Extension.number(),
 	}
 }
 
@@ -131,6 +133,8 @@ type Privacy struct {
 	ApprovalsDays int `yaml:"approvals_days"`
 	// CampaignsDays is how long a campaign on many cards is kept after its end.
 	CampaignsDays int `yaml:"campaigns_days"`
+	// ExtensionsDays is how long the request to extend a certificate is kept after its end.
+	ExtensionsDays int `yaml:"extensions_days"`
 	// EvidenceDays is how long what was sealed with an act is kept after the
 	// card's end, TrailDays a record of the audit trail.
 	EvidenceDays int `yaml:"evidence_days"`
@@ -142,7 +146,7 @@ type Privacy struct {
 func defaultPrivacy() Privacy {
 	return Privacy{
 		AnswerDays: 30, LooksADay: 80, RequestsDays: 730, AlertsDays: 365, LooksDays: 30, TicketsDays: 365,
-		ReplacedDays: 90, NoticesDays: 365, TEAMDays: 1826, TitlesDays: 3653, ApprovalsDays: 3653, CampaignsDays: 1826, EvidenceDays: 7305, TrailDays: 10958,
+		ReplacedDays: 90, NoticesDays: 365, TEAMDays: 1826, TitlesDays: 3653, ApprovalsDays: 3653, CampaignsDays: 1826, ExtensionsDays: 3653, EvidenceDays: 7305, TrailDays: 10958,
 	}
 }
 
@@ -306,6 +310,7 @@ func defaults() Config {
 		Mail:       Mail{Server: "127.0.0.1:2525", From: "tessera@cse.localhost", ResendSeconds: 60},
 		Renewal:    Renewal{Days: 90, Chip: "default", Alone: 100},
 		Correction: Correction{Alone: 20, CNSDays: lifecycle.CorrectionGrace},
+		Extension:  Extension{Until: "2023-12-31"},
 		Privacy:    defaultPrivacy(),
 		Minors:     Minors{At18: string(counter.MajorityNotify)},
 		Archive:    Archive{Days: 2190},
@@ -441,6 +446,9 @@ func (c *Config) check() error {
 	}
 	if u, err := url.Parse(c.Public.PKI); err != nil || u.Scheme != "http" || u.Host == "" {
 		bad("public.pki", "http://pki.example.it", c.Public.PKI)
+	}
+	if _, err := civil.ParseISO(c.Extension.Until); err != nil {
+		bad("extension.until", "2023-12-31", c.Extension.Until)
 	}
 	if c.Data == "" {
 		bad("data", "var/csed", c.Data)

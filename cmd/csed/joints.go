@@ -75,6 +75,9 @@ func (c certificates) Revoke(ctx context.Context, serial string, reason int) err
 	if err := c.p.authority.Revoke(ctx, serial, reason); err != nil {
 		return err
 	}
+	if err := c.abandon(ctx, serial); err != nil {
+		return err
+	}
 	return c.endSessions(ctx, serial)
 }
 

@@ -140,7 +140,10 @@ func (p *Platform) tellAtNight(ctx context.Context) error {
 	if _, err := p.book.Expiring(ctx, p.db.Cards()); err != nil {
 		return err
 	}
-	_, err := p.certificates.Sweep(ctx)
+	if _, err := p.certificates.Sweep(ctx); err != nil {
+		return err
+	}
+	_, err := p.extension.Sweep(ctx)
 	return err
 }
 

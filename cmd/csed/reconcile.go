@@ -91,7 +91,13 @@ func (i *inspector) cardCertificate(ctx context.Context, c lifecycle.Card) error
 		if r.Serial == c.CertSerial {
 			own = &list[n]
 		} else if r.State != ca.Revoked && c.State != lifecycle.InProduction {
-			i.say("card.certificate-more", c.ID, r.Serial, string(r.State))
+			waits, err := i.waits(ctx, c, r)
+			if err != nil {
+				return err
+			}
+			if !waits {
+				i.say("card.certificate-more", c.ID, r.Serial, string(r.State))
+			}
 		}
 		if r.Person != string(c.CF) {
 			i.say("certificate.holder", r.Serial, c.ID)
@@ -152,7 +158,11 @@ func (i *inspector) certificates(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if r.State == ca.Reserved && c.State != lifecycle.InProduction {
+		waits, err := i.waits(ctx, c, r)
+		if err != nil {
+			return err
+		}
+		if r.State == ca.Reserved && c.State != lifecycle.InProduction && !waits {
 			i.say("certificate.reserved", r.Serial, r.Card, string(c.State))
 		}
 		if _, err := r.Certificate(); err != nil && r.State != ca.Reserved && r.State != ca.Void {

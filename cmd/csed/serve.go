@@ -40,6 +40,7 @@ import (
 	"cse.example/cse/issuer/counter"
 	"cse.example/cse/issuer/desk"
 	"cse.example/cse/issuer/entitlement"
+	"cse.example/cse/issuer/extension"
 	"cse.example/cse/issuer/helpdesk"
 	"cse.example/cse/issuer/parameters"
 	"cse.example/cse/issuer/privacy"
@@ -113,6 +114,8 @@ type Platform struct {
 	letters   *paper.Press // of the mail process: second halves
 	// certificates stand in for the TEAM.
 	certificates *entitlement.Room
+	// extension is what gives an old card's certificate a later end (R108).
+	extension *extension.Room
 	// approvals are what needs two people, parameters the rules that change by it.
 	approvals  *approval.Room
 	parameters *parameters.Room
@@ -352,6 +355,9 @@ func (p *Platform) openIssuer(context.Context, Options) error {
 	if err = p.openApprovals(); err != nil {
 		return err
 	}
+	if err = p.openExtension(desk); err != nil {
+		return err
+	}
 	if err = p.openDesk(); err != nil {
 		return err
 	}
@@ -556,7 +562,7 @@ func (p *Platform) openServer(_ context.Context, o Options) error {
 		{Name: hostname(p.Config.Public.Portal), Handler: p.health(site), MaxBody: portal.MaxBody},
 		{Name: hostname(p.Config.Public.Login), Handler: p.withAssets(p.login.LoginHandler())},
 		{
-			Name: hostname(p.Config.Public.CNS), Handler: p.login.CardHandler(), Card: true,
+			Name: hostname(p.Config.Public.CNS), Handler: p.withExtension(p.login.CardHandler()), Card: true,
 			ClientCAs: poolOf(append(p.neighbour.certificates(), p.material.Issuing)...),
 		},
 	}

@@ -34,7 +34,7 @@ func (s *PKIStore) Reserve(ctx context.Context, r ca.Record) error {
 		Serial: r.Serial, Issuer: r.Issuer, Shard: int64(r.Shard), Card: r.Card, Person: r.Person, KeyHash: r.KeyHash,
 		State: string(r.State), Reason: int64(r.Reason), Tbs: octets(r.TBS), Der: octets(r.DER), NotAfter: micros(r.NotAfter),
 		ReservedAt: micros(r.ReservedAt), IssuedAt: micros(r.IssuedAt), ActivatedAt: micros(r.ActivatedAt), ChangedAt: micros(r.ChangedAt),
-		Version: r.Version,
+		Version: r.Version, Extends: r.Extends,
 	})
 	if err != nil {
 		return fmt.Errorf("store: reserve certificate: %w", err)
@@ -144,7 +144,7 @@ func record(c pkidb.Certificate) ca.Record {
 		Serial: c.Serial, Issuer: c.Issuer, Shard: int(c.Shard), Card: c.Card, Person: c.Person, KeyHash: c.KeyHash,
 		State: ca.State(c.State), Reason: int(c.Reason), TBS: c.Tbs, DER: c.Der, NotAfter: instant(c.NotAfter),
 		ReservedAt: instant(c.ReservedAt), IssuedAt: instant(c.IssuedAt), ActivatedAt: instant(c.ActivatedAt), ChangedAt: instant(c.ChangedAt),
-		Version: c.Version,
+		Version: c.Version, Extends: c.Extends,
 	}
 }
 

@@ -134,6 +134,13 @@ func (b *Book) FirstLogin(ctx context.Context, c lifecycle.Card) error {
 	return err
 }
 
+// Extended tells the holder that the certificate of an old card lasts longer now, in
+// the act of ctx.
+func (b *Book) Extended(ctx context.Context, c lifecycle.Card, until civil.Date) error {
+	_, err := b.tellOnce(ctx, c, "extended-"+until.String(), "extended", true, until.Italian())
+	return err
+}
+
 // tellOnce asks for a notice unless the card has had it. must is for what
 // concerns security: it is told whatever the holder prefers.
 func (b *Book) tellOnce(ctx context.Context, c lifecycle.Card, notice, event string, must bool, args ...string) (bool, error) {

@@ -41,6 +41,9 @@ const (
 	StaffReview = "staff-review"
 	// AdultsAddress is how many other adults may have one e-mail address.
 	AdultsAddress = "adults-address"
+	// ExtensionUntil is the last day of the service that extends certificates, and of
+	// what it gives (R108): a day as a number, 20231231.
+	ExtensionUntil = "extension-until"
 )
 
 // Bounds of a parameter.
@@ -51,7 +54,7 @@ type Bounds struct {
 
 // Known lists the parameters.
 func Known() []Bounds {
-	return []Bounds{{Reprints, 2, 0, 20}, {RenewalDays, 90, 1, 366}, {CorrectionDays, 60, 0, 366}, {CorrectionsFree, 20, 0, 100_000}, {CampaignFree, 100, 0, 100_000}, {StaffReview, 180, 30, 730}, {AdultsAddress, 5, 1, 50}}
+	return []Bounds{{Reprints, 2, 0, 20}, {RenewalDays, 90, 1, 366}, {CorrectionDays, 60, 0, 366}, {CorrectionsFree, 20, 0, 100_000}, {CampaignFree, 100, 0, 100_000}, {StaffReview, 180, 30, 730}, {AdultsAddress, 5, 1, 50}, {ExtensionUntil, 20231231, 20220601, 20991231}}
 }
 
 // Value is what a parameter is from a day on.
@@ -151,7 +154,7 @@ func (r *Room) Propose(ctx context.Context, op staff.Operator, name string, valu
 	if !ok {
 		return approval.Request{}, words.Refuse("CSE-002")
 	}
-	if value < b.Min || value > b.Max {
+	if _, err := Day(value); value < b.Min || value > b.Max || name == ExtensionUntil && err != nil {
 		return approval.Request{}, words.Refuse("CSE-556", b.Min, b.Max).At("valore")
 	}
 	if !from.After(civil.Today(r.Clock)) {
@@ -159,6 +162,14 @@ func (r *Room) Propose(ctx context.Context, op staff.Operator, name string, valu
 	}
 	return r.Ask(ctx, op, KindChange, name, Content(name, value, from), why)
 }
+
+// Day reads a day written as a number: 20231231.
+func Day(n int) (civil.Date, error) {
+	return civil.ParseISO(fmt.Sprintf("%04d-%02d-%02d", n/10000, n/100%100, n%100))
+}
+
+// Number writes a day so.
+func Number(d civil.Date) int { return d.Year*10000 + int(d.Month)*100 + d.Day }
 
 const contentPrefix = "cse.parameter/1|"
 

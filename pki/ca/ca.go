@@ -17,6 +17,9 @@
 // certificate for one card (CSE-199); whatever pki/profile or the lints refuse
 // (CSE-196); signing when the clock stands outside the authority's validity
 // (CSE-198). Issuing twice for the same card and key gives the same certificate.
+//
+// Extend issues a second certificate for the key of a good one, with a later end
+// (extend.go): pending until Supersede makes it good and revokes the first.
 package ca
 
 import (
@@ -51,14 +54,17 @@ const (
 
 // Record is what is kept of one certificate.
 type Record struct {
-	Serial   string // 32 lower-case hexadecimal digits
-	Issuer   string // the issuing authority's key identifier, hexadecimal
-	Shard    int    // the part of the CRL in which it stands for ever
-	Card     string // 16-digit card number
-	Person   string // codice fiscale of the holder
-	KeyHash  string // SHA-256 of the SubjectPublicKeyInfo, hexadecimal
-	State    State
-	Reason   int    // RFC 5280 reason code, meaningful when revoked
+	Serial  string // 32 lower-case hexadecimal digits
+	Issuer  string // the issuing authority's key identifier, hexadecimal
+	Shard   int    // the part of the CRL in which it stands for ever
+	Card    string // 16-digit card number
+	Person  string // codice fiscale of the holder
+	KeyHash string // SHA-256 of the SubjectPublicKeyInfo, hexadecimal
+	State   State
+	Reason  int // RFC 5280 reason code, meaningful when revoked
+	// Extends is the serial number of the certificate on the same key that this one
+	// takes the place of, empty for a card's first.
+	Extends  string
 	TBS      []byte // what was to be signed, from the first act on
 	DER      []byte // the certificate, from the second act on
 	NotAfter time.Time
@@ -87,7 +93,8 @@ var (
 // Store keeps the records. Writes happen inside an act only.
 type Store interface {
 	// Reserve adds r, or answers ErrTaken when the serial number exists, a
-	// record not void has the key, or one neither void nor revoked has the card.
+	// record not void has the key, or one neither void nor revoked has the card;
+	// of those that extend one, when one neither void nor revoked extends the same.
 	Reserve(ctx context.Context, r Record) error
 	// Get answers ErrUnknown when there is none.
 	Get(ctx context.Context, serial string) (Record, error)

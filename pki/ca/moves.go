@@ -127,6 +127,9 @@ func (a *Authority) move(ctx context.Context, serial string, m move, reason int)
 // note writes the one journal entry of an act.
 func (a *Authority) note(ctx context.Context, act string, r Record) error {
 	d := map[string]string{"serial": r.Serial, "issuer": r.Issuer}
+	if r.Extends != "" {
+		d["extends"] = r.Extends
+	}
 	if act == revoke.act {
 		d["reason"] = strconv.Itoa(r.Reason)
 	}

@@ -291,6 +291,11 @@ func (a *Agent) explain(u *url.URL, err error) error {
 			host = at.Hostname()
 		}
 	}
+	return Explain(host, err)
+}
+
+// Explain is the fault of a request to host that failed without an answer.
+func Explain(host string, err error) error {
 	var verification *tls.CertificateVerificationError
 	var alert tls.AlertError
 	switch {

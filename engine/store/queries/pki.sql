@@ -1,6 +1,6 @@
 -- name: ReserveCertificate :execrows
-INSERT INTO certificate (serial, issuer, shard, card, person, key_hash, state, reason, tbs, der, not_after, reserved_at, issued_at, activated_at, changed_at, version)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
+INSERT INTO certificate (serial, issuer, shard, card, person, key_hash, state, reason, tbs, der, not_after, reserved_at, issued_at, activated_at, changed_at, version, extends)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
 ON CONFLICT DO NOTHING;
 
 -- name: GetCertificate :one

@@ -21,4 +21,5 @@ type Certificate struct {
 	ActivatedAt int64
 	ChangedAt   int64
 	Version     int64
+	Extends     string
 }

@@ -40,7 +40,7 @@ func (q *Queries) CertificateStanding(ctx context.Context, arg CertificateStandi
 }
 
 const certificateWithKey = `-- name: CertificateWithKey :many
-SELECT serial, issuer, shard, card, person, key_hash, state, reason, tbs, der, not_after, reserved_at, issued_at, activated_at, changed_at, version FROM certificate WHERE state <> 'void' AND key_hash = $1
+SELECT serial, issuer, shard, card, person, key_hash, state, reason, tbs, der, not_after, reserved_at, issued_at, activated_at, changed_at, version, extends FROM certificate WHERE state <> 'void' AND key_hash = $1
 `
 
 func (q *Queries) CertificateWithKey(ctx context.Context, keyHash string) ([]Certificate, error) {
@@ -69,6 +69,7 @@ func (q *Queries) CertificateWithKey(ctx context.Context, keyHash string) ([]Cer
 			&i.ActivatedAt,
 			&i.ChangedAt,
 			&i.Version,
+			&i.Extends,
 		); err != nil {
 			return nil, err
 		}
@@ -84,7 +85,7 @@ func (q *Queries) CertificateWithKey(ctx context.Context, keyHash string) ([]Cer
 }
 
 const certificatesOf = `-- name: CertificatesOf :many
-SELECT serial, issuer, shard, card, person, key_hash, state, reason, tbs, der, not_after, reserved_at, issued_at, activated_at, changed_at, version FROM certificate WHERE state <> 'void' AND card = $1 ORDER BY reserved_at, serial
+SELECT serial, issuer, shard, card, person, key_hash, state, reason, tbs, der, not_after, reserved_at, issued_at, activated_at, changed_at, version, extends FROM certificate WHERE state <> 'void' AND card = $1 ORDER BY reserved_at, serial
 `
 
 func (q *Queries) CertificatesOf(ctx context.Context, card string) ([]Certificate, error) {
@@ -113,6 +114,7 @@ func (q *Queries) CertificatesOf(ctx context.Context, card string) ([]Certificat
 			&i.ActivatedAt,
 			&i.ChangedAt,
 			&i.Version,
+			&i.Extends,
 		); err != nil {
 			return nil, err
 		}
@@ -181,7 +183,7 @@ func (q *Queries) GetCRL(ctx context.Context, arg GetCRLParams) (GetCRLRow, erro
 }
 
 const getCertificate = `-- name: GetCertificate :one
-SELECT serial, issuer, shard, card, person, key_hash, state, reason, tbs, der, not_after, reserved_at, issued_at, activated_at, changed_at, version FROM certificate WHERE serial = $1
+SELECT serial, issuer, shard, card, person, key_hash, state, reason, tbs, der, not_after, reserved_at, issued_at, activated_at, changed_at, version, extends FROM certificate WHERE serial = $1
 `
 
 func (q *Queries) GetCertificate(ctx context.Context, serial string) (Certificate, error) {
@@ -204,12 +206,13 @@ func (q *Queries) GetCertificate(ctx context.Context, serial string) (Certificat
 		&i.ActivatedAt,
 		&i.ChangedAt,
 		&i.Version,
+		&i.Extends,
 	)
 	return i, err
 }
 
 const listCertificates = `-- name: ListCertificates :many
-SELECT serial, issuer, shard, card, person, key_hash, state, reason, tbs, der, not_after, reserved_at, issued_at, activated_at, changed_at, version FROM certificate WHERE serial > $1 ORDER BY serial LIMIT $2
+SELECT serial, issuer, shard, card, person, key_hash, state, reason, tbs, der, not_after, reserved_at, issued_at, activated_at, changed_at, version, extends FROM certificate WHERE serial > $1 ORDER BY serial LIMIT $2
 `
 
 type ListCertificatesParams struct {
@@ -243,6 +246,7 @@ func (q *Queries) ListCertificates(ctx context.Context, arg ListCertificatesPara
 			&i.ActivatedAt,
 			&i.ChangedAt,
 			&i.Version,
+			&i.Extends,
 		); err != nil {
 			return nil, err
 		}
@@ -370,8 +374,8 @@ func (q *Queries) PutCertificate(ctx context.Context, arg PutCertificateParams) 
 }
 
 const reserveCertificate = `-- name: ReserveCertificate :execrows
-INSERT INTO certificate (serial, issuer, shard, card, person, key_hash, state, reason, tbs, der, not_after, reserved_at, issued_at, activated_at, changed_at, version)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
+INSERT INTO certificate (serial, issuer, shard, card, person, key_hash, state, reason, tbs, der, not_after, reserved_at, issued_at, activated_at, changed_at, version, extends)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
 ON CONFLICT DO NOTHING
 `
 
@@ -392,6 +396,7 @@ type ReserveCertificateParams struct {
 	ActivatedAt int64
 	ChangedAt   int64
 	Version     int64
+	Extends     string
 }
 
 func (q *Queries) ReserveCertificate(ctx context.Context, arg ReserveCertificateParams) (int64, error) {
@@ -412,6 +417,7 @@ func (q *Queries) ReserveCertificate(ctx context.Context, arg ReserveCertificate
 		arg.ActivatedAt,
 		arg.ChangedAt,
 		arg.Version,
+		arg.Extends,
 	)
 	if err != nil {
 		return 0, err
@@ -420,7 +426,7 @@ func (q *Queries) ReserveCertificate(ctx context.Context, arg ReserveCertificate
 }
 
 const unfinishedCertificates = `-- name: UnfinishedCertificates :many
-SELECT serial, issuer, shard, card, person, key_hash, state, reason, tbs, der, not_after, reserved_at, issued_at, activated_at, changed_at, version FROM certificate WHERE state = 'reserved' AND serial > $1 ORDER BY serial LIMIT $2
+SELECT serial, issuer, shard, card, person, key_hash, state, reason, tbs, der, not_after, reserved_at, issued_at, activated_at, changed_at, version, extends FROM certificate WHERE state = 'reserved' AND serial > $1 ORDER BY serial LIMIT $2
 `
 
 type UnfinishedCertificatesParams struct {
@@ -454,6 +460,7 @@ func (q *Queries) UnfinishedCertificates(ctx context.Context, arg UnfinishedCert
 			&i.ActivatedAt,
 			&i.ChangedAt,
 			&i.Version,
+			&i.Extends,
 		); err != nil {
 			return nil, err
 		}

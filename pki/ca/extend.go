@@ -1,0 +1,182 @@
+package ca
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/rsa"
+	"errors"
+	"fmt"
+	"time"
+
+	"cse.example/cse/ground/civil"
+	"cse.example/cse/ground/words"
+	"cse.example/cse/pki/profile"
+)
+
+// Extension asks for a certificate that takes the place of a good one: same
+// holder, same name, same key, another serial number and a later end (pki.md
+// 1.6, R108).
+type Extension struct {
+	// Serial is that of the certificate to be extended.
+	Serial string
+	// Until is the last day of the new one, as far as the profile (six years) and
+	// the authority's own end allow.
+	Until civil.Date
+	// Room is how many bytes the chip has for it.
+	Room int
+}
+
+// Extend issues it, pending: the world sees it on hold, and the old one is as
+// good as before, until Supersede. Asked again it gives the same certificate.
+//
+// CSE-195: the old one is not good; CSE-887: it has expired; CSE-890: the new
+// one would not last longer; CSE-892: it would not fit into the chip.
+func (a *Authority) Extend(ctx context.Context, q Extension) (Record, error) {
+	now := a.Clock.Now().UTC().Truncate(time.Second)
+	if err := a.awake(now); err != nil {
+		return Record{}, err
+	}
+	old, err := a.extendable(ctx, q.Serial, now)
+	if err != nil {
+		return Record{}, err
+	}
+	j := job{}
+	if j.record, err = a.longer(old, q, now); err != nil {
+		return Record{}, err
+	}
+	jobs := []job{j}
+	a.together(ctx, jobs, func(ctx context.Context, j job) (job, error) { return a.reserveLonger(ctx, old, q, j) })
+	a.complete(ctx, jobs)
+	return jobs[0].record, jobs[0].err
+}
+
+// extendable is a good certificate of ours that has not expired.
+func (a *Authority) extendable(ctx context.Context, serial string, now time.Time) (Record, error) {
+	old, err := a.Get(ctx, serial)
+	switch {
+	case err != nil:
+		return old, err
+	case old.Issuer != a.id:
+		return old, fmt.Errorf("%w: %s was issued by another authority", ErrUnknown, serial)
+	case old.State != Good:
+		return old, words.Refuse("CSE-195", italian[old.State]).Because(&MoveError{Serial: old.Serial, From: old.State, Move: "extend"})
+	case now.After(old.NotAfter):
+		return old, words.Refuse("CSE-887", civil.DayOf(old.NotAfter).Italian())
+	}
+	return old, nil
+}
+
+// longer writes what would be signed.
+func (a *Authority) longer(old Record, q Extension, now time.Time) (Record, error) {
+	c, err := old.Certificate()
+	if err != nil {
+		return Record{}, err
+	}
+	key, ok := c.PublicKey.(*rsa.PublicKey)
+	if !ok {
+		return Record{}, fmt.Errorf("ca: certificate %s has no RSA key", old.Serial)
+	}
+	if err := CheckKey(key); err != nil {
+		return Record{}, words.Refuse("CSE-194").Because(err)
+	}
+	serial, err := profile.NewSerial(a.Rand)
+	if err != nil {
+		return Record{}, err
+	}
+	end := profile.NotAfter(now, q.Until, a.Issuer.NotAfter)
+	if !end.After(old.NotAfter) {
+		return Record{}, words.Refuse("CSE-890", civil.DayOf(old.NotAfter).Italian())
+	}
+	tbs, err := a.Profile.TBS(a.Issuer, profile.Leaf{Serial: serial, CommonName: c.Subject.CommonName, Key: key, NotBefore: now, NotAfter: end})
+	if err != nil {
+		return Record{}, words.Refuse("CSE-196").Because(err)
+	}
+	if most, err := a.longest(tbs); err != nil || most > q.Room {
+		return Record{}, errors.Join(err, words.Refuse("CSE-892").Because(fmt.Errorf("%d bytes at most, the chip has %d", most, q.Room)))
+	}
+	r := old
+	r.Serial, r.Shard, r.TBS, r.DER = serial.String(), a.Profile.Shard(serial), tbs, nil
+	r.State, r.Reason, r.Extends, r.Version = Reserved, 0, old.Serial, 1
+	r.NotAfter, r.ReservedAt = end, now
+	r.IssuedAt, r.ActivatedAt, r.ChangedAt = time.Time{}, time.Time{}, time.Time{}
+	return r, nil
+}
+
+// longest is how long the certificate can become: signatures differ by some bytes.
+func (a *Authority) longest(tbs []byte) (int, error) {
+	pub, ok := a.Issuer.PublicKey.(*ecdsa.PublicKey)
+	if !ok {
+		return 0, errors.New("ca: an issuing key is ECDSA")
+	}
+	number := (pub.Curve.Params().BitSize+7)/8 + 1 + 2 // sign octet, tag, length
+	der, err := profile.Assemble(tbs, a.dummy.alg, make([]byte, 2*number+3))
+	return len(der), err
+}
+
+// reserveLonger is the first act. What was begun before is gone on with.
+func (a *Authority) reserveLonger(ctx context.Context, old Record, q Extension, j job) (job, error) {
+	again, err := a.extendable(ctx, old.Serial, j.record.ReservedAt)
+	if err != nil {
+		j.err = err
+		return j, nil //nolint:nilerr // the job's own failure, not the act's
+	}
+	all, err := a.Store.Find(ctx, again.Card, again.KeyHash)
+	if err != nil {
+		return j, err
+	}
+	for _, r := range all {
+		if r.Extends == old.Serial && r.State != Revoked {
+			if len(r.DER) > q.Room {
+				j.err = words.Refuse("CSE-892")
+			}
+			j.record = r
+			return j, nil
+		}
+	}
+	if err := a.Store.Reserve(ctx, j.record); err != nil {
+		return j, err
+	}
+	return j, a.note(ctx, "certificate.reserved", j.record)
+}
+
+// Extended is the certificate that waits to take the place of serial; false when
+// none does.
+func (a *Authority) Extended(ctx context.Context, serial string) (Record, bool, error) {
+	old, err := a.Get(ctx, serial)
+	if err != nil {
+		return Record{}, false, err
+	}
+	all, err := a.Store.Find(ctx, old.Card, old.KeyHash)
+	for _, r := range all {
+		if r.Extends == old.Serial && r.State != Revoked {
+			return r, true, err
+		}
+	}
+	return Record{}, false, err
+}
+
+// Supersede makes a pending extension good and revokes the certificate that it
+// extends (reason superseded), in the act of ctx: one of the two is good before
+// it, and one after.
+func (a *Authority) Supersede(ctx context.Context, serial string) error {
+	return a.Atomically(ctx, func(ctx context.Context) error {
+		r, err := a.Get(ctx, serial)
+		if err != nil {
+			return err
+		}
+		if r.Extends == "" {
+			return fmt.Errorf("ca: certificate %s extends none", serial)
+		}
+		old, err := a.Get(ctx, r.Extends)
+		if err != nil {
+			return err
+		}
+		if old.State != Good {
+			return words.Refuse("CSE-195", italian[old.State]).Because(&MoveError{Serial: old.Serial, From: old.State, Move: "supersede"})
+		}
+		if err := a.Revoke(ctx, old.Serial, Superseded); err != nil {
+			return err
+		}
+		return a.Activate(ctx, r.Serial)
+	})
+}
