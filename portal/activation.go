@@ -25,19 +25,23 @@ type panel struct {
 
 // stepData is what the pages of the four steps receive.
 type stepData struct {
-	Panel    panel
-	Steps    look.Steps
-	ID       string // of the draft
-	Version  int64
-	NoEmail  bool
-	Kinds    []string
+	Panel   panel
+	Steps   look.Steps
+	ID      string // of the draft
+	Version int64
+	NoEmail bool
+	Kinds   []string
+	// Reading is the job that read the card, Desks are the readers here.
+	Reading  string
+	Desks    []desk.Desk
 	Email    string // masked
 	Protocol string
 	Path     string // of the activation done
 	Printed  bool
 	Handed   bool
-	// Kept is what stays with the act.
+	// Kept is what stays with the act, Shown how the card was shown.
 	Kept    keptView
+	Shown   *counter.Shown
 	Archive archiveView
 }
 
@@ -82,7 +86,10 @@ func (c *call) stepShow(n int, data stepData, values url.Values, faults ...*word
 }
 
 // begin shows step 1: GET /sportello/attivazione?tessera=….
-func (c *call) begin() error { return c.stepOne(c.r.URL.Query().Get("tessera"), nil) }
+func (c *call) begin() error {
+	q := c.r.URL.Query()
+	return c.stepOne(q.Get("tessera"), url.Values{"lettura": {q.Get("lettura")}, "motivo": {c.noReader()}})
+}
 
 // stepOne reads the card through the desk, which asks for the right to look and
 // journals it: a card number alone shows nobody's name unnoticed.
@@ -98,7 +105,11 @@ func (c *call) stepOne(id string, values url.Values, faults ...*words.Fault) err
 	for _, l := range w.Cards {
 		if l.Card.ID == id {
 			p := panel{w.Person, Card{Card: l.Card, Functions: l.Functions}, c.stateBadge(l.Card.State)}
-			return c.stepShow(1, stepData{Panel: p}, values, faults...)
+			data := stepData{Panel: p, Reading: c.readingOf(values.Get("lettura"), id), Desks: c.desks()}
+			if len(faults) > 0 && faults[0].Code == "CSE-474" {
+				data.Reading = "" // too old: read again, or type
+			}
+			return c.stepShow(1, data, values, faults...)
 		}
 	}
 	return words.Refuse("CSE-139")
@@ -110,7 +121,7 @@ func (c *call) start() error {
 		return err
 	}
 	d, err := c.p.Drafts.StartDraft(c.r.Context(), *c.op, counter.CardStep{
-		Card: c.value("tessera"), LastFive: compact(c.value("tessera_ultime_cinque")),
+		Card: c.value("tessera"), LastFive: compact(c.value("tessera_ultime_cinque")), NoReader: c.value("motivo"), Reading: c.value("lettura"),
 	})
 	if f := words.FaultOf(err); f != nil {
 		return c.stepOne(c.value("tessera"), c.r.PostForm, f)
@@ -322,7 +333,7 @@ func (c *call) filePage(faults ...*words.Fault) error {
 	page.Form = c.newForm(c.r.PostForm, faults...)
 	page.Data = stepData{
 		Archive: papers, Panel: p, Steps: c.steps(step), Email: a.Form.EmailMasked, Protocol: a.Protocol, Path: FilePath(a.Protocol),
-		Printed: !a.PrintedAt.IsZero(), Handed: !a.HandedAt.IsZero(), Kept: c.keptOf(a),
+		Printed: !a.PrintedAt.IsZero(), Handed: !a.HandedAt.IsZero(), Kept: c.keptOf(a), Shown: a.Shown,
 	}
 	status := http.StatusOK
 	if len(faults) > 0 {
@@ -347,7 +358,7 @@ func (c *call) deskFile(a counter.Act, p panel, faults ...*words.Fault) error {
 	page := c.page("sportello", "portal.desk.donetitle", c.say("portal.desk.act."+string(a.Kind)))
 	c.crumbs(page, "look.menu.counter", "/sportello")
 	page.Form = c.newForm(c.r.PostForm, faults...)
-	page.Data = struct {
+	data := struct {
 		Panel                  panel
 		Protocol, Path         string
 		Codes, Printed, Handed bool
@@ -356,7 +367,14 @@ func (c *call) deskFile(a counter.Act, p panel, faults ...*words.Fault) error {
 		// Write tells that the codes wait for the chip, Desks are the readers here.
 		Write bool
 		Desks []desk.Desk
-	}{p, a.Protocol, FilePath(a.Protocol), slices.Contains(a.Form.Papers, counter.PaperCodes), !a.PrintedAt.IsZero(), !a.HandedAt.IsZero(), c.keptOf(a), papers, write, c.desks()}
+		// Shown and Lights are what the act keeps of card and chip.
+		Shown  *counter.Shown
+		Lights *lightsView
+	}{p, a.Protocol, FilePath(a.Protocol), slices.Contains(a.Form.Papers, counter.PaperCodes), !a.PrintedAt.IsZero(), !a.HandedAt.IsZero(), c.keptOf(a), papers, write, c.desks(), a.Shown, nil}
+	if a.Lights != nil {
+		data.Lights = viewOf(*a.Lights)
+	}
+	page.Data = data
 	status := http.StatusOK
 	if len(faults) > 0 {
 		page.Fault, status = faults[0], http.StatusUnprocessableEntity

@@ -169,6 +169,7 @@ func statusOf(f *words.Fault) int {
 // labels are the fields' names in the summary of errors.
 var labels = map[string]string{
 	"foglio":                 "portal.archive.kind",
+	"motivo":                 "portal.desk.noreader",
 	"rappresentante_cognome": "portal.activation.rep.surname", "rappresentante_nome": "portal.activation.rep.name", "rappresentante_cf": "portal.activation.rep.cf",
 	"rappresentante_nascita": "portal.activation.rep.born", "rappresentante_tessera": "portal.activation.rep.card",
 	"chi": "portal.revoke.who", "cip": "portal.revoke.cip", "capito": "portal.revoke.tick", "q": "portal.desk.search",

@@ -68,6 +68,8 @@ type actData struct {
 	// Reading is the job that read the card, Desks are the readers here.
 	Reading string
 	Desks   []desk.Desk
+	// Lights are what the reader found of a chip; nil: it was not asked.
+	Lights  *lightsView
 	Kinds   []string
 	Address string
 }
@@ -110,7 +112,17 @@ func (c *call) deskActPage(values url.Values, faults ...*words.Fault) error {
 	if needs.Title && values.Get("presente") == string(counter.PresentHolder) {
 		values.Set("presente", string(counter.PresentParent))
 	}
-	data.Reading = values.Get("lettura")
+	if data.Reading = c.readingOf(values.Get("lettura"), card.ID); len(faults) > 0 && faults[0].Code == "CSE-474" {
+		data.Reading = "" // too old: read again, or type
+	}
+	if needs.Lights {
+		if data.Lights, err = c.lights(data.Reading, card.ID); err != nil {
+			return err
+		}
+		if data.Lights == nil {
+			data.Reading = ""
+		}
+	}
 	if data.Request = values.Get("richiesta"); data.Request == "" {
 		if data.Request, err = c.p.Acts.NewRequest(); err != nil {
 			return err

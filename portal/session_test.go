@@ -373,7 +373,7 @@ func TestActivation(t *testing.T) {
 			t.Fatalf("POST %s: %d to %q (%s), want %q", path, w.Code, got, w.Header().Get("CSE-Error"), want)
 		}
 	}
-	step("/sportello/attivazione", "/sportello/attivazione/nuova/2", "tessera", card.ID, "tessera_ultime_cinque", card.ID[11:])
+	step("/sportello/attivazione", "/sportello/attivazione/nuova/2", "tessera", card.ID, "tessera_ultime_cinque", card.ID[11:], "motivo", "lettore guasto")
 	if w := v.do("GET", "/sportello/attivazione/nuova/4", nil); w.Header().Get("Location") != "/sportello/attivazione/nuova/2" {
 		t.Errorf("step 4 before its time: %d %s", w.Code, w.Header().Get("Location"))
 	}

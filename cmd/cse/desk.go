@@ -149,12 +149,19 @@ func (d *deskProgram) next(ctx context.Context) (bool, error) {
 	if err != nil || !got {
 		return false, err
 	}
-	card, err := d.do(ctx, key, j)
-	done := map[string]string{"job": j.Job, "card": card}
+	done := deskDone{Job: j.Job}
+	if j.Kind == "test" {
+		done.Found, err = d.test(j.Card)
+		if done.Found != nil {
+			done.Card = done.Found.Card
+		}
+	} else {
+		done.Card, err = d.do(ctx, key, j)
+	}
 	if err != nil {
-		done["code"] = "CSE-001"
+		done.Code = "CSE-001"
 		if f := words.FaultOf(err); f != nil {
-			done["code"] = f.Code
+			done.Code = f.Code
 		}
 	}
 	_, told := d.post(ctx, "done", done, nil)

@@ -132,7 +132,7 @@ func (o *office) act(t *testing.T, x *patient) func() error {
 	check(t, err)
 	op, err = op.At("asl")
 	check(t, err)
-	d, err := o.counter.StartDraft(t.Context(), op, counter.CardStep{CF: x.CF, LastFive: x.card.ID[11:]})
+	d, err := o.counter.StartDraft(t.Context(), op, counter.CardStep{CF: x.CF, LastFive: x.card.ID[11:], NoReader: "lettore guasto"})
 	check(t, err)
 	d, err = o.counter.Identify(t.Context(), op, d.ID, d.Version, counter.IdentityStep{Present: counter.PresentHolder, Document: counter.Document{
 		Kind: counter.ElectronicCard, Number: "CA00000AA", Issuer: "Comune", Issued: x.card.Issued.AddYears(-1), Expires: x.card.Issued.AddYears(1),

@@ -45,7 +45,7 @@ func drafted(t *testing.T, p *Platform, r *region, op staff.Operator) counter.Dr
 
 func draftedFor(t *testing.T, p *Platform, r *region, op staff.Operator, id string) counter.Draft {
 	t.Helper()
-	d, err := p.counter.StartDraft(t.Context(), op, counter.CardStep{Card: id, LastFive: id[11:]})
+	d, err := p.counter.StartDraft(t.Context(), op, counter.CardStep{Card: id, LastFive: id[11:], NoReader: "lettore guasto"})
 	check(t, err)
 	d, err = p.counter.Identify(t.Context(), op, d.ID, d.Version, shownToday(r))
 	check(t, err)

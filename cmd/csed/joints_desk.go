@@ -11,6 +11,7 @@ import (
 	"cse.example/cse/ground/effect"
 	"cse.example/cse/ground/secret"
 	"cse.example/cse/issuer/codes"
+	"cse.example/cse/issuer/counter"
 	"cse.example/cse/issuer/desk"
 	"cse.example/cse/issuer/staff"
 	"cse.example/cse/portal"
@@ -44,8 +45,19 @@ func (p *Platform) seen(ctx context.Context, op staff.Operator, job, card string
 	return p.desk.Seen(ctx, op, job, card)
 }
 
+// tested are the lights that the counter's reader found.
+func (p *Platform) tested(ctx context.Context, op staff.Operator, job, card string) (counter.Lights, error) {
+	f, err := p.desk.Tested(ctx, op, job, card)
+	if err != nil {
+		return counter.Lights{}, err
+	}
+	return counter.Lights{
+		ATR: f.ATR != "", Files: f.Files, Certificate: f.Certificate, PIN: !f.PINShut, PUK: !f.PUKShut, Number: f.Card != "", Answer: f.ATR,
+	}, nil
+}
+
 func (p *Platform) readers() *portal.Readers {
-	return &portal.Readers{Reader: p.desk, ToWrite: p.counter.ToWrite}
+	return &portal.Readers{Reader: p.desk, ToWrite: p.counter.ToWrite, MayActivate: p.counter.MayActivate, Tested: p.tested}
 }
 
 // withDesks puts the readers' interface before the providers', on their host.

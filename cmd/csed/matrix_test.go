@@ -99,7 +99,7 @@ func gateOf(pattern, word string) (gate, bool) {
 	switch {
 	case strings.HasSuffix(pattern, " /sportello/tessera/{numero}/{atto}"), strings.HasSuffix(pattern, "/lettura/{atto}"): // the form is refused as the act is
 		return inPerson(acts[word]), true
-	case pattern == "POST /sportello/attivazione":
+	case pattern == "POST /sportello/attivazione", pattern == "POST /sportello/attivazione/lettura":
 		return act(staff.ActivateAdult), true
 	case pattern == "GET /sportello/cerca":
 		return open, true // leads back to the desk, which asks

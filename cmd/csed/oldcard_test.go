@@ -218,7 +218,7 @@ func TestD11_WhatAnEventDoesToTheOldCard(t *testing.T) {
 	}
 	acted(p.counter.NotReceived(ctx, ettore, asked(t, p, r, lost.id)))
 	lost.want("not received", plight{lifecycle.Revoked, onlyCF, "revoked 5", false, "notice:ordered", byAgent})
-	if _, err := p.counter.StartDraft(ctx, anna, counter.CardStep{Card: lost.id, LastFive: lost.id[11:]}); err == nil {
+	if _, err := p.counter.StartDraft(ctx, anna, counter.CardStep{Card: lost.id, LastFive: lost.id[11:], NoReader: "lettore guasto"}); err == nil {
 		t.Error("the void card can be activated")
 	}
 	acted(p.counter.Withdraw(ctx, anna, asked(t, p, r, lost.id)))

@@ -91,7 +91,7 @@ func (i *inspector) activation(ctx context.Context, a counter.ActRow) error {
 // afterwards are the acts of the journal that follow an act at a counter.
 var afterwards = []string{
 	"codes.printed", "codes.shown", "codes.handed-over", "papers.printed", "papers.copied", "papers.handed-over", "codes.undelivered",
-	"paper.archived", "paper.seen", "codes.to-reader", "codes.written", "card.read-at-desk", "desk.failed",
+	"paper.archived", "paper.seen", "codes.to-reader", "codes.written", "card.read-at-desk", "card.tested-at-desk", "desk.failed",
 }
 
 // journalled counts the trail's entries for an act, those of its papers apart.

@@ -288,7 +288,7 @@ func (r *region) activate(ctx context.Context, p *Platform) error {
 
 func (p *Platform) handOver(ctx context.Context, op staff.Operator, c lifecycle.Card, clock civil.Clock) error {
 	today := civil.Today(clock)
-	d, err := p.counter.StartDraft(ctx, op, counter.CardStep{Card: c.ID, LastFive: c.ID[len(c.ID)-5:]})
+	d, err := p.counter.StartDraft(ctx, op, counter.CardStep{Card: c.ID, LastFive: c.ID[len(c.ID)-5:], NoReader: "lettore guasto"})
 	if err != nil {
 		return err
 	}

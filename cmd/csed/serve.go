@@ -370,7 +370,7 @@ func (p *Platform) openIssuer(context.Context, Options) error {
 	}
 	p.counter, err = counter.New(counter.Deps{
 		Expect: p.archive.Expect,
-		Renew:  renew, Read: p.seen,
+		Renew:  renew, Read: p.seen, Tested: p.tested,
 		Approved: p.approved, FreeReprints: p.freeReprints,
 		Book: deskBook{p.book}, Address: p.stopAddress, Informativa: p.notice,
 		Directory: p.directory, People: p.db.People(), Cards: p.db.Cards(), Codes: p.cips, Certificates: certificates{p},

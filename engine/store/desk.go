@@ -26,7 +26,7 @@ func (s *DeskStore) q(ctx context.Context) *deskdb.Queries { return deskdb.New(s
 func (s *DeskStore) Add(ctx context.Context, j desk.Job) error {
 	err := s.q(ctx).AddDeskJob(ctx, deskdb.AddDeskJobParams{
 		ID: j.ID, Desk: j.Desk, Office: j.Office, Operator: j.Operator, Kind: string(j.Kind), Card: j.Card, Protocol: j.Protocol, State: string(j.State),
-		At: micros(j.At), Expires: micros(j.Expires), Reader: notNull(j.Reader), First: notNull(j.First), Second: notNull(j.Second), Outcome: j.Outcome,
+		At: micros(j.At), Expires: micros(j.Expires), Reader: notNull(j.Reader), First: notNull(j.First), Second: notNull(j.Second), Outcome: j.Outcome, Found: notNull(j.Found),
 	})
 	if err != nil {
 		return fmt.Errorf("store: add a reader's job: %w", err)
@@ -37,7 +37,7 @@ func (s *DeskStore) Add(ctx context.Context, j desk.Job) error {
 func jobOf(r deskdb.DeskJob) desk.Job {
 	return desk.Job{
 		ID: r.ID, Desk: r.Desk, Office: r.Office, Operator: r.Operator, Kind: desk.Kind(r.Kind), Card: r.Card, Protocol: r.Protocol, State: desk.State(r.State),
-		At: instant(r.At), Expires: instant(r.Expires), Reader: r.Reader, First: r.First, Second: r.Second, Outcome: r.Outcome,
+		At: instant(r.At), Expires: instant(r.Expires), Reader: r.Reader, First: r.First, Second: r.Second, Outcome: r.Outcome, Found: r.Found,
 	}
 }
 
@@ -68,7 +68,7 @@ func (s *DeskStore) Next(ctx context.Context, which string, st desk.State, now t
 // Put implements desk.Store.
 func (s *DeskStore) Put(ctx context.Context, j desk.Job, was desk.State) (bool, error) {
 	n, err := s.q(ctx).PutDeskJob(ctx, deskdb.PutDeskJobParams{
-		State: string(j.State), Expires: micros(j.Expires), Reader: notNull(j.Reader), First: notNull(j.First), Second: notNull(j.Second), Outcome: j.Outcome,
+		State: string(j.State), Expires: micros(j.Expires), Reader: notNull(j.Reader), First: notNull(j.First), Second: notNull(j.Second), Outcome: j.Outcome, Found: notNull(j.Found),
 		ID: j.ID, Was: string(was),
 	})
 	if err != nil {

@@ -87,9 +87,10 @@ func (c *Counter) activate(ctx context.Context, op staff.Operator, d Draft) (Act
 	if p := d.Identity.Present; p == PresentParent || p == PresentGuardian {
 		e.Form.Papers = append(e.Form.Papers, PaperDeclaration)
 	}
-	a, err := c.keep(ctx, op, d.ID, f, e, journal.Entry{
-		Act: "card.activated", Detail: activationDetail(d.Identity),
-	})
+	e.Shown = shownBy(d.Card)
+	entry := journal.Entry{Act: "card.activated", Detail: activationDetail(d.Identity)}
+	entry.Detail["shown"] = e.Shown.By
+	a, err := c.keep(ctx, op, d.ID, f, e, entry)
 	if err != nil {
 		return a, err
 	}

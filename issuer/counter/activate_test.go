@@ -251,7 +251,7 @@ func TestOwnCard(t *testing.T) {
 	twin.CF = op.CF.Omocodie()[0]
 	b.enrol(twin)
 	b.issue(t, twin, "6090000000000016", nil)
-	_, err = b.StartDraft(t.Context(), op, counter.CardStep{CF: twin.CF, LastFive: "00016"})
+	_, err = b.StartDraft(t.Context(), op, counter.CardStep{CF: twin.CF, LastFive: "00016", NoReader: "lettore guasto"})
 	refused(t, "his own card under another code", err, "CSE-140")
 	_, err = b.StartDraft(t.Context(), b.operator(t, "op2", "asl1"), goodCard(b.people[op.CF]))
 	if err != nil {

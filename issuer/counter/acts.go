@@ -23,6 +23,10 @@ type Act struct {
 	At                  time.Time
 	PrintedAt, HandedAt time.Time
 	Form                Form
+	// Shown is how the card was shown, Lights the diagnosis of a chip fault; nil for
+	// acts without.
+	Shown  *Shown
+	Lights *Lights
 	// Destroyed tells that retention has taken the papers away.
 	Destroyed bool
 }
@@ -30,10 +34,12 @@ type Act struct {
 // Evidence is what an act leaves in the archive, sealed: who stood there, where
 // the mails go, what the papers say, and what the act itself has to remember.
 type Evidence struct {
-	Identity IdentityStep    `json:"identity"`
-	Contact  ContactStep     `json:"contact"`
-	Form     Form            `json:"form"`
-	Extra    json.RawMessage `json:"extra,omitempty"`
+	Identity IdentityStep `json:"identity"`
+	Contact  ContactStep  `json:"contact"`
+	Form     Form         `json:"form"`
+	// Shown is how the card was shown, where the act wants it there.
+	Shown *Shown          `json:"shown,omitempty"`
+	Extra json.RawMessage `json:"extra,omitempty"`
 }
 
 // PaperKind is a paper that an act prints.
@@ -123,7 +129,7 @@ func (c *Counter) actOf(op staff.Operator, r ActRow) (Act, error) {
 	}
 	return Act{
 		Protocol: r.Protocol, Kind: r.Kind, Card: r.Card, Operator: r.Operator, Office: r.Office, At: r.At,
-		PrintedAt: r.PrintedAt, HandedAt: r.HandedAt, Form: e.Form, Destroyed: r.Destroyed(),
+		PrintedAt: r.PrintedAt, HandedAt: r.HandedAt, Form: e.Form, Destroyed: r.Destroyed(), Shown: e.Shown, Lights: e.lightsOf(),
 	}, nil
 }
 

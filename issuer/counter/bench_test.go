@@ -356,7 +356,7 @@ func (b *bench) operator(t *testing.T, account, office string) staff.Operator {
 const number = "6090000000000123"
 
 func goodCard(p registry.Person) counter.CardStep {
-	return counter.CardStep{CF: p.CF, LastFive: number[11:]}
+	return counter.CardStep{CF: p.CF, LastFive: number[11:], NoReader: "lettore guasto"}
 }
 
 func goodIdentity(t *testing.T) counter.IdentityStep {

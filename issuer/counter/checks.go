@@ -3,7 +3,6 @@ package counter
 import (
 	"context"
 	"errors"
-	"strings"
 
 	"cse.example/cse/ground/civil"
 	"cse.example/cse/ground/words"
@@ -26,34 +25,55 @@ func (c *Counter) checkCard(ctx context.Context, op staff.Operator, s CardStep) 
 	if err != nil {
 		return f, err
 	}
+	if err := c.mayActivate(ctx, op, f); err != nil {
+		return f, err
+	}
+	if s.ReadID == "" && !plain(s.NoReader, 5, 200) {
+		return f, words.Refuse("CSE-441").At("motivo")
+	}
+	return f, nil
+}
+
+// MayActivate tells whether op may activate a card that lies in front of him, for
+// whoever asks the reader for it first.
+func (c *Counter) MayActivate(ctx context.Context, op staff.Operator, card string) error {
+	f, err := c.searched(ctx, CardStep{Card: card})
+	if err != nil {
+		return err
+	}
+	return c.mayActivate(ctx, op, f)
+}
+
+// mayActivate is everything about step 1 but the card's presence.
+func (c *Counter) mayActivate(ctx context.Context, op staff.Operator, f found) error {
 	if op.CF.Base() == f.Person.CF.Base() {
-		return f, words.Refuse("CSE-140")
+		return words.Refuse("CSE-140")
 	}
 	action := staff.ActivateAdult
 	if needsSomebody(f.Person, civil.Today(c.d.Clock)) {
 		action = staff.ActivateRepresented
 	}
 	if err := c.d.Directory.Allowed(op, action, f.Person.ASL); err != nil {
-		return f, err
+		return err
 	}
 	if err := c.ownFamily(ctx, op, f.Person); err != nil {
-		return f, err
+		return err
 	}
 	today := civil.Today(c.d.Clock)
 	if err := activatable(f, today); err != nil {
-		return f, err
+		return err
 	}
 	if !f.Person.AliveOn(today) {
-		return f, words.Refuse("CSE-118")
+		return words.Refuse("CSE-118")
 	}
 	if !f.Person.AssistedOn(today) {
-		return f, words.Refuse("CSE-119")
+		return words.Refuse("CSE-119")
 	}
 	has, err := c.d.Codes.Has(ctx, f.Card.ID)
 	if err == nil && !has {
 		err = words.Refuse("CSE-138")
 	}
-	return f, err
+	return err
 }
 
 // onTheCounter finds the card that was searched and proves that it is the one
@@ -68,12 +88,8 @@ func (c *Counter) onTheCounter(ctx context.Context, s CardStep) (found, error) {
 		return f, words.Refuse("CSE-111").At("codice_fiscale")
 	case s.ReadID != "":
 		return f.read(s.ReadID)
-	case s.LastFive == "":
-		return f, words.Refuse("CSE-133").At("tessera_ultime_cinque")
-	case len(s.LastFive) != 5 || !strings.HasSuffix(f.Card.ID, s.LastFive):
-		return f, words.Refuse("CSE-132").At("tessera_ultime_cinque")
 	}
-	return f, nil
+	return f, printed(f, s)
 }
 
 // read takes the card that the reader saw instead of the one searched for: an

@@ -110,6 +110,9 @@ type Deps struct {
 	// Read tells that the counter's reader read a card for op in the last minutes;
 	// nil: there is no reader.
 	Read func(ctx context.Context, op staff.Operator, job, card string) error
+	// Tested are the lights that the counter's reader found for op in the last
+	// minutes; nil: there is no reader.
+	Tested func(ctx context.Context, op staff.Operator, job, card string) (Lights, error)
 	// Approved spends the approval of a second person; nil: what needs one is
 	// refused.
 	Approved Approved

@@ -72,18 +72,6 @@ func (r Report) check(today civil.Date) error {
 	return nil
 }
 
-// Lights is the diagnosis at the counter's reader: five questions and what
-// follows from them (R31, R33).
-type Lights struct {
-	// Ticket is the call centre's, when it made the diagnosis.
-	Ticket                            string
-	ATR, Files, Certificate, PIN, PUK bool
-}
-
-// faulty tells that the chip, and not the workstation or a blocked code, is at
-// fault: it does not answer, or its files or its certificate cannot be read.
-func (l Lights) faulty() bool { return !l.ATR || !l.Files || !l.Certificate }
-
 // Order is what an operator asks in one form.
 type Order struct {
 	// Request makes pressing twice one act; NewRequest makes one.
@@ -93,7 +81,8 @@ type Order struct {
 	// Identity is who stands there and with which document.
 	Identity IdentityStep
 	Report   Report
-	// Lights is the diagnosis made here, nil when the call centre made it.
+	// Lights is the diagnosis ticked by hand, nil when the reader made it (Reading)
+	// or the call centre.
 	Lights *Lights
 	// Text says what is wrong with the data, for a correction.
 	Text string
@@ -102,7 +91,7 @@ type Order struct {
 	// Shown is the card on the counter, NoReader why its number was typed.
 	Shown    CardStep
 	NoReader string
-	// Reading is the job of the reader that read the card, instead of its number.
+	// Reading is the job of the reader that read or tested the card.
 	Reading string
 	// Email is where second halves go, typed twice.
 	Email, EmailAgain string
@@ -429,33 +418,23 @@ func (c *Counter) ChipFault(ctx context.Context, op staff.Operator, o Order) (Ac
 		if !f.Card.State.Posted() {
 			return outcome{}, words.Refuse("CSE-434")
 		}
-		by, err := c.diagnosed(ctx, f.Card, o.Lights)
+		by, lit, err := c.diagnosed(ctx, op, f, o)
 		if err != nil {
 			return outcome{}, err
 		}
-		if e.Extra, err = json.Marshal(map[string]any{"diagnosis": by, "lights": o.Lights}); err != nil {
+		if e.Extra, err = json.Marshal(map[string]any{"diagnosis": by, "lights": lit}); err != nil {
 			return outcome{}, err
 		}
 		out, err := c.closeAndReissue(ctx, f, lifecycle.ChipFault, unspecified)
-		if err == nil {
-			out.notice, out.detail["diagnosis"] = Ordered, by
+		if err != nil {
+			return out, err
 		}
-		return out, err
+		out.notice, out.detail["diagnosis"] = Ordered, by
+		if lit != nil {
+			out.detail["lights"] = lit.By
+		}
+		return out, nil
 	})
-}
-
-// diagnosed is who found the chip at fault: "counter", or the ticket's number.
-func (c *Counter) diagnosed(ctx context.Context, card lifecycle.Card, l *Lights) (string, error) {
-	if l != nil && l.faulty() {
-		return "counter", nil
-	}
-	if c.d.Diagnosis != nil {
-		ticket, err := c.d.Diagnosis(ctx, card.ID)
-		if err != nil || ticket != "" {
-			return ticket, err
-		}
-	}
-	return "", words.Refuse("CSE-436")
 }
 
 // Correct opens a correction of printed data: the Revenue Agency's alone (R29).

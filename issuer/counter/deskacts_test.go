@@ -226,7 +226,7 @@ func TestR26_NotReceived(t *testing.T) {
 	if got := b.certs["ab"+number]; got != "revoked 5" {
 		t.Errorf("certificate: %s", got)
 	}
-	_, err = b.StartDraft(t.Context(), op, counter.CardStep{Card: number, CF: p.CF, LastFive: number[11:]})
+	_, err = b.StartDraft(t.Context(), op, counter.CardStep{Card: number, CF: p.CF, LastFive: number[11:], NoReader: "lettore guasto"})
 	refused(t, "the void card arrives and is brought for activation", err, "CSE-114")
 	if _, err := b.Withdraw(t.Context(), op, b.order(t)); err != nil {
 		t.Errorf("withdrawing it: %v", err)

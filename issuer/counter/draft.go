@@ -17,13 +17,16 @@ import (
 const DraftLife = 12 * time.Hour
 
 // CardStep is step 1: which card lies on the counter. Either the chip was read
-// (ReadCF and ReadID) or the last five digits of the card number were typed.
+// (ReadCF and ReadID, by the job Reading of the counter's reader) or the last five
+// digits of the card number were typed, and NoReader says why.
 type CardStep struct {
 	CF       codicefiscale.Code `json:"cf"`
 	Card     string             `json:"card"`
 	LastFive string             `json:"last_five,omitempty"`
+	NoReader string             `json:"no_reader,omitempty"`
 	ReadCF   codicefiscale.Code `json:"read_cf,omitempty"`
 	ReadID   string             `json:"read_id,omitempty"`
+	Reading  string             `json:"reading,omitempty"`
 }
 
 // Present is who stands at the counter.
@@ -74,6 +77,9 @@ type Draft struct {
 // operator sees CSE-111 for somebody else's chip, CSE-112 for an old card and
 // so on.
 func (c *Counter) StartDraft(ctx context.Context, op staff.Operator, s CardStep) (Draft, error) {
+	if err := c.readBy(ctx, op, &s); err != nil {
+		return Draft{}, err
+	}
 	if _, err := c.checkCard(ctx, op, s); err != nil {
 		return Draft{}, err
 	}

@@ -32,7 +32,7 @@ func (c *Counter) NewCodes(ctx context.Context, op staff.Operator, o Order) (Act
 			if err := c.coded(ctx, f.Card); err != nil {
 				return outcome{}, err
 			}
-			if err := c.lies(ctx, op, f, &o); err != nil {
+			if err := c.lies(ctx, op, f, &o, e); err != nil {
 				return outcome{}, err
 			}
 			if err := c.fewReprints(ctx, f.Card); err != nil {
@@ -45,10 +45,7 @@ func (c *Counter) NewCodes(ctx context.Context, op staff.Operator, o Order) (Act
 			if err != nil {
 				return outcome{}, err
 			}
-			detail := map[string]string{"shown": "reader"}
-			if o.Shown.ReadID == "" {
-				detail["shown"] = "typed"
-			}
+			detail := map[string]string{"shown": e.Shown.By}
 			e.Form.Papers = []PaperKind{PaperCodes}
 			return outcome{card: f.Card, detail: detail}, c.newAddress(ctx, f, o, e)
 		})

@@ -51,7 +51,7 @@ func (c *Counter) Reprint(ctx context.Context, op staff.Operator, o Order) (Act,
 			if err := c.coded(ctx, f.Card); err != nil {
 				return outcome{}, err
 			}
-			if err := c.lies(ctx, op, f, &o); err != nil {
+			if err := c.lies(ctx, op, f, &o, e); err != nil {
 				return outcome{}, err
 			}
 			if err := c.direct(ctx, f, o.Identity); err != nil {
@@ -60,10 +60,7 @@ func (c *Counter) Reprint(ctx context.Context, op staff.Operator, o Order) (Act,
 			if err := c.fewReprints(ctx, f.Card); err != nil {
 				return outcome{}, err
 			}
-			detail := map[string]string{"shown": "reader"}
-			if o.Shown.ReadID == "" {
-				detail["shown"] = "typed" // the reason is in the sealed evidence
-			}
+			detail := map[string]string{"shown": e.Shown.By}
 			e.Form.Papers = []PaperKind{PaperCodes}
 			if o.NoEmail {
 				e.Contact.NoEmail = true
@@ -143,14 +140,13 @@ func (c *Counter) coded(ctx context.Context, card lifecycle.Card) error {
 }
 
 // lies proves that the card lies on the counter: read in the reader by a job of
-// op's own, or as shown says.
-func (c *Counter) lies(ctx context.Context, op staff.Operator, f found, o *Order) error {
-	if o.Reading != "" && c.d.Read != nil {
-		if err := c.d.Read(ctx, op, o.Reading, f.Card.ID); err != nil {
-			return err
-		}
-		o.Shown.ReadID = f.Card.ID
+// op's own, or as shown says; how it was is kept with the act.
+func (c *Counter) lies(ctx context.Context, op staff.Operator, f found, o *Order, e *Evidence) error {
+	o.Shown.Card, o.Shown.Reading, o.Shown.NoReader = f.Card.ID, o.Reading, o.NoReader
+	if err := c.readBy(ctx, op, &o.Shown); err != nil {
+		return err
 	}
+	e.Shown = shownBy(o.Shown)
 	return shown(f, o.Shown, o.NoReader)
 }
 
@@ -164,14 +160,8 @@ func shown(f found, s CardStep, why string) error {
 		return words.Refuse("CSE-112", f.Card.Issued.Italian())
 	case s.ReadID != "":
 		return nil
-	case s.LastFive == "":
-		return words.Refuse("CSE-133").At("tessera_ultime_cinque")
-	case len(s.LastFive) != 5 || f.Card.ID[len(f.Card.ID)-5:] != s.LastFive:
-		return words.Refuse("CSE-132").At("tessera_ultime_cinque")
-	case !plain(why, 5, 200):
-		return words.Refuse("CSE-441").At("motivo")
 	}
-	return nil
+	return typed(f, s, why)
 }
 
 // direct refuses to print again for the holder what somebody else has had: codes

@@ -34,6 +34,8 @@ func TestCardStep(t *testing.T) {
 		{"a card of another Region", nil, nil, func(s *step) { s.LastFive, s.ReadCF, s.ReadID = "", s.CF, "6030000000000128" }, "CSE-141", ""},
 		{"no card shown", nil, nil, func(s *step) { s.LastFive = "" }, "CSE-133", ""},
 		{"other digits", nil, nil, func(s *step) { s.LastFive = "99999" }, "CSE-132", ""},
+		{"typed without a reason", nil, nil, func(s *step) { s.NoReader = "" }, "CSE-441", ""},
+		{"typed for no reason worth the name", nil, nil, func(s *step) { s.NoReader = "boh" }, "CSE-441", ""},
 		{"fewer digits", nil, nil, func(s *step) { s.LastFive = "3" }, "CSE-132", ""},
 		{"unknown person", nil, nil, func(s *step) { s.CF = "BNCGLI85D52D612X" }, "CSE-102", ""},
 		{"unknown number", nil, nil, func(s *step) { s.CF, s.Card = "", "6090000000009999" }, "CSE-139", ""},

@@ -95,7 +95,7 @@ func TestR64_R69_R96_WhoStandsForAnotherIsComparedWithTheRegistry(t *testing.T) 
 		}{{child, number, forWard(t, mother)}, {b.mario(t), "6090000000000024", byDelegate(t, mother)}} {
 			c.with(who.s.Representative)
 			op := b.operator(t, "op1", "asl1")
-			d, err := b.StartDraft(t.Context(), op, counter.CardStep{Card: who.card, LastFive: who.card[11:]})
+			d, err := b.StartDraft(t.Context(), op, counter.CardStep{Card: who.card, LastFive: who.card[11:], NoReader: "lettore guasto"})
 			if err != nil {
 				t.Fatal(err)
 			}

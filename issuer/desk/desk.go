@@ -55,6 +55,7 @@ type Kind string
 const (
 	Read  Kind = "read"  // which card lies there
 	Write Kind = "write" // new PIN and PUK
+	Test  Kind = "test"  // does its chip work
 )
 
 // State is where a job is.
@@ -69,7 +70,7 @@ const (
 )
 
 // Job is one piece of work. Outcome is the number of the card that was read, or
-// why it failed (CSE-nnn).
+// why it failed (CSE-nnn); a chip that was tested may not tell its number.
 type Job struct {
 	ID, Desk, Office, Operator string
 	Kind                       Kind
@@ -78,6 +79,8 @@ type Job struct {
 	At, Expires                time.Time
 	Reader, First, Second      []byte
 	Outcome                    string
+	// Found is what a test found, as Findings are written in JSON; empty otherwise.
+	Found []byte
 }
 
 // ErrNone: there is no such job.
@@ -219,10 +222,15 @@ func (r *Room) Seen(ctx context.Context, op staff.Operator, id, card string) err
 	if err != nil {
 		return err
 	}
-	if j.Kind != Read || j.State != Done || j.Card != card || j.Outcome != card || !r.d.Clock.Now().Before(j.At.Add(readLife)) {
+	if j.Kind != Read || j.Outcome != card || !r.counts(j, card) {
 		return words.Refuse("CSE-474")
 	}
 	return nil
+}
+
+// counts tells that a job on card ended well in the last ten minutes.
+func (r *Room) counts(j Job, card string) bool {
+	return j.State == Done && j.Card == card && r.d.Clock.Now().Before(j.At.Add(readLife))
 }
 
 // Take gives the desk's program its next job, ErrNone for nothing to do. reader is
@@ -269,33 +277,38 @@ func (r *Room) Taken(ctx context.Context, d Desk, id string) (Job, error) {
 	return j, err
 }
 
-// Finish takes what came of a job: card is the number read in the reader, code why
-// it failed. The codes are in the chip when a job of writing ends well; then its
-// act goes on.
-func (r *Room) Finish(ctx context.Context, d Desk, id, card, code string) error {
+// Result is what a program says of its job: the number of the card that was read,
+// why it failed, and what a test found.
+type Result struct {
+	Card, Code string
+	Found      *Findings
+}
+
+// Finish takes what came of a job. The codes are in the chip when a job of writing
+// ends well; then its act goes on. A card that says another number than the one
+// that was meant is CSE-475, whatever the job.
+func (r *Room) Finish(ctx context.Context, d Desk, id string, x Result) error {
 	return r.d.Atomically(ctx, func(ctx context.Context) error {
 		j, err := r.Taken(ctx, d, id)
 		if err != nil {
 			return err
 		}
-		j.State, j.Outcome = Done, card
-		if code == "" && card != j.Card {
-			code = "CSE-475"
+		code := x.Code
+		if code == "" {
+			j.Found, code = judge(j, x)
 		}
+		j.State, j.Outcome = Done, x.Card
 		if code != "" {
 			if _, known := words.Explain(words.Italian, code); !known {
 				code = "CSE-001"
 			}
-			j.State, j.Outcome = Failed, code
+			j.State, j.Outcome, j.Found = Failed, code, nil
 		}
 		j.Reader, j.First, j.Second = nil, nil, nil
 		if ok, err := r.d.Store.Put(ctx, j, Taken); err != nil || !ok {
 			return errors.Join(err, ErrNone)
 		}
-		act := "card.read-at-desk"
-		if j.Kind == Write {
-			act = "codes.written"
-		}
+		act := map[Kind]string{Read: "card.read-at-desk", Write: "codes.written", Test: "card.tested-at-desk"}[j.Kind]
 		if j.State == Failed {
 			act = "desk.failed"
 		}

@@ -97,10 +97,10 @@ func TestR52_AReadingCountsForItsCardAndOperator(t *testing.T) {
 			t.Errorf("it is taken twice: %v", err)
 		}
 		refused(t, "before it was read", b.Seen(ctx, at("asl-1"), j.ID, card), "CSE-474")
-		if err := b.Finish(ctx, desk.Desk{ID: "b"}, j.ID, card, ""); !errors.Is(err, desk.ErrNone) {
+		if err := b.Finish(ctx, desk.Desk{ID: "b"}, j.ID, desk.Result{Card: card}); !errors.Is(err, desk.ErrNone) {
 			t.Errorf("another desk ends it: %v", err)
 		}
-		check(t, b.Finish(ctx, d, j.ID, card, ""))
+		check(t, b.Finish(ctx, d, j.ID, desk.Result{Card: card}))
 		check(t, b.Seen(ctx, at("asl-1"), j.ID, card))
 		refused(t, "another card", b.Seen(ctx, at("asl-1"), j.ID, "6000000900001019"), "CSE-474")
 		other := at("asl-1")
@@ -113,7 +113,7 @@ func TestR52_AReadingCountsForItsCardAndOperator(t *testing.T) {
 		check(t, err)
 		_, err = b.Take(ctx, d, newKey(t).PublicKey().Bytes())
 		check(t, err)
-		check(t, b.Finish(ctx, d, j.ID, "6000000900001019", ""))
+		check(t, b.Finish(ctx, d, j.ID, desk.Result{Card: "6000000900001019"}))
 		if j, err = b.Find(ctx, at("asl-1"), j.ID); err != nil || j.State != desk.Failed || j.Outcome != "CSE-475" {
 			t.Errorf("another card was read: %+v, %v", j, err)
 		}
@@ -159,12 +159,67 @@ func TestR72_HalvesAreSealedToTheProgramOfTheJob(t *testing.T) {
 		if open(newKey(t), "cse.desk/1|"+j.ID+"|1", got.First) == nil || open(k, "cse.desk/1|"+j.ID+"|2", got.First) == nil || open(k, "cse.desk/1|other|1", got.First) == nil {
 			t.Error("a half opens for another key, as the other half, or in another job")
 		}
-		check(t, b.Finish(ctx, d, j.ID, card, ""))
-		if err := b.Finish(ctx, d, j.ID, card, ""); !errors.Is(err, desk.ErrNone) || len(b.written) != 1 {
+		check(t, b.Finish(ctx, d, j.ID, desk.Result{Card: card}))
+		if err := b.Finish(ctx, d, j.ID, desk.Result{Card: card}); !errors.Is(err, desk.ErrNone) || len(b.written) != 1 {
 			t.Errorf("ended twice: %v, %v", b.written, err)
 		}
 		if got, err = db.Desk().Get(ctx, j.ID); err != nil || len(got.First)+len(got.Second)+len(got.Reader) != 0 {
 			t.Errorf("a job that is over keeps halves: %v", err)
 		}
+	})
+}
+
+// A test of a chip is done whether or not the chip tells its number; what
+// contradicts itself, or comes from another card, is none.
+func TestR33_WhatAReaderFindsOfAChip(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		b := newBench(t, db)
+		ctx, d := t.Context(), desk.Desk{ID: "a"}
+		works := desk.Findings{ATR: "3BFF18", Card: card, Files: true, Certificate: true}
+		for _, c := range []struct {
+			name  string
+			card  string
+			found *desk.Findings
+			code  string // why it failed; empty: done
+		}{
+			{"works", card, &works, ""},
+			{"mute", "", &desk.Findings{}, ""},
+			{"no files", "", &desk.Findings{ATR: "3BFF18"}, ""},
+			{"the number and no files", card, &desk.Findings{ATR: "3BFF18", Card: card, PINShut: true}, ""},
+			{"another card", "6000000900001019", &desk.Findings{ATR: "3BFF18", Card: "6000000900001019"}, "CSE-475"},
+			{"nothing found", card, nil, "CSE-001"},
+			{"two numbers", card, &desk.Findings{ATR: "3BFF18", Card: "6000000900001019"}, "CSE-001"},
+			{"mute and readable", "", &desk.Findings{Certificate: true}, "CSE-001"},
+			{"files without a number", "", &desk.Findings{ATR: "3BFF18", Files: true}, "CSE-001"},
+			{"no answer to reset", card, &desk.Findings{ATR: "zz", Card: card}, "CSE-001"},
+		} {
+			j, err := b.Ask(ctx, at("asl-1"), desk.Test, card, "", "a")
+			check(t, err)
+			_, err = b.Take(ctx, d, newKey(t).PublicKey().Bytes())
+			check(t, err)
+			check(t, b.Finish(ctx, d, j.ID, desk.Result{Card: c.card, Found: c.found}))
+			got, err := b.Tested(ctx, at("asl-1"), j.ID, card)
+			if c.code == "" {
+				if err != nil || got != *c.found {
+					t.Errorf("%s: %+v, %v", c.name, got, err)
+				}
+				refused(t, "a test is no reading", b.Seen(ctx, at("asl-1"), j.ID, card), "CSE-474")
+				continue
+			}
+			refused(t, c.name, err, "CSE-474")
+			if j, err = b.Find(ctx, at("asl-1"), j.ID); err != nil || j.State != desk.Failed || j.Outcome != c.code || len(j.Found) != 0 {
+				t.Errorf("%s: %+v, %v", c.name, j, err)
+			}
+		}
+		j, err := b.Ask(ctx, at("asl-1"), desk.Test, card, "", "a")
+		check(t, err)
+		_, err = b.Take(ctx, d, newKey(t).PublicKey().Bytes())
+		check(t, err)
+		check(t, b.Finish(ctx, d, j.ID, desk.Result{Card: card, Found: &works}))
+		_, err = b.Tested(ctx, at("asl-1"), j.ID, "6000000900001019")
+		refused(t, "for another card", err, "CSE-474")
+		b.clock.Advance(10 * time.Minute)
+		_, err = b.Tested(ctx, at("asl-1"), j.ID, card)
+		refused(t, "after ten minutes", err, "CSE-474")
 	})
 }

@@ -18,7 +18,7 @@ type Desks interface {
 	Of(chain []*x509.Certificate) (desk.Desk, error)
 	Take(ctx context.Context, d desk.Desk, reader []byte) (desk.Job, error)
 	Taken(ctx context.Context, d desk.Desk, id string) (desk.Job, error)
-	Finish(ctx context.Context, d desk.Desk, id, card, code string) error
+	Finish(ctx context.Context, d desk.Desk, id string, x desk.Result) error
 }
 
 // DeskPrefix is where the interface of the counters' readers lives, on the host
@@ -44,11 +44,12 @@ type (
 		First  []byte `json:"first"`
 		Second []byte `json:"second"`
 	}
-	// DeskDone is the card that was read, or why not (CSE-nnn).
+	// DeskDone is the card that was read, or why not (CSE-nnn), and what a test found.
 	DeskDone struct {
-		Job  string `json:"job"`
-		Card string `json:"card"`
-		Code string `json:"code"`
+		Job   string         `json:"job"`
+		Card  string         `json:"card"`
+		Code  string         `json:"code"`
+		Found *desk.Findings `json:"found"`
 	}
 )
 
@@ -110,7 +111,7 @@ func NewDesk(d Desks, log *slog.Logger) http.Handler {
 		if err := json.Unmarshal(body, &b); err != nil {
 			return nil, words.Refuse("CSE-357").Because(err)
 		}
-		err := d.Finish(r.Context(), who, b.Job, b.Card, b.Code)
+		err := d.Finish(r.Context(), who, b.Job, desk.Result{Card: b.Card, Code: b.Code, Found: b.Found})
 		if errors.Is(err, desk.ErrNone) {
 			err = words.Refuse("CSE-472").Because(err)
 		}

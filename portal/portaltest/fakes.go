@@ -188,11 +188,16 @@ func (d *desk) Sheet(ctx context.Context, _ staff.Operator, cf codicefiscale.Cod
 }
 
 func (d *desk) StartDraft(_ context.Context, _ staff.Operator, s counter.CardStep) (counter.Draft, error) {
-	if s.LastFive == "" {
+	if s.Reading == "letta" {
+		s.ReadID = s.Card
+	} else if s.LastFive == "" {
 		return counter.Draft{}, words.Refuse("CSE-133").At("tessera_ultime_cinque")
 	}
 	if !strings.HasSuffix(s.Card, s.LastFive) {
 		return counter.Draft{}, words.Refuse("CSE-132").At("tessera_ultime_cinque")
+	}
+	if s.Reading == "" && s.NoReader == "" {
+		return counter.Draft{}, words.Refuse("CSE-441").At("motivo")
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()

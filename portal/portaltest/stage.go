@@ -267,7 +267,7 @@ func (s *Stage) activities(_ context.Context, cf codicefiscale.Code) ([]portal.A
 }
 
 func (s *Stage) desk(reg people, all cards) *desk {
-	step := counter.CardStep{CF: s.People["pending"].CF, Card: s.Cards["pending"].ID, LastFive: "00001"}
+	step := counter.CardStep{CF: s.People["pending"].CF, Card: s.Cards["pending"].ID, LastFive: "00001", NoReader: "lettore guasto"}
 	identity := counter.IdentityStep{Present: counter.PresentHolder, Document: counter.Document{
 		Kind: counter.IdentityCard, Number: "AX1234567", Issuer: "Comune di Firenze", Issued: day(2022, 3, 5), Expires: day(2032, 3, 5),
 	}}

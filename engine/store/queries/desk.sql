@@ -1,6 +1,6 @@
 -- name: AddDeskJob :exec
-INSERT INTO desk_job (id, desk, office, operator, kind, card, protocol, state, at, expires, reader, first, second, outcome)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14);
+INSERT INTO desk_job (id, desk, office, operator, kind, card, protocol, state, at, expires, reader, first, second, outcome, found)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15);
 
 -- name: DeskJob :one
 SELECT * FROM desk_job WHERE id = $1;
@@ -9,7 +9,8 @@ SELECT * FROM desk_job WHERE id = $1;
 SELECT * FROM desk_job WHERE desk = $1 AND state = $2 AND expires > $3 ORDER BY at, id LIMIT 1;
 
 -- name: PutDeskJob :execrows
-UPDATE desk_job SET state = sqlc.arg(state), expires = sqlc.arg(expires), reader = sqlc.arg(reader), first = sqlc.arg(first), second = sqlc.arg(second), outcome = sqlc.arg(outcome)
+UPDATE desk_job SET state = sqlc.arg(state), expires = sqlc.arg(expires), reader = sqlc.arg(reader), first = sqlc.arg(first), second = sqlc.arg(second), outcome = sqlc.arg(outcome),
+  found = sqlc.arg(found)
 WHERE id = sqlc.arg(id) AND state = sqlc.arg(was);
 
 -- name: SetDeskFirst :execrows

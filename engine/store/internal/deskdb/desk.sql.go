@@ -10,8 +10,8 @@ import (
 )
 
 const addDeskJob = `-- name: AddDeskJob :exec
-INSERT INTO desk_job (id, desk, office, operator, kind, card, protocol, state, at, expires, reader, first, second, outcome)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
+INSERT INTO desk_job (id, desk, office, operator, kind, card, protocol, state, at, expires, reader, first, second, outcome, found)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
 `
 
 type AddDeskJobParams struct {
@@ -29,6 +29,7 @@ type AddDeskJobParams struct {
 	First    []byte
 	Second   []byte
 	Outcome  string
+	Found    []byte
 }
 
 func (q *Queries) AddDeskJob(ctx context.Context, arg AddDeskJobParams) error {
@@ -47,12 +48,13 @@ func (q *Queries) AddDeskJob(ctx context.Context, arg AddDeskJobParams) error {
 		arg.First,
 		arg.Second,
 		arg.Outcome,
+		arg.Found,
 	)
 	return err
 }
 
 const deskJob = `-- name: DeskJob :one
-SELECT id, desk, office, operator, kind, card, protocol, state, at, expires, reader, first, second, outcome FROM desk_job WHERE id = $1
+SELECT id, desk, office, operator, kind, card, protocol, state, at, expires, reader, first, second, outcome, found FROM desk_job WHERE id = $1
 `
 
 func (q *Queries) DeskJob(ctx context.Context, id string) (DeskJob, error) {
@@ -73,6 +75,7 @@ func (q *Queries) DeskJob(ctx context.Context, id string) (DeskJob, error) {
 		&i.First,
 		&i.Second,
 		&i.Outcome,
+		&i.Found,
 	)
 	return i, err
 }
@@ -104,7 +107,7 @@ func (q *Queries) KeepPreviousCodes(ctx context.Context, card string) (int64, er
 }
 
 const nextDeskJob = `-- name: NextDeskJob :many
-SELECT id, desk, office, operator, kind, card, protocol, state, at, expires, reader, first, second, outcome FROM desk_job WHERE desk = $1 AND state = $2 AND expires > $3 ORDER BY at, id LIMIT 1
+SELECT id, desk, office, operator, kind, card, protocol, state, at, expires, reader, first, second, outcome, found FROM desk_job WHERE desk = $1 AND state = $2 AND expires > $3 ORDER BY at, id LIMIT 1
 `
 
 type NextDeskJobParams struct {
@@ -137,6 +140,7 @@ func (q *Queries) NextDeskJob(ctx context.Context, arg NextDeskJobParams) ([]Des
 			&i.First,
 			&i.Second,
 			&i.Outcome,
+			&i.Found,
 		); err != nil {
 			return nil, err
 		}
@@ -182,8 +186,9 @@ func (q *Queries) PruneDeskJobs(ctx context.Context, expires int64) (int64, erro
 }
 
 const putDeskJob = `-- name: PutDeskJob :execrows
-UPDATE desk_job SET state = $1, expires = $2, reader = $3, first = $4, second = $5, outcome = $6
-WHERE id = $7 AND state = $8
+UPDATE desk_job SET state = $1, expires = $2, reader = $3, first = $4, second = $5, outcome = $6,
+  found = $7
+WHERE id = $8 AND state = $9
 `
 
 type PutDeskJobParams struct {
@@ -193,6 +198,7 @@ type PutDeskJobParams struct {
 	First   []byte
 	Second  []byte
 	Outcome string
+	Found   []byte
 	ID      string
 	Was     string
 }
@@ -205,6 +211,7 @@ func (q *Queries) PutDeskJob(ctx context.Context, arg PutDeskJobParams) (int64, 
 		arg.First,
 		arg.Second,
 		arg.Outcome,
+		arg.Found,
 		arg.ID,
 		arg.Was,
 	)

@@ -28,4 +28,5 @@ type DeskJob struct {
 	First    []byte
 	Second   []byte
 	Outcome  string
+	Found    []byte
 }

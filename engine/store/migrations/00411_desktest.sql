@@ -1,0 +1,3 @@
+-- +goose Up
+-- What a counter's reader found when it tested a chip (issuer/desk), in JSON.
+ALTER TABLE desk_job ADD COLUMN found BYTEA NOT NULL DEFAULT '';
