@@ -140,6 +140,7 @@ type Deps struct {
 	// Area is the rest of the citizen's area; nil: the card alone.
 	Area *Area
 	CodesDeps
+	DelegationDeps
 	// Tasks is the counter's queue; nil: empty.
 	Tasks func(ctx context.Context, op staff.Operator) ([]Task, error)
 	// Operations are the rooms behind /operazioni; nil: there are no such pages.
@@ -210,7 +211,7 @@ func (d *Deps) check() error {
 		"Clock": d.Clock == nil, "Rand": d.Rand == nil, "Client": d.Client == nil, "Sessions": d.Sessions == nil,
 		"Atomically": d.Atomically == nil, "Seal": d.Seal == nil, "People": d.People == nil, "Cards": d.Cards == nil, "Operators": d.Operators == nil, "Desk": d.Desk == nil,
 		"Drafts": d.Drafts == nil, "Papers": d.Papers == nil, "Archive": d.Archive == nil, "Acts": d.Acts == nil, "Helpdesk": d.Helpdesk == nil, "Privacy": d.Privacy == nil, "PrivacyDesk": d.PrivacyDesk == nil, "PrintExport": d.PrintExport == nil, "Print": d.Print == nil, "Twin": d.Twin == nil, "Shift": d.Shift == nil, "Revoke": d.Revoke == nil, "Holder": d.Holder == nil, "CardStatus": d.CardStatus == nil,
-		"Phone":     d.Phone == nil,
+		"Phone": d.Phone == nil, "Delegations": d.Delegations == nil, "DelegationForm": d.DelegationForm == nil,
 		"CardAlive": d.CardAlive == nil, "Log": d.Log == nil,
 	} {
 		if missing {

@@ -59,6 +59,7 @@ func (p *Portal) routes() http.Handler {
 	at("GET /sportello/attivazione/{id}", atCounter((*call).resumeDraft))
 	at("GET /sportello/attivazione/{id}/{step}", atCounter((*call).step))
 	at("POST /sportello/attivazione/{id}/{step}", atCounter((*call).fill))
+	p.delegationRoutes(at)
 	at("GET /sportello/pratica/{anno}/{numero}", atCounter((*call).file))
 	at("POST /sportello/pratica/{anno}/{numero}/modulo", atCounter((*call).printForm))
 	at("POST /sportello/pratica/{anno}/{numero}/consegna", atCounter((*call).handOver))

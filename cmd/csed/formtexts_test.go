@@ -20,7 +20,7 @@ func TestO9_TextsOfForms(t *testing.T) {
 	b := atWork(t, p, "carlo", key, "/operazioni/moduli")
 	versions := b.Page.Pairs("data-model", "data-version")
 	for _, id := range []string{
-		"foglio-codici", "richiesta-attivazione", "autocertificazione", "dove-andare",
+		"foglio-codici", "richiesta-attivazione", "autocertificazione", "delega", "dove-andare",
 		"ricevuta-loss", "ricevuta-revoke", "ricevuta-correct-email",
 	} {
 		if len(versions[id]) != 8 {

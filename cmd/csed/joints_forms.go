@@ -41,6 +41,7 @@ func (p *Platform) sampleParts(lang words.Lang) []namedPart {
 		{"autocertificazione", paper.Declaration{
 			Protocol: number, At: at, Office: office, Operator: operator, Declarant: parent, Quality: words.Say(lang, "counter.present.genitore"), Holder: who, CardID: card, Shown: shown,
 		}},
+		{"delega", paper.Delegation{At: at, Office: office, Holder: who, TEAM: team, Email: "maria@esempio.it", Delegate: parent, Shown: shown}},
 		{"dove-andare", paper.Referral{Protocol: number, Day: day, Office: office, Holder: who, To: words.Say(lang, "paper.receipt.ade")}},
 	}
 	for _, k := range []counter.ActKind{

@@ -548,7 +548,7 @@ func (p *Platform) openPortal(_ context.Context, o Options) error {
 		Campaigns:  p.campaignPages(),
 		Readers:    p.readers(),
 		Operations: portal.OperationsOf(ops), FourEyes: p.fourEyes(),
-		CodesDeps: portal.CodesDeps{Phone: p.counter, Home: p.counter, Halves: p.halves()},
+		CodesDeps: portal.CodesDeps{Phone: p.counter, Home: p.counter, Halves: p.halves()}, DelegationDeps: p.delegationDeps(o.Ribbon),
 	})
 	return err
 }

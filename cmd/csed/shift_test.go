@@ -253,6 +253,13 @@ func (s *shift) twin(file, paper string) {
 		s.t.Errorf("%s does not lead to what the papers say", file)
 	}
 	s.at(file + "/testo")
+	s.twinOf(paper)
+}
+
+// twinOf is twin on the page on show.
+func (s *shift) twinOf(paper string) {
+	s.t.Helper()
+	file := s.b.Page.Where()
 	page, err := html.Parse(bytes.NewReader(s.b.Page.Body))
 	check(s.t, err)
 	said := 0

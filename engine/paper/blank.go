@@ -62,6 +62,7 @@ func (s *sheet) numbered(key string) []string {
 
 // line is a label and a line to write on.
 func (s *sheet) line(label string) {
+	s.note(Block{Kind: Fields, Pairs: [][2]string{{label, s.say("paper.line")}}})
 	y := s.GetY()
 	s.font("", 10)
 	s.MultiCell(64, lineHeight, s.enc(label), "", "L", false)
@@ -74,6 +75,7 @@ func (s *sheet) line(label string) {
 
 // box is a box to tick by hand.
 func (s *sheet) box(text string) {
+	s.note(Block{Kind: Fields, Pairs: [][2]string{{text, s.say("paper.box")}}})
 	s.Rect(margin+0.5, s.GetY()+0.8, 3.6, 3.6, "D")
 	s.font("", 10)
 	s.SetX(margin + 7)

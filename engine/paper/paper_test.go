@@ -56,6 +56,13 @@ func declaration() Declaration {
 	}
 }
 
+func delegation() Delegation {
+	a := activation()
+	return Delegation{
+		At: at, Office: a.Office, Holder: holder, TEAM: a.TEAM, Delegate: Person{Surname: "ROSSI", Name: "ANNA", CF: "RSSNNA80A41D612X"}, Shown: a.Shown,
+	}
+}
+
 // documents are one of each kind.
 func documents(t *testing.T, lang words.Lang) map[string][]byte {
 	t.Helper()
@@ -90,6 +97,8 @@ func documents(t *testing.T, lang words.Lang) map[string][]byte {
 	add("codes-again", pdf, err)
 	pdf, err = p.Papers(lang, declaration())
 	add("declaration", pdf, err)
+	pdf, err = p.DelegationForm(lang, delegation())
+	add("delegation", pdf, err)
 	return out
 }
 
@@ -245,6 +254,9 @@ func TestRefusals(t *testing.T) {
 	}
 	if _, err := p.Papers(words.Italian, Referral{}); err == nil {
 		t.Error("an empty referral was printed")
+	}
+	if _, err := p.DelegationForm(words.Italian, Delegation{}); err == nil {
+		t.Error("an empty delegation was printed")
 	}
 	if _, err := New(Options{}); err == nil {
 		t.Error("empty Options were accepted")

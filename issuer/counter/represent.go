@@ -177,13 +177,7 @@ func (c *Counter) ownFamily(ctx context.Context, op staff.Operator, p registry.P
 // activatesByDelegate is somebody sent by an adult whom his health keeps at home
 // (R95-R100): identified himself, with the four papers.
 func (c *Counter) activatesByDelegate(ctx context.Context, op staff.Operator, f found, s IdentityStep) error {
-	if needsSomebody(f.Person, c.today()) {
-		return words.Refuse("CSE-120").At("presente")
-	}
-	if s.Representative == nil || !s.Representative.Health {
-		return words.Refuse("CSE-121").At("salute")
-	}
-	if err := c.standsIn(ctx, op, f, s); err != nil {
+	if err := c.delegated(ctx, op, f, s); err != nil {
 		return err
 	}
 	switch r := s.Representative; {
@@ -193,6 +187,17 @@ func (c *Counter) activatesByDelegate(ctx context.Context, op staff.Operator, f 
 		return words.Refuse("CSE-418").At("copia")
 	}
 	return nil
+}
+
+// delegated is who may be a delegate, and for whom; his papers apart.
+func (c *Counter) delegated(ctx context.Context, op staff.Operator, f found, s IdentityStep) error {
+	if needsSomebody(f.Person, c.today()) {
+		return words.Refuse("CSE-120").At("presente")
+	}
+	if s.Representative == nil || !s.Representative.Health {
+		return words.Refuse("CSE-121").At("salute")
+	}
+	return c.standsIn(ctx, op, f, s)
 }
 
 // notTheDelegates refuses an address that the registry or an earlier act knows

@@ -217,11 +217,11 @@ func (s *Stage) deps(assets fs.FS) (portal.Deps, error) {
 		Signatures:  playedSignatures(),
 		PrintExport: func(context.Context, privacy.Export, words.Lang) ([]byte, error) { return []byte("%PDF-1.3"), nil },
 		Twin:        twin,
-		Archive:     papers{d},
-		Shift:       shift,
-		FormTexts:   formTexts,
-		Print:       func(context.Context, counter.Form) ([]byte, error) { return []byte("%PDF-1.4 invented\n"), nil },
-		Revoke:      s.revoke, Holder: holderActs{s}, CodesDeps: portal.CodesDeps{Phone: phone{}, Home: home{s}, Halves: halves}, Proof: cardProof{s}, CardStatus: s.cardStatus, Offices: Offices, BlankForm: blankForm,
+		Archive:     papers{d}, DelegationDeps: portal.DelegationDeps{Delegations: d, DelegationForm: delegationForm},
+		Shift:     shift,
+		FormTexts: formTexts,
+		Print:     func(context.Context, counter.Form) ([]byte, error) { return []byte("%PDF-1.4 invented\n"), nil },
+		Revoke:    s.revoke, Holder: holderActs{s}, CodesDeps: portal.CodesDeps{Phone: phone{}, Home: home{s}, Halves: halves}, Proof: cardProof{s}, CardStatus: s.cardStatus, Offices: Offices, BlankForm: blankForm,
 		CardAlive: func(_ context.Context, card string) *words.Fault {
 			return s.Dead[card]
 		},
@@ -284,9 +284,10 @@ func (s *Stage) desk(reg people, all cards) *desk {
 	return &desk{
 		people: reg, cards: all,
 		drafts: map[string]counter.Draft{
-			"due":     {ID: "due", Version: 1, Done: 1, Card: step},
-			"tre":     {ID: "tre", Version: 2, Done: 2, Card: step, Identity: identity},
-			"quattro": {ID: "quattro", Version: 3, Done: 3, Card: step, Identity: identity, Contact: contact},
+			"due":      {ID: "due", Version: 1, Done: 1, Card: step},
+			"tre":      {ID: "tre", Version: 2, Done: 2, Card: step, Identity: identity},
+			"delegato": delegated(step),
+			"quattro":  {ID: "quattro", Version: 3, Done: 3, Card: step, Identity: identity, Contact: contact},
 		},
 		activations: map[string]counter.Act{
 			"2026/0000001": {Protocol: "2026/0000001", Kind: counter.KindActivation, Card: p.ID, At: Now, Form: form("2026/0000001", p)},

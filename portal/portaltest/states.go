@@ -64,6 +64,7 @@ func (s *Stage) States() []State {
 	out = append(out, twinStates()...)
 	out = append(out, archiveStates()...)
 	out = append(out, shiftStates()...)
+	out = append(out, delegationStates()...)
 	out = append(out, formTextStates()...)
 	out = append(out, signatureStates()...)
 	return append(out, s.counterStates()...)
