@@ -68,6 +68,15 @@ func (c *Chip) generate(random io.Reader, ref, pin byte, public cns.Path) (*rsa.
 	return out, err
 }
 
+// ImportKey installs an authentication key made elsewhere, for test cards that
+// must come out the same again. A card for a person makes its key itself.
+func (c *Chip) ImportKey(k *rsa.PrivateKey) error {
+	if bits := k.N.BitLen(); bits != c.profile.ModulusBits {
+		return fmt.Errorf("profile %s has keys of %d bits, not %d", c.profile.Name, c.profile.ModulusBits, bits)
+	}
+	return c.admin(func() error { return c.installKey(cns.KeyAuth, cns.RefPIN, k, cns.EFKpub) })
+}
+
 func (c *Chip) installKey(ref, pin byte, k *rsa.PrivateKey, public cns.Path) error {
 	der, err := asn1.Marshal(struct {
 		Modulus  *big.Int

@@ -159,6 +159,16 @@ func (a *app) exactly(n int) cobra.PositionalArgs {
 	}
 }
 
+// atMost refuses more arguments than n.
+func (a *app) atMost(n int) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		if len(args) > n {
+			return usage(c.CommandPath() + " " + strings.Join(args, " "))
+		}
+		return nil
+	}
+}
+
 // group is a command that only has sub-commands.
 func (a *app) group(use, key string, aliases []string, children ...*cobra.Command) *cobra.Command {
 	c := &cobra.Command{

@@ -12,13 +12,15 @@ import (
 	"cse.example/cse/card/chip"
 	"cse.example/cse/card/holder"
 	"cse.example/cse/card/reader"
+	"cse.example/cse/cmd/cse/room"
+	"cse.example/cse/cmd/cse/virtualcard"
 	"cse.example/cse/ground/words"
 )
 
 // virtualEvent is one line of "virtual insert --json".
 type virtualEvent struct {
 	Schema string `json:"schema"`
-	// Event is inserted or removed.
+	// Event is inserted, removed or power-lost.
 	Event string `json:"event"`
 	File  string `json:"file"`
 	VPCD  string `json:"vpcd"`
@@ -41,33 +43,45 @@ type virtualCard struct {
 	Problem string `json:"problem,omitempty"`
 }
 
-// virtualCommand puts chip files into a virtual reader and lists them.
+// virtualCommand makes test cards, puts them into virtual readers and lists them.
 func (a *app) virtualCommand() *cobra.Command {
 	var vpcd string
+	var cut int
+	var exposed bool
 	insert := a.command("insert FILE", "virtual.insert", []string{"inserisci"}, 1, func(ctx context.Context, args []string) error {
-		return a.insert(ctx, args[0], vpcd)
+		if room.Exposed(vpcd) && !exposed {
+			return words.Refuse("CSE-837", vpcd)
+		}
+		return a.insert(ctx, args[0], vpcd, cut)
 	})
 	insert.Flags().StringVar(&vpcd, "vpcd", reader.VPCDAddress, a.say("flag.vpcd"))
-	return a.group("virtual", "virtual", []string{"virtuale"}, insert,
-		a.command("list DIR", "virtual.list", []string{"elenca"}, 1, func(_ context.Context, args []string) error {
-			return a.list(args[0])
-		}))
+	insert.Flags().IntVar(&cut, "power-cut", 0, a.say("flag.power-cut"))
+	insert.Flags().BoolVar(&exposed, "exposed", false, a.say("flag.exposed"))
+	list := a.command("list [DIR]", "virtual.list", []string{"elenca"}, 1, func(_ context.Context, args []string) error {
+		if len(args) == 0 {
+			return a.roomList()
+		}
+		return a.list(args[0])
+	})
+	list.Args = a.atMost(1)
+	return a.group("virtual", "virtual", []string{"virtuale"}, a.createCommand(), a.startCommand(), a.stopCommand(), list, insert, a.roomCommand())
 }
 
 // insert keeps the card in the reader until the program is interrupted.
-func (a *app) insert(ctx context.Context, file, vpcd string) error {
-	c, err := chip.Open(file)
+func (a *app) insert(ctx context.Context, file, vpcd string, cut int) error {
+	tell := func(event string) {
+		e := virtualEvent{Schema: "cse.virtual-insert/1", Event: event, File: file, VPCD: vpcd}
+		_ = a.emit(e, func(w io.Writer) { fmt.Fprintln(w, a.say("virtual."+event, file, vpcd)) })
+	}
+	c, err := virtualcard.Insert(file, cut)
 	if err != nil {
 		return err
 	}
 	defer c.Close()
+	c.Lost = func() { tell("power-lost") }
 	var inside reader.Chip = c
 	if a.logLevel == "traffic" {
 		inside = reader.ObserveChip(c, reader.Traffic(a.Err))
-	}
-	tell := func(event string) {
-		e := virtualEvent{Schema: "cse.virtual-insert/1", Event: event, File: file, VPCD: vpcd}
-		_ = a.emit(e, func(w io.Writer) { fmt.Fprintln(w, a.say("virtual."+event, file, vpcd)) })
 	}
 	return reader.Virtual{
 		Address:  vpcd,
