@@ -121,9 +121,15 @@ func (c *call) seePaper() error {
 			motive = string(m)
 		}
 	}
+	return c.sendPaper(motive, c.filePage)
+}
+
+// sendPaper sends the paper of the address to who may see it; refused shows a
+// refusal.
+func (c *call) sendPaper(motive string, refused func(faults ...*words.Fault) error) error {
 	x, file, err := c.p.Archive.See(c.r.Context(), *c.op, c.protocol(), c.r.PathValue("carta"), motive)
 	if f := words.FaultOf(err); f != nil {
-		return c.filePage(f)
+		return refused(f)
 	}
 	if err != nil {
 		return err

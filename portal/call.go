@@ -45,6 +45,9 @@ func (c *call) page(section, titleKey string, args ...any) *look.Page {
 		if c.op.AtCounter() {
 			p.Work = append(p.Work, look.Entry{ID: "sportello", Key: "look.menu.counter", Path: "/sportello"})
 		}
+		if c.seesChecks() {
+			p.Work = append(p.Work, look.Entry{ID: "controlli", Key: "look.menu.checks", Path: checksPath})
+		}
 		if c.p.Operations != nil && (c.op.Has(staff.RoleOperations) || c.op.Has(staff.RoleAuditor)) {
 			p.Work = append(p.Work, look.Entry{ID: "operazioni", Key: "look.menu.operations", Path: opsRoot})
 		}
@@ -168,8 +171,9 @@ func statusOf(f *words.Fault) int {
 
 // labels are the fields' names in the summary of errors.
 var labels = map[string]string{
-	"foglio":                 "portal.archive.kind",
-	"motivo":                 "portal.desk.noreader",
+	"foglio":          "portal.archive.kind",
+	"motivo":          "portal.desk.noreader",
+	"esito_controllo": "portal.check.outcome", "nota_controllo": "portal.check.note",
 	"rappresentante_cognome": "portal.activation.rep.surname", "rappresentante_nome": "portal.activation.rep.name", "rappresentante_cf": "portal.activation.rep.cf",
 	"rappresentante_nascita": "portal.activation.rep.born", "rappresentante_tessera": "portal.activation.rep.card",
 	"chi": "portal.revoke.who", "cip": "portal.revoke.cip", "capito": "portal.revoke.tick", "q": "portal.desk.search",

@@ -162,6 +162,8 @@ func (c *call) opsBoard() error {
 		Lines    []stateView
 		Sum      operations.StateLine
 		Verdicts []checkView
+		// Drawn counts the self-declarations to check.
+		Drawn    []line
 		Batches  []batchView
 		Effects  []countView
 		CRLs     []listView
@@ -170,7 +172,7 @@ func (c *call) opsBoard() error {
 		// Approvals wait for a second person.
 		Approvals int
 		Health    healthView
-	}{Board: b, Verdicts: c.checks(b.Checks), Batches: c.batchViews(b.Open), Effects: c.countViews(b.Queue), ReadOnly: c.readsOnly(), Texts: c.aging()}
+	}{Board: b, Verdicts: c.checks(b.Checks), Drawn: c.drawn(b.Declarations), Batches: c.batchViews(b.Open), Effects: c.countViews(b.Queue), ReadOnly: c.readsOnly(), Texts: c.aging()}
 	for _, s := range b.States {
 		data.Lines = append(data.Lines, stateView{s, c.stateBadge(s.State)})
 		data.Sum.Chip += s.Chip

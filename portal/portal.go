@@ -151,6 +151,8 @@ type Deps struct {
 	Readers *Readers
 	// Archive keeps the papers of acts.
 	Archive Archive
+	// Declarations are the checks of self-declarations; nil: there are no such pages.
+	Declarations Declarations
 	// Roster is who works at the counters; nil: there are no such pages.
 	Roster Roster
 	// Campaigns are the rooms behind /operazioni/campagne and its sisters; nil: none.

@@ -65,6 +65,7 @@ func (p *Portal) routes() http.Handler {
 	at("POST /sportello/pratica/{anno}/{numero}/consegna", atCounter((*call).handOver))
 	p.twinRoutes(at)
 	p.archiveRoutes(at)
+	p.declarationRoutes(at)
 	p.shiftRoutes(at)
 	p.formRoutes(at)
 	p.privacyRoutes(at)

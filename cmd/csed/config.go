@@ -110,6 +110,7 @@ func (c *Config) parameterDefaults() map[string]int {
 	return map[string]int{
 		parameters.RenewalDays: c.Renewal.Days, parameters.CampaignFree: c.Renewal.Alone,
 		parameters.CorrectionsFree: c.Correction.Alone, parameters.CorrectionDays: c.Correction.CNSDays, parameters.ExtensionUntil: c.Extension.number(),
+		parameters.SamplePercent: c.Minors.SamplePercent,
 	}
 }
 
@@ -131,6 +132,9 @@ type Privacy struct {
 	TEAMDays      int `yaml:"team_certificates_days"`
 	TitlesDays    int `yaml:"titles_days"`
 	ApprovalsDays int `yaml:"approvals_days"`
+	// DeclarationsDays is how long the check of a self-declaration is kept after its
+	// decision.
+	DeclarationsDays int `yaml:"declarations_days"`
 	// CampaignsDays is how long a campaign on many cards is kept after its end.
 	CampaignsDays int `yaml:"campaigns_days"`
 	// ExtensionsDays is how long the request to extend a certificate is kept after its end.
@@ -146,7 +150,7 @@ type Privacy struct {
 func defaultPrivacy() Privacy {
 	return Privacy{
 		AnswerDays: 30, LooksADay: 80, RequestsDays: 730, AlertsDays: 365, LooksDays: 30, TicketsDays: 365,
-		ReplacedDays: 90, NoticesDays: 365, TEAMDays: 1826, TitlesDays: 3653, ApprovalsDays: 3653, CampaignsDays: 1826, ExtensionsDays: 3653, EvidenceDays: 7305, TrailDays: 10958,
+		ReplacedDays: 90, NoticesDays: 365, TEAMDays: 1826, TitlesDays: 3653, ApprovalsDays: 3653, DeclarationsDays: 3653, CampaignsDays: 1826, ExtensionsDays: 3653, EvidenceDays: 7305, TrailDays: 10958,
 	}
 }
 
@@ -154,6 +158,8 @@ func defaultPrivacy() Privacy {
 type Minors struct {
 	// At18 is notify (both are told) or hold (the CNS waits for new codes, too).
 	At18 string `yaml:"at18"`
+	// SamplePercent is how many of a hundred self-declarations are drawn for a check.
+	SamplePercent int `yaml:"sample_percent"`
 }
 
 // Archive is what happens to the papers of acts.
@@ -312,7 +318,7 @@ func defaults() Config {
 		Correction: Correction{Alone: 20, CNSDays: lifecycle.CorrectionGrace},
 		Extension:  Extension{Until: "2023-12-31"},
 		Privacy:    defaultPrivacy(),
-		Minors:     Minors{At18: string(counter.MajorityNotify)},
+		Minors:     Minors{At18: string(counter.MajorityNotify), SamplePercent: 10},
 		Archive:    Archive{Days: 2190},
 		Login:      Login{ACR: "https://www.spid.gov.it/SpidL3"},
 		Issue:      Issue{PermitRenewalMonths: 6, CRLHours: 6, ATR: "neutral", BureauFile: "bureau.json", Exchange: "exchange", PolicyText: policyText, Codes: codes.DefaultPolicy()},
@@ -481,6 +487,7 @@ func (c *Config) check() error {
 	}
 	for key, x := range map[string][2]int{
 		"renewal.alone": {c.Renewal.Alone, 100_000}, "corrections.alone": {c.Correction.Alone, 100_000}, "corrections.cns_days": {c.Correction.CNSDays, 366},
+		"minors.sample_percent": {c.Minors.SamplePercent, 100},
 	} {
 		if x[0] < 0 || x[0] > x[1] {
 			bad(key, fmt.Sprintf("0…%d", x[1]), x[0])

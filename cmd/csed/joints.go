@@ -267,7 +267,10 @@ func (p *Platform) tasks(ctx context.Context, op staff.Operator) ([]portal.Task,
 	for i, t := range list {
 		out[i] = portal.Task{At: t.At, Kind: string(t.Kind), Card: t.Card, Path: portal.FilePath(t.Protocol)}
 	}
-	return p.withPapersDue(ctx, op, out)
+	if out, err = p.withPapersDue(ctx, op, out); err != nil {
+		return nil, err
+	}
+	return p.withChecksDue(ctx, op, out)
 }
 
 // shift is what an operator did on a day.

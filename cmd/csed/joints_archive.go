@@ -3,7 +3,9 @@ package main
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 
+	"cse.example/cse/ground/words"
 	"cse.example/cse/issuer/archive"
 	"cse.example/cse/issuer/staff"
 	"cse.example/cse/portal"
@@ -19,7 +21,11 @@ func (p *Platform) openArchive(desk archive.AEAD) error {
 	p.archive, err = archive.New(archive.Deps{
 		Store: p.db.Archive(), Pseudonym: pseudonym("cse.archive/1", key), Seal: desk, Clock: p.Clock, Rand: rand.Reader,
 		File: func(ctx context.Context, op staff.Operator, protocol string) (archive.File, error) {
-			return p.counter.File(ctx, op, protocol) // the counter is opened after the archive
+			f, err := p.counter.File(ctx, op, protocol) // the counter is opened after the archive
+			if errors.Is(err, words.Refuse("CSE-145")) {
+				return p.fileToCheck(ctx, op, protocol, err)
+			}
+			return f, err
 		},
 		Atomically: p.db.Atomically, Record: p.trail.Record, Required: p.Config.Archive.Required,
 	})

@@ -22,7 +22,7 @@ func (p *Platform) operations() (*operations.Room, error) {
 	return operations.New(operations.Deps{
 		Cards: p.db.Cards(), Person: p.db.People().Get, Batches: p.db.Batches(), Counts: p.db.Numbers(), Exceptions: p.db.Orders().Exceptions,
 		Queue: effects{p.queue}, Trail: trail{p.trail}, Lists: p.lists, Post: p.postBatch,
-		Machine: machine{p}, Issuers: issuers{p},
+		Machine: machine{p}, Issuers: issuers{p}, Declarations: p.declarationCounts,
 		Atomically: p.db.Atomically, Record: p.trail.Record, Clock: p.Clock,
 	})
 }

@@ -21,6 +21,7 @@ func (p *Platform) keepers() []privacy.Keeper {
 		{Kind: "team", Days: c.TEAMDays, Least: 548, Purge: p.db.TEAMCertificates().Purge},
 		{Kind: "titles", Days: c.TitlesDays, Least: 365, Purge: p.db.Links().PurgeEnded},
 		{Kind: "approvals", Days: c.ApprovalsDays, Least: 365, Purge: p.db.Approvals().Purge},
+		{Kind: "declarations", Days: c.DeclarationsDays, Least: 365, Purge: p.db.Declarations().Purge},
 		{Kind: "campaigns", Days: c.CampaignsDays, Least: 365, Purge: p.db.Campaigns().Purge},
 		{Kind: "extensions", Days: c.ExtensionsDays, Least: 365, Purge: p.db.Extensions().Purge},
 		{Kind: "evidence", Days: c.EvidenceDays, Least: 3653, Purge: p.db.Acts().PurgeEvidence},

@@ -105,6 +105,13 @@ func gateOf(pattern, word string) (gate, bool) {
 		return open, true // leads back to the desk, which asks
 	case path == "/sportello/ufficio":
 		return open, true // everybody who works here says where; CSE-147 for another's
+	case strings.HasPrefix(path, "/sportello/autocertificazioni"):
+		return func(d *staff.Directory, op staff.Operator, asl string) string {
+			if code := behindDesk(d, op, asl); code != "" {
+				return code
+			}
+			return only(staff.RoleSupervisor)(d, op, asl)
+		}, true
 	case strings.HasPrefix(path, "/sportello"):
 		return behindDesk, true // the rooms ask the matrix again, act by act
 	case path == "/tessera" || strings.HasPrefix(path, "/tessera/"):

@@ -38,6 +38,7 @@ import (
 	"cse.example/cse/issuer/codes"
 	"cse.example/cse/issuer/contacts"
 	"cse.example/cse/issuer/counter"
+	"cse.example/cse/issuer/declarations"
 	"cse.example/cse/issuer/desk"
 	"cse.example/cse/issuer/entitlement"
 	"cse.example/cse/issuer/extension"
@@ -104,14 +105,16 @@ type Platform struct {
 	privacy   *privacy.Room
 	answers   stopwatch // of OCSP
 	archive   *archive.Room
-	cips      *codes.CIPs
-	first     *codes.FirstOpener
-	second    *codes.SecondOpener
-	mailer    *mail.Sender
-	web       ring
-	webCA     *webca.Authority
-	press     *paper.Press
-	letters   *paper.Press // of the mail process: second halves
+	// declarations are the checks of self-declarations.
+	declarations *declarations.Room
+	cips         *codes.CIPs
+	first        *codes.FirstOpener
+	second       *codes.SecondOpener
+	mailer       *mail.Sender
+	web          ring
+	webCA        *webca.Authority
+	press        *paper.Press
+	letters      *paper.Press // of the mail process: second halves
 	// certificates stand in for the TEAM.
 	certificates *entitlement.Room
 	// extension is what gives an old card's certificate a later end (R108).
@@ -368,9 +371,12 @@ func (p *Platform) openIssuer(context.Context, Options) error {
 	if err = p.openArchive(desk); err != nil {
 		return err
 	}
+	if err = p.openDeclarations(desk); err != nil {
+		return err
+	}
 	p.counter, err = counter.New(counter.Deps{
-		Expect: p.archive.Expect,
-		Renew:  renew, Read: p.seen, Tested: p.tested,
+		Expect: p.archive.Expect, Sample: p.sampled,
+		Renew: renew, Read: p.seen, Tested: p.tested,
 		Approved: p.approved, FreeReprints: p.freeReprints,
 		Book: deskBook{p.book}, Address: p.stopAddress, Informativa: p.notice,
 		Directory: p.directory, People: p.db.People(), Cards: p.db.Cards(), Codes: p.cips, Certificates: certificates{p},
@@ -542,7 +548,7 @@ func (p *Platform) openPortal(_ context.Context, o Options) error {
 		},
 		Assets: assets, Clock: p.Clock, Rand: rand.Reader, Client: p.httpClient(), Sessions: p.db.Sessions(), Seal: seal,
 		Atomically: p.db.Atomically, People: p.db.People(), Cards: p.db.Cards(), Operators: working{p}, Roster: p.roster, Desk: p.counter, Drafts: p.counter, Papers: p.counter, Acts: p.counter, Helpdesk: p.helpdesk, Refused: p.refused, Privacy: p.privacy, PrivacyDesk: p.privacy, PrintExport: p.printExport,
-		Print: p.print, Twin: p.twin, Shift: p.shift, Revoke: p.counter.RevokeWithCIP, Holder: p.counter, Proof: p.login, CardStatus: p.counter.Status, Offices: p.offices, BlankForm: p.blankForm(o.Ribbon), Signatures: signatures, CardAlive: p.cardAlive, Activities: p.activities, Area: p.area(o.Ribbon), Tasks: p.tasks, Maintenance: p.maintenance, Log: p.Log,
+		Print: p.print, Twin: p.twin, Shift: p.shift, Revoke: p.counter.RevokeWithCIP, Holder: p.counter, Proof: p.login, CardStatus: p.counter.Status, Offices: p.offices, BlankForm: p.blankForm(o.Ribbon), Signatures: signatures, CardAlive: p.cardAlive, Activities: p.activities, Area: p.area(o.Ribbon), Tasks: p.tasks, Declarations: p.declarations, Maintenance: p.maintenance, Log: p.Log,
 		FormTexts:  p.formTexts,
 		Archive:    p.archive,
 		Campaigns:  p.campaignPages(),

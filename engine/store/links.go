@@ -47,7 +47,7 @@ func (s *LinkStore) OpenLinks(ctx context.Context, after codicefiscale.Code, lim
 // EndLink implements counter.Links.
 func (s *LinkStore) EndLink(ctx context.Context, l counter.Link, at time.Time) error {
 	err := s.db.counter(ctx).EndLink(ctx, counterdb.EndLinkParams{
-		Holder: string(l.Holder), Representative: string(l.Representative), Kind: string(l.Kind), EndedAt: micros(at),
+		Holder: string(l.Holder), Representative: string(l.Representative), Kind: string(l.Kind), EndedAt: micros(at), Why: l.Why,
 	})
 	if err != nil {
 		return fmt.Errorf("store: end title: %w", err)
@@ -63,7 +63,7 @@ func links(rows []counterdb.CounterLink, err error) ([]counter.Link, error) {
 	for i, r := range rows {
 		out[i] = counter.Link{
 			Holder: codicefiscale.Code(r.Holder), Representative: codicefiscale.Code(r.Representative), Kind: counter.Present(r.Kind),
-			Since: instant(r.Since), Protocol: r.Protocol, EndedAt: instant(r.EndedAt),
+			Since: instant(r.Since), Protocol: r.Protocol, EndedAt: instant(r.EndedAt), Why: r.Why,
 		}
 	}
 	return out, nil

@@ -10,6 +10,7 @@ import (
 	"cse.example/cse/issuer/campaign"
 	"cse.example/cse/issuer/contacts"
 	"cse.example/cse/issuer/counter"
+	"cse.example/cse/issuer/declarations"
 	"cse.example/cse/issuer/entitlement"
 )
 
@@ -84,8 +85,18 @@ func TestPurges(t *testing.T) {
 				})
 			}
 		}
+		checks := db.Declarations().Purge
+		for _, protocol := range []string{"2026/1", "2026/2"} {
+			act(t, db, func(ctx context.Context) error {
+				return db.Declarations().Add(ctx, declarations.Row{Protocol: protocol, At: at})
+			})
+		}
+		act(t, db, func(ctx context.Context) error {
+			_, err := db.Declarations().Decide(ctx, declarations.Row{Protocol: "2026/1", State: declarations.Confirmed, DecidedAt: at})
+			return err
+		})
 		titles := db.Links().PurgeEnded
-		run("at the instant", at, purge{"acts", db.Acts().PurgeEvidence, 0}, purge{"notices", db.Contacts().PurgeNotices, 0}, purge{"certificates", db.TEAMCertificates().Purge, 0}, purge{"approvals", db.Approvals().Purge, 0}, purge{"campaigns", db.Campaigns().Purge, 0}, purge{"titles", titles, 0})
+		run("at the instant", at, purge{"acts", db.Acts().PurgeEvidence, 0}, purge{"notices", db.Contacts().PurgeNotices, 0}, purge{"certificates", db.TEAMCertificates().Purge, 0}, purge{"approvals", db.Approvals().Purge, 0}, purge{"campaigns", db.Campaigns().Purge, 0}, purge{"titles", titles, 0}, purge{"checks", checks, 0})
 		later := at.Add(time.Microsecond)
 		run("open titles", later, purge{"titles", titles, 0})
 		act(t, db, func(ctx context.Context) error { return db.Links().EndLink(ctx, link, at) })
@@ -102,6 +113,7 @@ func TestPurges(t *testing.T) {
 			{"certificates", db.TEAMCertificates().Purge, 1},
 			{"approvals", db.Approvals().Purge, 1},
 			{"titles", titles, 1},
+			{"checks", checks, 1},
 			{"campaigns", db.Campaigns().Purge, 1},
 		}
 		run("after it", later, all...)

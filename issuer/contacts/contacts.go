@@ -234,6 +234,29 @@ func (b *Book) Set(ctx context.Context, cf codicefiscale.Code, email string, lan
 	return b.d.Changes.DeleteChange(ctx, b.person(cf))
 }
 
+// Drop forgets an address that turned out not to be the holder's to give, also as
+// the one before, in the act of ctx; instead, a representative's, takes its place,
+// or nobody's if it is empty. The caller journals and tells. An address that is
+// not there is no error; a change under way ends.
+func (b *Book) Drop(ctx context.Context, cf codicefiscale.Code, email, instead string) error {
+	c, err := b.Of(ctx, cf)
+	if err != nil {
+		return err
+	}
+	now, before := b.address(c.Email) == b.address(email), b.address(c.Before) == b.address(email)
+	if !now && !before {
+		return nil
+	}
+	c.CF, c.Before, c.ReplacedAt = cf, "", time.Time{}
+	if now {
+		c.Email, c.Represented = instead, instead != ""
+	}
+	if err := b.put(ctx, c); err != nil {
+		return err
+	}
+	return b.d.Changes.DeleteChange(ctx, b.person(cf))
+}
+
 func (b *Book) put(ctx context.Context, c Contact) error {
 	c.At = b.d.Clock.Now()
 	r := Row{Person: b.person(c.CF), Address: b.address(c.Email), At: c.At, ReplacedAt: c.ReplacedAt}

@@ -271,6 +271,36 @@ func TestAddressesOfRepresentativesAndAdults(t *testing.T) {
 	}
 }
 
+// An address that was never the holder's to give goes, also as the one before; the
+// other representative's takes its place, or nobody's.
+func TestR69_AnAddressIsDropped(t *testing.T) {
+	for _, c := range []struct {
+		name             string
+		given            []string
+		dropped, instead string
+		email, before    string
+	}{
+		{"in force", []string{"falso@posta.example"}, "Falso@posta.example", "altra@posta.example", "altra@posta.example", ""},
+		{"in force, nobody else", []string{"falso@posta.example"}, "falso@posta.example", "", "", ""},
+		{"the one before", []string{"falso@posta.example", "altra@posta.example"}, "falso@posta.example", "", "altra@posta.example", ""},
+		{"not there", []string{"prima@posta.example", "altra@posta.example"}, "falso@posta.example", "x@posta.example", "altra@posta.example", "prima@posta.example"},
+	} {
+		d := newDesk(t)
+		child := d.person(t, day(2016, 3, 3))
+		for _, x := range c.given {
+			d.set(t, child.CF, x, true)
+		}
+		d.act(t, func(ctx context.Context) error { return d.Drop(ctx, child.CF, c.dropped, c.instead) })
+		got, err := d.Of(t.Context(), child.CF)
+		if err != nil || got.Email != c.email || got.Before != c.before {
+			t.Errorf("%s: %q, before %q, %v", c.name, got.Email, got.Before, err)
+		}
+		if at, err := d.At(t.Context(), c.dropped); err != nil || len(at) != 0 {
+			t.Errorf("%s: still at it: %v, %v", c.name, at, err)
+		}
+	}
+}
+
 // Once for each card and threshold, the nearest one only, whatever nights were
 // skipped; not who wants none, lost the assistance or has the next card.
 func TestExpiryNotices(t *testing.T) {

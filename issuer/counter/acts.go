@@ -104,6 +104,9 @@ func (c *Counter) keep(ctx context.Context, op staff.Operator, request string, f
 	if err := c.expect(ctx, op, f, e); err != nil {
 		return Act{}, err
 	}
+	if err := c.sample(ctx, f, e, row); err != nil {
+		return Act{}, err
+	}
 	return c.actOf(op, row)
 }
 

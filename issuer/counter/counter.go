@@ -129,6 +129,9 @@ type Deps struct {
 	Address func(ctx context.Context, holder registry.Person, address string) error
 	// Expect waits for signed papers; nil: nobody does.
 	Expect Expect
+	// Sample draws acts with a self-declaration for a check; nil: nobody does. asl is
+	// the holder's health unit.
+	Sample func(ctx context.Context, r ActRow, asl string) error
 	// Book keeps addresses; nil: the acts alone know them.
 	Book Book
 	// Informativa is the version of the privacy notice (GDPR, articles 13 and 14)

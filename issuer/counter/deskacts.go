@@ -283,6 +283,9 @@ func (c *Counter) reactivate(ctx context.Context, card lifecycle.Card) (lifecycl
 	case card.State != lifecycle.Suspended:
 		return card, words.Refuse("CSE-445")
 	}
+	if err := c.trusted(ctx, card); err != nil {
+		return card, err
+	}
 	card, err := lifecycle.Move(card, lifecycle.Reactivate, "", c.d.Clock.Now())
 	if err != nil {
 		return card, words.Refuse("CSE-445").Because(err)

@@ -107,7 +107,7 @@ const (
 
 // Events lists what notices tell.
 func Events() []Event {
-	return []Event{Activated, ByDelegate, Revoked, Suspended, Reactivated, Lost, Ordered, Reprinted, Readdressed, Renewed, WrongCIP, RightsEnded, OfAge, Joined, AnotherJoined}
+	return []Event{Activated, ByDelegate, Revoked, Suspended, Reactivated, Lost, Ordered, Reprinted, Readdressed, Renewed, WrongCIP, RightsEnded, OfAge, Joined, AnotherJoined, Unconfirmed, HeldUnconfirmed}
 }
 
 // Notice is a mail without any code.

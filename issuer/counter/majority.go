@@ -5,6 +5,7 @@ import (
 
 	"cse.example/cse/ground/journal"
 	"cse.example/cse/issuer/lifecycle"
+	"cse.example/cse/person/codicefiscale"
 	"cse.example/cse/person/registry"
 )
 
@@ -62,9 +63,19 @@ func (c *Counter) given(ctx context.Context, card string) (Evidence, bool, error
 		if err != nil {
 			return Evidence{}, false, err
 		}
-		if e.Contact.Email != "" {
-			return e, true, nil
+		if e.Contact.Email == "" {
+			continue
 		}
+		if x := e.Identity.Representative; x != nil {
+			no, err := c.disowned(ctx, codicefiscale.Code(e.Form.CF), x.CF)
+			if err != nil {
+				return Evidence{}, false, err
+			}
+			if no {
+				continue // an address that was never the holder's to give
+			}
+		}
+		return e, true, nil
 	}
 	return Evidence{}, false, nil
 }

@@ -48,8 +48,10 @@ type Link struct {
 	Kind                   Present
 	Since                  time.Time
 	Protocol               string
-	// EndedAt is when its end was told to both; the right ended before, by date.
+	// EndedAt is when its end was told to both; the right ended before, by date, or
+	// then, for the reason Why (WhyUnconfirmed).
 	EndedAt time.Time
+	Why     string
 }
 
 // Links keeps titles. Writes happen inside an act.
@@ -61,6 +63,7 @@ type Links interface {
 	WardsOf(ctx context.Context, representative codicefiscale.Code) ([]Link, error)
 	// OpenLinks lists titles whose end was not told yet, by holder, after one.
 	OpenLinks(ctx context.Context, after codicefiscale.Code, limit int) ([]Link, error)
+	// EndLink ends an open title, with its Why.
 	EndLink(ctx context.Context, l Link, at time.Time) error
 }
 
@@ -117,6 +120,9 @@ func (c *Counter) activatesForWard(ctx context.Context, op staff.Operator, f fou
 		return words.Refuse("CSE-416").At("presente") // a ward of age has a guardian
 	}
 	if err := c.standsIn(ctx, op, f, s); err != nil {
+		return err
+	}
+	if err := c.refusedBefore(ctx, f, s.Representative.CF); err != nil {
 		return err
 	}
 	if err := c.ownCard(ctx, *s.Representative); err != nil {
@@ -267,8 +273,12 @@ func (c *Counter) represents(ctx context.Context, f found, rep codicefiscale.Cod
 }
 
 // lasts tells whether a declared title holds on a day: a parent's until the
-// child comes of age, a guardian's while the guardianship lasts.
+// child comes of age, a guardian's while the guardianship lasts; none that has
+// ended.
 func lasts(l Link, holder registry.Person, today civil.Date) bool {
+	if !l.EndedAt.IsZero() {
+		return false
+	}
 	if l.Kind == PresentParent {
 		return holder.MinorOn(today)
 	}

@@ -33,6 +33,7 @@ type Reason string
 // The reasons, after table D.11 of the rules.
 const (
 	ByHolder        Reason = "holder"         // on the holder's own word, at a counter or with the CIP
+	Unconfirmed     Reason = "unconfirmed"    // who had its codes declared a title that a check did not confirm
 	Loss            Reason = "loss"           // smarrimento, reported
 	Theft           Reason = "theft"          // furto, reported
 	NotReceived     Reason = "not-received"   // the posted card is void

@@ -46,7 +46,13 @@ type Board struct {
 	// Waiting effects are failed or uncertain: somebody must decide.
 	Waiting int
 	Lists   []List
+	// Declarations are those drawn for a check, nil when none are.
+	Declarations *Declarations
 }
+
+// Declarations counts the self-declarations drawn for a check: all, and those that
+// wait, were confirmed, and were not.
+type Declarations struct{ All, Open, Confirmed, NotConfirmed int }
 
 // Balanced tells that every count reconciles.
 func (b Board) Balanced() bool {
@@ -109,6 +115,14 @@ func (r *Room) count(ctx context.Context, op staff.Operator, b *Board) error {
 	}
 	if b.Exceptions, err = r.d.Counts.Exceptions(ctx); err != nil {
 		return err
+	}
+	if r.d.Declarations != nil {
+		d, err := r.d.Declarations(ctx)
+		if err != nil {
+			return err
+		}
+		b.Declarations = &d
+		b.Checks = append(b.Checks, Check{"portal.ops.check.declarations", d.All, d.Open + d.Confirmed + d.NotConfirmed})
 	}
 	if !op.Has(staff.RoleOperations) {
 		return nil

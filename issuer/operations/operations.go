@@ -97,6 +97,8 @@ type Deps struct {
 	// other issuers.
 	Machine Machine
 	Issuers Issuers
+	// Declarations counts the self-declarations drawn for a check; nil: none are.
+	Declarations func(ctx context.Context) (Declarations, error)
 	// Post takes a batch to the post office, or notes its delivery; it is the
 	// plant's, several acts, and may be done again.
 	Post       func(ctx context.Context, batch string, delivered bool) (int, error)

@@ -44,6 +44,9 @@ const (
 	// ExtensionUntil is the last day of the service that extends certificates, and of
 	// what it gives (R108): a day as a number, 20231231.
 	ExtensionUntil = "extension-until"
+	// SamplePercent is how many of a hundred self-declarations of parents and
+	// guardians are drawn for a check.
+	SamplePercent = "sample-percent"
 )
 
 // Bounds of a parameter.
@@ -54,7 +57,7 @@ type Bounds struct {
 
 // Known lists the parameters.
 func Known() []Bounds {
-	return []Bounds{{Reprints, 2, 0, 20}, {RenewalDays, 90, 1, 366}, {CorrectionDays, 60, 0, 366}, {CorrectionsFree, 20, 0, 100_000}, {CampaignFree, 100, 0, 100_000}, {StaffReview, 180, 30, 730}, {AdultsAddress, 5, 1, 50}, {ExtensionUntil, 20231231, 20220601, 20991231}}
+	return []Bounds{{Reprints, 2, 0, 20}, {RenewalDays, 90, 1, 366}, {CorrectionDays, 60, 0, 366}, {CorrectionsFree, 20, 0, 100_000}, {CampaignFree, 100, 0, 100_000}, {StaffReview, 180, 30, 730}, {AdultsAddress, 5, 1, 50}, {ExtensionUntil, 20231231, 20220601, 20991231}, {SamplePercent, 10, 0, 100}}
 }
 
 // Value is what a parameter is from a day on.

@@ -136,6 +136,7 @@ func (s *Stage) cast() error {
 		{"operations", "MARINI", "CARLO", "M", day(1979, 7, 7), true},
 		{"auditor", "VILLA", "SARA", "F", day(1982, 8, 8), true},
 		{"security", "GALLI", "ELENA", "F", day(1981, 9, 9), true},
+		{"supervisor", "MORI", "VERA", "F", day(1979, 10, 10), true},
 		{"cardless", "COSTA", "ELENA", "F", day(1999, 9, 9), true},
 	} {
 		p := registry.Person{
@@ -189,6 +190,7 @@ func (s *Stage) deps(assets fs.FS) (portal.Deps, error) {
 			{Account: "paola", Name: "Paola Ferrari", CF: string(s.People["operator"].CF), Roles: []staff.Role{staff.RoleOperator}, Offices: []string{"asl-1"}, OwnCNS: true},
 			{Account: "operations", Name: "Carlo Marini", CF: string(s.People["operations"].CF), Roles: []staff.Role{staff.RoleOperations}, Offices: []string{"asl-1"}},
 			{Account: "auditor", Name: "Sara Villa", CF: string(s.People["auditor"].CF), Roles: []staff.Role{staff.RoleAuditor}, Offices: []string{"asl-1"}},
+			{Account: "supervisor", Name: "Vera Mori", CF: string(s.People["supervisor"].CF), Roles: []staff.Role{staff.RoleSupervisor}, Offices: []string{"asl-1"}},
 			{Account: "security", Name: "Elena Galli", CF: string(s.People["security"].CF), Roles: []staff.Role{staff.RoleSecurity}, Offices: []string{"asl-1"}},
 		},
 	})
@@ -218,10 +220,11 @@ func (s *Stage) deps(assets fs.FS) (portal.Deps, error) {
 		PrintExport: func(context.Context, privacy.Export, words.Lang) ([]byte, error) { return []byte("%PDF-1.3"), nil },
 		Twin:        twin,
 		Archive:     papers{d}, DelegationDeps: portal.DelegationDeps{Delegations: d, DelegationForm: delegationForm},
-		Shift:     shift,
-		FormTexts: formTexts,
-		Print:     func(context.Context, counter.Form) ([]byte, error) { return []byte("%PDF-1.4 invented\n"), nil },
-		Revoke:    s.revoke, Holder: holderActs{s}, CodesDeps: portal.CodesDeps{Phone: phone{}, Home: home{s}, Halves: halves}, Proof: cardProof{s}, CardStatus: s.cardStatus, Offices: Offices, BlankForm: blankForm,
+		Declarations: checksRoom{s},
+		Shift:        shift,
+		FormTexts:    formTexts,
+		Print:        func(context.Context, counter.Form) ([]byte, error) { return []byte("%PDF-1.4 invented\n"), nil },
+		Revoke:       s.revoke, Holder: holderActs{s}, CodesDeps: portal.CodesDeps{Phone: phone{}, Home: home{s}, Halves: halves}, Proof: cardProof{s}, CardStatus: s.cardStatus, Offices: Offices, BlankForm: blankForm,
 		CardAlive: func(_ context.Context, card string) *words.Fault {
 			return s.Dead[card]
 		},

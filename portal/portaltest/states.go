@@ -63,6 +63,7 @@ func (s *Stage) States() []State {
 	out = append(out, s.campaignStates()...)
 	out = append(out, twinStates()...)
 	out = append(out, archiveStates()...)
+	out = append(out, declarationStates()...)
 	out = append(out, shiftStates()...)
 	out = append(out, delegationStates()...)
 	out = append(out, formTextStates()...)
@@ -171,7 +172,7 @@ func (s *Stage) Session(ctx context.Context, who string) (*http.Cookie, error) {
 	case "password":
 		p := s.People["operator"]
 		x = portal.Session{Subject: "operator", CF: string(p.CF), Given: "Paola", Family: "Ferrari", Account: "paola", AMR: []string{"pwd", "otp"}}
-	case "operations", "auditor", "security":
+	case "operations", "auditor", "security", "supervisor":
 		p := s.People[who]
 		x = portal.Session{Subject: who, CF: string(p.CF), Given: p.Name, Family: p.Surname, Account: who, AMR: []string{"pwd", "otp"}}
 	default:

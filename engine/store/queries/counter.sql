@@ -69,7 +69,7 @@ DELETE FROM counter_tries WHERE last_at < $1;
 
 -- name: AddLink :exec
 INSERT INTO counter_link (holder, representative, kind, since, protocol, ended_at) VALUES ($1, $2, $3, $4, $5, 0)
-ON CONFLICT (holder, representative, kind) DO UPDATE SET since = excluded.since, protocol = excluded.protocol, ended_at = 0
+ON CONFLICT (holder, representative, kind) DO UPDATE SET since = excluded.since, protocol = excluded.protocol, ended_at = 0, why = ''
 WHERE counter_link.ended_at > 0;
 
 -- name: ListLinks :many
@@ -82,7 +82,7 @@ SELECT * FROM counter_link WHERE representative = $1 ORDER BY since, holder;
 SELECT * FROM counter_link WHERE ended_at = 0 AND holder > $1 ORDER BY holder, representative LIMIT $2;
 
 -- name: EndLink :exec
-UPDATE counter_link SET ended_at = $4 WHERE holder = $1 AND representative = $2 AND kind = $3 AND ended_at = 0;
+UPDATE counter_link SET ended_at = $4, why = $5 WHERE holder = $1 AND representative = $2 AND kind = $3 AND ended_at = 0;
 
 -- name: PurgeEvidence :execrows
 UPDATE counter_act SET body = ''

@@ -11,7 +11,7 @@ import (
 
 const addLink = `-- name: AddLink :exec
 INSERT INTO counter_link (holder, representative, kind, since, protocol, ended_at) VALUES ($1, $2, $3, $4, $5, 0)
-ON CONFLICT (holder, representative, kind) DO UPDATE SET since = excluded.since, protocol = excluded.protocol, ended_at = 0
+ON CONFLICT (holder, representative, kind) DO UPDATE SET since = excluded.since, protocol = excluded.protocol, ended_at = 0, why = ''
 WHERE counter_link.ended_at > 0
 `
 
@@ -80,7 +80,7 @@ func (q *Queries) DeleteTries(ctx context.Context, subject string) error {
 }
 
 const endLink = `-- name: EndLink :exec
-UPDATE counter_link SET ended_at = $4 WHERE holder = $1 AND representative = $2 AND kind = $3 AND ended_at = 0
+UPDATE counter_link SET ended_at = $4, why = $5 WHERE holder = $1 AND representative = $2 AND kind = $3 AND ended_at = 0
 `
 
 type EndLinkParams struct {
@@ -88,6 +88,7 @@ type EndLinkParams struct {
 	Representative string
 	Kind           string
 	EndedAt        int64
+	Why            string
 }
 
 func (q *Queries) EndLink(ctx context.Context, arg EndLinkParams) error {
@@ -96,6 +97,7 @@ func (q *Queries) EndLink(ctx context.Context, arg EndLinkParams) error {
 		arg.Representative,
 		arg.Kind,
 		arg.EndedAt,
+		arg.Why,
 	)
 	return err
 }
@@ -378,7 +380,7 @@ func (q *Queries) ListActsOfOperator(ctx context.Context, arg ListActsOfOperator
 }
 
 const listLinks = `-- name: ListLinks :many
-SELECT holder, representative, kind, since, protocol, ended_at FROM counter_link WHERE holder = $1 ORDER BY since, representative
+SELECT holder, representative, kind, since, protocol, ended_at, why FROM counter_link WHERE holder = $1 ORDER BY since, representative
 `
 
 func (q *Queries) ListLinks(ctx context.Context, holder string) ([]CounterLink, error) {
@@ -397,6 +399,7 @@ func (q *Queries) ListLinks(ctx context.Context, holder string) ([]CounterLink, 
 			&i.Since,
 			&i.Protocol,
 			&i.EndedAt,
+			&i.Why,
 		); err != nil {
 			return nil, err
 		}
@@ -455,7 +458,7 @@ func (q *Queries) ListOpenActs(ctx context.Context, arg ListOpenActsParams) ([]C
 }
 
 const listOpenLinks = `-- name: ListOpenLinks :many
-SELECT holder, representative, kind, since, protocol, ended_at FROM counter_link WHERE ended_at = 0 AND holder > $1 ORDER BY holder, representative LIMIT $2
+SELECT holder, representative, kind, since, protocol, ended_at, why FROM counter_link WHERE ended_at = 0 AND holder > $1 ORDER BY holder, representative LIMIT $2
 `
 
 type ListOpenLinksParams struct {
@@ -479,6 +482,7 @@ func (q *Queries) ListOpenLinks(ctx context.Context, arg ListOpenLinksParams) ([
 			&i.Since,
 			&i.Protocol,
 			&i.EndedAt,
+			&i.Why,
 		); err != nil {
 			return nil, err
 		}
@@ -494,7 +498,7 @@ func (q *Queries) ListOpenLinks(ctx context.Context, arg ListOpenLinksParams) ([
 }
 
 const listWards = `-- name: ListWards :many
-SELECT holder, representative, kind, since, protocol, ended_at FROM counter_link WHERE representative = $1 ORDER BY since, holder
+SELECT holder, representative, kind, since, protocol, ended_at, why FROM counter_link WHERE representative = $1 ORDER BY since, holder
 `
 
 func (q *Queries) ListWards(ctx context.Context, representative string) ([]CounterLink, error) {
@@ -513,6 +517,7 @@ func (q *Queries) ListWards(ctx context.Context, representative string) ([]Count
 			&i.Since,
 			&i.Protocol,
 			&i.EndedAt,
+			&i.Why,
 		); err != nil {
 			return nil, err
 		}

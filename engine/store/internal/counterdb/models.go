@@ -33,6 +33,7 @@ type CounterLink struct {
 	Since          int64
 	Protocol       string
 	EndedAt        int64
+	Why            string
 }
 
 type CounterTry struct {
