@@ -43,7 +43,11 @@ crash: build ## kill -9 of production and of activation at random points (KILLS=
 model: ## random acts by random roles against a small model of the rules (LIVES=…)
 	CSE_MODEL_LIVES=$${LIVES:-1000} go test -count=1 -timeout 120m -v ./test/model
 
+pkits: ## NIST's path validation tests, complete, beside OpenSSL's score on the same vectors
+	@scripts/deps.sh
+	@CSE_FOREIGN=1 CSE_PKITS=1 go test -count=1 -run TestPKITS ./test/pkits -v | grep -vE '^(=== |--- |PASS|ok )'
+
 generate: ## query code (sqlc), after a change to engine/store/queries or migrations
 	engine/store/generate.sh
 
-.PHONY: help demo build assets test lint bench fuzz rules crash model generate
+.PHONY: help demo build assets test lint bench fuzz rules crash model pkits generate

@@ -16,6 +16,7 @@ done
 compgen -G '/usr/lib/*/engines-3/pkcs11.so' >/dev/null || missing+=(libengine-pkcs11-openssl)
 [ -x /usr/lib/postgresql/15/bin/postgres ] || missing+=(postgresql-15)
 dpkg -s libc6-dev >/dev/null 2>&1 || missing+=(libc6-dev)
+[ -d /usr/lib/python3/dist-packages/cryptography_vectors/x509/PKITS_data/crls ] || missing+=(python3-cryptography-vectors)
 if [ ${#missing[@]} -gt 0 ]; then
   echo "installing: ${missing[*]}"
   export DEBIAN_FRONTEND=noninteractive

@@ -156,8 +156,10 @@ func openssl(t *testing.T) (right, falseAccepts int) {
 		return out
 	}
 	for _, v := range vectors(t) {
-		args := []string{"verify", "-policy_check", "-no-CApath", "-no-CAstore", "-crl_check_all", "-extended_crl", "-use_deltas", "-auth_level", "0",
-			"-attime", fmt.Sprint(now.Unix())}
+		args := []string{
+			"verify", "-policy_check", "-no-CApath", "-no-CAstore", "-crl_check_all", "-extended_crl", "-use_deltas", "-auth_level", "0",
+			"-attime", fmt.Sprint(now.Unix()),
+		}
 		for _, p := range v.policies(t) {
 			args = append(args, "-policy", p)
 		}

@@ -2,7 +2,7 @@ package path
 
 import (
 	"crypto"
-	"crypto/dsa" //nolint:staticcheck // read, never made: RFC 5280 paths of the last century have them
+	"crypto/dsa" //lint:ignore SA1019 read, never made: paths of the last century have such keys
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/elliptic"

@@ -22,8 +22,11 @@ func Build(leaf *Certificate, pool, anchors []*Certificate, o Options) (*Result,
 	return b.build(leaf)
 }
 
-// maxPaths bounds the paths that are tried for one leaf.
-const maxPaths = 512
+// Bounds for one leaf: the paths that are validated, and the certificates that are put on top of another in the search.
+const (
+	maxPaths = 512
+	maxSteps = 4096
+)
 
 type builder struct {
 	pool, anchors []*Certificate
@@ -34,6 +37,7 @@ type builder struct {
 
 	bySubject map[string][]*Certificate
 	tried     int
+	steps     int
 	best      *Refusal
 }
 
@@ -58,6 +62,9 @@ func (b *builder) build(leaf *Certificate) (*Result, error) {
 
 // extend tries every way up from the last certificate of the path. It gives a result, an error that ends the search, or neither.
 func (b *builder) extend(path []*Certificate) (*Result, error) {
+	if b.steps++; b.steps > maxSteps {
+		return nil, refuse(TooMuchWork, -1, "more than %d steps", maxSteps)
+	}
 	last := path[len(path)-1]
 	for _, a := range b.anchors {
 		if bytes.Equal(a.Raw, last.Raw) {
@@ -136,8 +143,10 @@ func (b *builder) try(path []*Certificate) (*Result, error) {
 }
 
 // rank orders refusals: what says most to a person is what is told.
-var rank = []Reason{Revoked, OnHold, Expired, NotYetValid, RevocationUnproved, NameNotPermitted, PolicyNotAccepted, PolicyMalformed, WrongPurpose,
-	CriticalExtension, PathTooLong, NotAuthority, NameChaining, WeakAlgorithm, UnknownAlgorithm, BadSignature, NoPath}
+var rank = []Reason{
+	Revoked, OnHold, Expired, NotYetValid, RevocationUnproved, NameNotPermitted, PolicyNotAccepted, PolicyMalformed, WrongPurpose,
+	CriticalExtension, PathTooLong, NotAuthority, NameChaining, WeakAlgorithm, UnknownAlgorithm, BadSignature, NoPath,
+}
 
 func (b *builder) keep(r *Refusal) error {
 	if b.best == nil || slices.Index(rank, r.Reason) < slices.Index(rank, b.best.Reason) {

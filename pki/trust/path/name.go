@@ -44,7 +44,6 @@ var (
 	errName         = errors.New("a name that cannot be read")
 	oidEmail        = "1.2.840.113549.1.9.1"
 	oidCommonName   = "2.5.4.3"
-	oidDomainComp   = "0.9.2342.19200300.100.1.25"
 	stringTypes     = []asn1.Tag{asn1.PrintableString, asn1.UTF8String, asn1.IA5String, asn1.T61String, bmpString, universalString, numericString, visibleString}
 	numericString   = asn1.Tag(18)
 	visibleString   = asn1.Tag(26)

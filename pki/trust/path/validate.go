@@ -100,7 +100,16 @@ func validateWith(s *state, path []*Certificate, o Options, v *verifier) (*Resul
 		if err := purpose(path[0], o.Purpose, 0, true); err != nil {
 			return nil, err
 		}
-		return &Result{Path: path, Policies: s.graph.accepted(o.Policies)}, nil
+		if path[0].hasPolicies {
+			s.graph.add(path[0].policies, !o.InhibitAny)
+		} else {
+			s.graph = nil
+		}
+		got := s.graph.accepted(o.Policies)
+		if o.ExplicitPolicy && len(got) == 0 {
+			return nil, refuse(PolicyNotAccepted, 0, "none of the policies asked for")
+		}
+		return &Result{Path: path, Policies: got}, nil
 	}
 	for i := len(path) - 2; i >= 0; i-- {
 		if err := s.certificate(path[i], i); err != nil {
