@@ -20,6 +20,7 @@ type call struct {
 	r       *http.Request
 	tongue  tongue
 	session *Session        // nil: nobody has entered
+	locked  *Session        // an operator's that was idle: it shows nothing
 	op      *staff.Operator // nil: not at the counter
 	// recorded tells that this request's refusal has been written down.
 	recorded bool

@@ -134,6 +134,9 @@ func (c *call) back() error {
 	if err != nil {
 		return err
 	}
+	if c.locked != nil {
+		return c.unlock(s, f.To)
+	}
 	if err := c.open(s); err != nil {
 		return err
 	}

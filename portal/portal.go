@@ -98,6 +98,8 @@ type Deps struct {
 	// Client reaches login over its real listener.
 	Client   *http.Client
 	Sessions Sessions
+	// Held keeps the forms that hit a locked screen; nil: they are lost.
+	Held Held
 	// Seal encrypts sessions at rest.
 	Seal Sealer
 	// Atomically wraps each write of Sessions.

@@ -78,6 +78,7 @@ func (p *Portal) routes() http.Handler {
 	p.approvalRoutes(at)
 	p.rosterRoutes(at)
 	p.readerRoutes(at)
+	p.lockRoutes(at)
 	p.campaignRoutes(at)
 	at("GET /sportello/aiuto", atCounter((*call).deskHelp))
 
@@ -130,7 +131,11 @@ func (p *Portal) serve(w http.ResponseWriter, r *http.Request, a answer) {
 	if err == nil && c.session != nil && c.session.Account+c.session.Card != "" {
 		c.findOperator()
 	}
-	if err == nil {
+	switch {
+	case err != nil:
+	case c.locked != nil:
+		err = c.whileLocked(a)
+	default:
 		err = a(c)
 	}
 	if err != nil {

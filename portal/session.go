@@ -130,7 +130,7 @@ func (p *Portal) OpenSession(ctx context.Context, s Session, replaced string) (c
 	s.Key, s.Began, s.Seen = keyOf(cookie), now, now
 	err = p.Atomically(ctx, func(ctx context.Context) error {
 		if replaced != "" {
-			if err := p.Sessions.DeleteSession(ctx, keyOf(replaced)); err != nil {
+			if err := p.forget(ctx, keyOf(replaced)); err != nil {
 				return err
 			}
 		}
@@ -174,13 +174,13 @@ func (c *call) end() error {
 		return nil
 	}
 	key := c.session.Key
-	c.session, c.op = nil, nil
-	return c.p.Atomically(c.r.Context(), func(ctx context.Context) error { return c.p.Sessions.DeleteSession(ctx, key) })
+	c.session, c.op, c.locked = nil, nil, nil
+	return c.p.Atomically(c.r.Context(), func(ctx context.Context) error { return c.p.forget(ctx, key) })
 }
 
 // resume finds the request's session and asks again whether it may go on: term,
 // idle time, and the life of the card (rule R5). A session that is over is
-// deleted, and the Fault says why.
+// deleted, and the Fault says why; an operator's that is idle is locked.
 func (c *call) resume() error {
 	cookie, err := c.r.Cookie(sessionCookie)
 	if err != nil {
@@ -198,6 +198,10 @@ func (c *call) resume() error {
 	if f := c.over(s); f != nil {
 		return errors.Join(f, c.end())
 	}
+	if c.locks(s) {
+		c.session, c.locked = nil, &s
+		return nil
+	}
 	return c.touch(s)
 }
 
@@ -208,7 +212,7 @@ func (c *call) over(s Session) *words.Fault {
 	if s.Card == "" {
 		idle = c.p.Config.CounterIdle
 	}
-	if now.Sub(s.Seen) > idle || now.Sub(s.Began) > c.p.Config.Longest {
+	if now.Sub(s.Began) > c.p.Config.Longest || now.Sub(s.Seen) > idle && !c.locks(s) {
 		return words.Refuse("CSE-350")
 	}
 	if s.Card == "" {

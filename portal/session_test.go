@@ -31,6 +31,7 @@ type provider struct {
 	// Who are the claims of the user info; Nonce, if set, replaces the right one.
 	Who   map[string]any
 	Nonce string
+	now   func() time.Time
 }
 
 func newProvider(t *testing.T) *provider {
@@ -43,7 +44,7 @@ func newProvider(t *testing.T) *provider {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &provider{t: t, signer: signer}
+	p := &provider{t: t, signer: signer, now: func() time.Time { return portaltest.Now }}
 	p.keys.Keys = []jose.JSONWebKey{{Key: key.Public(), KeyID: "k", Algorithm: "ES256", Use: "sig"}}
 	mux := http.NewServeMux()
 	mux.HandleFunc("/.well-known/openid-configuration", func(w http.ResponseWriter, _ *http.Request) {
@@ -77,7 +78,7 @@ func (p *provider) token(w http.ResponseWriter, r *http.Request) {
 		nonce = p.Nonce
 	}
 	claims, err := json.Marshal(map[string]any{
-		"iss": p.URL, "aud": "portal", "sub": "s1", "nonce": nonce, "exp": portaltest.Now.Add(time.Hour).Unix(), "iat": portaltest.Now.Unix(),
+		"iss": p.URL, "aud": "portal", "sub": "s1", "nonce": nonce, "exp": p.now().Add(time.Hour).Unix(), "iat": p.now().Unix(),
 		"acr": "https://www.spid.gov.it/SpidL3", "amr": []string{"sc", "pin", "hwk"},
 	})
 	if err != nil {

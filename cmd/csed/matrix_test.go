@@ -156,7 +156,7 @@ var public = []string{
 	"/{$}", "/accedi", "/servizi-online", "/sicurezza", "/entra", "/ritorno", "/uscita", "/revoca", "/sospendi", "/riattiva", "/riattiva/", "/cartasanitaria",
 	"/verifica-postazione", "/contatti", "/privacy", "/privacy/", "/note-legali", "/accessibilita", "/domande-frequenti", "/domande-frequenti/", "/lettore-smart-card",
 	"/software", "/elenco-driver", "/sblocco-pin", "/modulo-delega", "/modulo-delega/", "/moduli/", "/fascicolosanitario", "/tutorial-spid-cie", "/glossario", "/documento-identita",
-	"/team/paesi", "/primo-accesso", "/primo-accesso/codice", "/sportelli", "/sportelli/", "/stato-tessera", "/verifica-team/", "/verifica-firma",
+	"/team/paesi", "/sblocca/", "/primo-accesso", "/primo-accesso/codice", "/sportelli", "/sportelli/", "/stato-tessera", "/verifica-team/", "/verifica-firma",
 }
 
 // Every route × every role × own and other health unit, on the real platform:

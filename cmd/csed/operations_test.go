@@ -58,15 +58,21 @@ func atWork(t *testing.T, p *Platform, account string, key secret.Text, path str
 	b, err := browser.New(p.webCA.Pool(), nil)
 	check(t, err)
 	check(t, b.Get(t.Context(), p.Config.Public.Portal+"/entra?"+url.Values{"a": {path}}.Encode()))
+	loginAs(t, p, b, account, key)
+	if b.Page.URL.Path != path {
+		t.Fatalf("%s is at %s %s", account, b.Page.Where(), b.Page.Code())
+	}
+	return b
+}
+
+// loginAs fills in the operators' form at a login that was begun.
+func loginAs(t *testing.T, p *Platform, b *browser.Browser, account string, key secret.Text) {
+	t.Helper()
 	if !b.Page.HasForm("/operator") {
 		check(t, b.Get(t.Context(), b.Page.Href(func(h string) bool { return strings.Contains(h, "/operator") })))
 	}
 	code := staff.TOTP(key, p.Clock.Now())
 	check(t, b.Submit(t.Context(), "/operator", map[string]string{"account": account, "password": passphraseOfAll, "totp": string(code.Reveal())}))
-	if b.Page.URL.Path != path {
-		t.Fatalf("%s is at %s %s", account, b.Page.Where(), b.Page.Code())
-	}
-	return b
 }
 
 // records are the trail's about an act, newest first.

@@ -94,7 +94,7 @@ func (p *Platform) broom(ctx context.Context) error {
 			return nil
 		case <-every.C:
 		}
-		err := errors.Join(p.login.Sweep(ctx), p.counter.Tidy(ctx), p.renewResponder())
+		err := errors.Join(p.login.Sweep(ctx), p.counter.Tidy(ctx), p.forgetHeld(ctx), p.renewResponder())
 		if !p.Clock.Now().Before(next) {
 			_, e := p.publisher.Publish(ctx)
 			err = errors.Join(err, e)

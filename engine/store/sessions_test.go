@@ -54,3 +54,52 @@ func TestSessions(t *testing.T) {
 		act(func(ctx context.Context) error { return s.DeleteSession(ctx, key) }) // not there: no error
 	})
 }
+
+// A form that hit a lock: one for a session, gone when its time is over.
+func TestHeld(t *testing.T) {
+	eachEngine(t, func(t *testing.T, db *DB) {
+		ctx, s := t.Context(), db.Held()
+		key, now := []byte("\x00key"), time.Date(2026, 11, 23, 8, 0, 0, 1000, time.UTC)
+		until := now.Add(time.Minute)
+		act := func(f func(ctx context.Context) error) {
+			t.Helper()
+			if err := db.Atomically(ctx, f); err != nil {
+				t.Fatal(err)
+			}
+		}
+		want := func(at time.Time, body string) {
+			t.Helper()
+			if b, err := s.GetHeld(ctx, key, at); err != nil || string(b) != body {
+				t.Errorf("at %v: %q, %v; want %q", at, b, err, body)
+			}
+		}
+		want(now, "")
+		act(func(ctx context.Context) error { return s.PutHeld(ctx, key, []byte("one"), until) })
+		act(func(ctx context.Context) error { return s.PutHeld(ctx, key, []byte("two\xff"), until) })
+		want(now, "two\xff")
+		want(until, "")
+		var n int64
+		prune := func(at time.Time) {
+			t.Helper()
+			act(func(ctx context.Context) (err error) { n, err = s.PruneHeld(ctx, at); return err })
+		}
+		if prune(now); n != 0 {
+			t.Errorf("%d went before their time", n)
+		}
+		there := false
+		remove := func() {
+			t.Helper()
+			act(func(ctx context.Context) (err error) { there, err = s.DeleteHeld(ctx, key); return err })
+		}
+		if remove(); !there {
+			t.Error("it was not there")
+		}
+		if remove(); there {
+			t.Error("it was there twice")
+		}
+		act(func(ctx context.Context) error { return s.PutHeld(ctx, key, []byte("three"), until) })
+		if prune(until); n != 1 {
+			t.Errorf("%d went at their time", n)
+		}
+	})
+}

@@ -23,6 +23,7 @@ import (
 type Memory struct {
 	mu   sync.Mutex
 	rows map[string]row
+	held map[string]row // seen: until
 }
 
 type row struct {
@@ -31,7 +32,7 @@ type row struct {
 }
 
 // NewMemory makes an empty store of sessions.
-func NewMemory() *Memory { return &Memory{rows: map[string]row{}} }
+func NewMemory() *Memory { return &Memory{rows: map[string]row{}, held: map[string]row{}} }
 
 // Len is the number of sessions.
 func (m *Memory) Len() int { m.mu.Lock(); defer m.mu.Unlock(); return len(m.rows) }

@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 
 	"cse.example/cse/issuer/approval"
@@ -62,11 +63,14 @@ type Stage struct {
 	Login    *portal.LoginPages
 	Clock    *civil.Hand
 	Sessions *Memory
+	// Refusals are what was recorded of refusals.
+	Refusals []portal.Refusal
 	// Dead, when set for a card, is why that card may not be used any more.
 	Dead map[string]*words.Fault
 	// Mario and the others are the people, by role in the play.
 	People map[string]registry.Person
 	Cards  map[string]lifecycle.Card
+	mu     sync.Mutex // of Refusals
 	seal   Sealer
 	addr   Addresses
 	// hiring waits for approval; half and otherHalf open a first access.
@@ -213,7 +217,7 @@ func (s *Stage) deps(assets fs.FS) (portal.Deps, error) {
 			URL: s.addr.Portal, Issuer: s.addr.Login, ClientID: "portal", ClientSecret: "0123456789abcdef0123456789abcdef",
 			Theme: theme, TEAMInUK: true, NoEmail: true, Services: Services(), Security: Security(),
 		},
-		Assets: assets, Clock: s.Clock, Rand: rand.Reader, Client: s.addr.Client, Sessions: s.Sessions, Seal: s.seal,
+		Assets: assets, Clock: s.Clock, Rand: rand.Reader, Client: s.addr.Client, Sessions: s.Sessions, Held: s.Sessions, Seal: s.seal, Refused: s.refused,
 		Atomically: func(ctx context.Context, act func(context.Context) error) error { return act(ctx) },
 		People:     reg, Cards: all, Operators: dir, Desk: d, Drafts: d, Papers: d, Acts: d, Helpdesk: d, Privacy: privacyRoom{}, PrivacyDesk: privacyRoom{},
 		Signatures:  playedSignatures(),

@@ -60,6 +60,7 @@ func (s *Stage) States() []State {
 	out = append(out, s.eyesStates()...)
 	out = append(out, s.rosterStates()...)
 	out = append(out, s.readerStates()...)
+	out = append(out, s.lockStates()...)
 	out = append(out, s.campaignStates()...)
 	out = append(out, twinStates()...)
 	out = append(out, archiveStates()...)
@@ -168,8 +169,9 @@ func (s *Stage) counterStates() []State {
 // "password" the operator by account.
 func (s *Stage) Session(ctx context.Context, who string) (*http.Cookie, error) {
 	var x portal.Session
+	now := s.Clock.Now()
 	switch who {
-	case "password":
+	case "password", "locked", "resumed":
 		p := s.People["operator"]
 		x = portal.Session{Subject: "operator", CF: string(p.CF), Given: "Paola", Family: "Ferrari", Account: "paola", AMR: []string{"pwd", "otp"}}
 	case "operations", "auditor", "security", "supervisor":
@@ -196,13 +198,16 @@ func (s *Stage) Session(ctx context.Context, who string) (*http.Cookie, error) {
 		}
 		x = portal.Session{Subject: who, CF: string(p.CF), Given: p.Name, Family: p.Surname, Card: card, AMR: []string{"sc", "pin"}}
 	}
-	if who == "idle" {
-		back := s.Clock.Now()
+	if who == "idle" || who == "locked" || who == "resumed" {
 		s.Clock.Advance(-20 * time.Minute)
-		defer s.Clock.Set(back)
 	}
-	cookie, err := s.Portal.OpenSession(ctx, x, "")
-	return &http.Cookie{Name: portal.SessionCookie, Value: cookie}, err
+	value, err := s.Portal.OpenSession(ctx, x, "")
+	s.Clock.Set(now)
+	cookie := &http.Cookie{Name: portal.SessionCookie, Value: value}
+	if err == nil && who == "resumed" {
+		err = s.resumed(ctx, cookie)
+	}
+	return cookie, err
 }
 
 // Play answers one state in a language ("it" or "en").
