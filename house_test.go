@@ -92,6 +92,7 @@ var rules = []rule{
 	{"signature/pades", own("signature"), own("signature/cades", "signature/pades"), "the forms do not know each other"},
 	{"signature/xades", own("signature"), own("signature/cades", "signature/xades"), "the forms do not know each other"},
 	{"portal", all(own("engine", "demo", "cmd"), databases), nil, "portal and engine do not know each other"},
+	{"portal/pinmanager", own("issuer", "login", "fse", "person", "portal"), own("portal/look", "portal/pinmanager"), "the holder's own pages carry nothing of the platform"},
 	{"portal/content", own(""), own("ground", "portal/content"), "texts know words and days, nothing else of ours"},
 	{"engine", own("portal", "demo", "cmd"), nil, "portal and engine do not know each other"},
 	{"engine/store", own("engine"), own("engine/store"), "engines do not know each other"},

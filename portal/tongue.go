@@ -3,10 +3,10 @@ package portal
 import (
 	"context"
 	"net/http"
-	"strconv"
 	"strings"
 
 	"cse.example/cse/ground/words"
+	"cse.example/cse/portal/look"
 )
 
 // langCookie remembers the language chosen with the switch. It is a technical
@@ -37,30 +37,8 @@ func tongueOf(r *http.Request) tongue {
 		t.lang = words.ParseLang(c.Value)
 		return t
 	}
-	t.lang = preferred(r.Header.Get("Accept-Language"))
+	t.lang = look.Preferred(r.Header.Get("Accept-Language"))
 	return t
-}
-
-// preferred reads Accept-Language (RFC 9110, 12.5.4): the first of our
-// languages by weight; Italian when none is named.
-func preferred(header string) words.Lang {
-	best, weight := words.Italian, 0.0
-	for part := range strings.SplitSeq(header, ",") {
-		tag, params, _ := strings.Cut(strings.TrimSpace(part), ";")
-		q := 1.0
-		if v, ok := strings.CutPrefix(strings.ReplaceAll(params, " ", ""), "q="); ok {
-			x, err := strconv.ParseFloat(v, 64)
-			if err != nil {
-				continue
-			}
-			q = x
-		}
-		base, _, _ := strings.Cut(strings.ToLower(tag), "-")
-		if (base == "it" || base == "en") && q > weight {
-			best, weight = words.Lang(base), q
-		}
-	}
-	return best
 }
 
 // remember keeps a language chosen by address.

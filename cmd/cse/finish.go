@@ -58,6 +58,7 @@ var exits = map[string]int{
 	"CSE-746": exitSignature, "CSE-747": exitSignature, "CSE-748": exitSignature, "CSE-749": exitSignature,
 	"CSE-835": exitUsage, "CSE-836": exitUsage, "CSE-837": exitCancelled, "CSE-838": exitNoService, "CSE-839": exitUsage,
 	"CSE-840": exitNoService, "CSE-841": exitNoCard, "CSE-842": exitNoService,
+	"CSE-860": exitGeneric, "CSE-861": exitGeneric,
 	"CSE-700": exitCancelled, "CSE-701": exitNoReader, "CSE-702": exitUsage, "CSE-703": exitGeneric,
 	"CSE-800": exitNoService, "CSE-801": exitNoService, "CSE-802": exitNoReader, "CSE-803": exitNoReader, "CSE-804": exitNoCard,
 	"CSE-805": exitNoCard, "CSE-806": exitNoCard, "CSE-807": exitNoCard, "CSE-808": exitNoCard, "CSE-809": exitNoCard, "CSE-810": exitGeneric,

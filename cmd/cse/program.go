@@ -21,6 +21,10 @@ type World struct {
 	OpenFD func(int) (io.Reader, error)
 	// Terminal asks the person; nil when there is none.
 	Terminal Terminal
+	// Person tells that somebody at a desk started it, who gets the window.
+	Person bool
+	// Browser shows a file of this computer; nil when there is no desktop.
+	Browser func(path string) error
 }
 
 // Terminal asks the person in front of it.
@@ -33,7 +37,7 @@ type Terminal interface {
 
 // Real is the world outside.
 func Real() World {
-	return World{Out: os.Stdout, Err: os.Stderr, Getenv: os.Getenv, OpenFD: openFD, Terminal: openTerminal()}
+	return World{Out: os.Stdout, Err: os.Stderr, Getenv: os.Getenv, OpenFD: openFD, Terminal: openTerminal(), Person: atDesk(), Browser: openBrowser(os.Getenv)}
 }
 
 // options are the flags of every command.
@@ -106,7 +110,7 @@ func (a *app) root() *cobra.Command {
 		DisableFlagsInUseLine: true,
 		SilenceUsage:          true,
 		Args:                  a.exactly(0),
-		RunE:                  func(c *cobra.Command, _ []string) error { return c.Help() },
+		RunE:                  a.bare,
 		PersistentPreRunE:     func(*cobra.Command, []string) error { return a.check() },
 	}
 	f := root.PersistentFlags()
@@ -118,9 +122,17 @@ func (a *app) root() *cobra.Command {
 	f.BoolVar(&a.json, "json", false, a.say("flag.json"))
 	f.BoolVar(&a.lastTry, "last-try", false, a.say("flag.last-try"))
 	root.AddCommand(a.readersCommand(), a.infoCommand(), a.pinCommand(), a.certificateCommand(),
-		a.loginCommand(), a.moduleCommand(), a.signCommand(), a.verifyCommand(), a.virtualCommand(), a.deskCommand(), a.doctorCommand(), a.versionCommand(), a.manCommand())
+		a.loginCommand(), a.moduleCommand(), a.signCommand(), a.verifyCommand(), a.virtualCommand(), a.deskCommand(), a.appCommand(), a.doctorCommand(), a.versionCommand(), a.manCommand())
 	a.translate(root)
 	return root
+}
+
+// bare is cse without a command: the window for a person, the help for a program.
+func (a *app) bare(c *cobra.Command, _ []string) error {
+	if a.Person {
+		return a.window(c.Context(), appWish{idle: idleMinutes})
+	}
+	return c.Help()
 }
 
 // check looks at the flags of every command.

@@ -15,7 +15,8 @@
 // Pages are files NAME.html that define "main"; they receive a *Page, and call
 // the partials in templates/: campo, tendina, scelta, spunta, riepilogo, avviso,
 // stepper, badge, numero, paginazione. Files _NAME.html hold partials that the
-// pages beside them share.
+// pages beside them share; they may also define anew the parts of the layout that
+// are the portal's own (parent, account, brand, foot).
 package look
 
 import (

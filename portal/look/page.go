@@ -1,6 +1,8 @@
 package look
 
 import (
+	"slices"
+
 	"cse.example/cse/ground/words"
 )
 
@@ -28,6 +30,8 @@ type Page struct {
 	OfficeChoice bool
 	// Work are the menu's entries for who works here.
 	Work []Entry
+	// Own replaces the whole menu: pages that are not the portal's.
+	Own []Entry
 	// Entered tells that there is a session to leave.
 	Entered bool
 	// Fault, if any, is the reason of an error page; it also sets CSE-Error.
@@ -103,7 +107,18 @@ type Tongue struct {
 
 // Menu is the main menu.
 func (p *Page) Menu() []Entry {
-	e := []Entry{
+	e := slices.Clone(p.Own)
+	if e == nil {
+		e = append(portalMenu(), p.Work...)
+	}
+	for i := range e {
+		e[i].Current = e[i].ID == p.Section
+	}
+	return e
+}
+
+func portalMenu() []Entry {
+	return []Entry{
 		{"home", "look.menu.home", "/", false},
 		{"tessera", "look.menu.card", "/tessera", false},
 		{"servizi", "look.menu.services", "/servizi-online", false},
@@ -111,11 +126,6 @@ func (p *Page) Menu() []Entry {
 		{"domande", "look.menu.faq", "/domande-frequenti", false},
 		{"contatti", "look.menu.contacts", "/contatti", false},
 	}
-	e = append(e, p.Work...)
-	for i := range e {
-		e[i].Current = e[i].ID == p.Section
-	}
-	return e
 }
 
 // Entry is one line of the main menu; Key is the text's.

@@ -24,6 +24,7 @@ import (
 
 	"cse.example/cse/ground/words"
 	"cse.example/cse/portal/look"
+	"cse.example/cse/portal/pinmanager/managertest"
 	"cse.example/cse/portal/portaltest"
 )
 
@@ -59,11 +60,13 @@ func run() error {
 	if err != nil {
 		return err
 	}
+	app := &appPages{assets: assets}
+	defer app.close()
 	if err := announce(stage, addr); err != nil {
 		return err
 	}
 	s := &http.Server{
-		Handler: handler(stage, demoPages), TLSConfig: &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12},
+		Handler: handler(stage, demoPages, app), TLSConfig: &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12},
 		ReadHeaderTimeout: 10 * time.Second, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError),
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
@@ -91,11 +94,16 @@ func announce(stage *portaltest.Stage, addr portaltest.Addresses) error {
 			list = append(list, entry{name + "." + string(lang), addr.Portal + "/__state/" + string(lang) + "/" + name, http.StatusOK})
 		}
 	}
+	for _, st := range managertest.States() {
+		for _, lang := range []words.Lang{words.Italian, words.English} {
+			list = append(list, entry{st.Name + "." + string(lang), addr.Portal + "/__state/" + string(lang) + "/" + st.Name, st.Status})
+		}
+	}
 	return json.NewEncoder(os.Stdout).Encode(list)
 }
 
 // handler plays /__state/LANG/NAME, and serves the rest as the portal does.
-func handler(stage *portaltest.Stage, demo *demoPages) http.Handler {
+func handler(stage *portaltest.Stage, demo *demoPages, app *appPages) http.Handler {
 	states := map[string]portaltest.State{}
 	for _, st := range stage.States() {
 		states[st.Name] = st
@@ -107,7 +115,7 @@ func handler(stage *portaltest.Stage, demo *demoPages) http.Handler {
 			return
 		}
 		lang, name, _ := strings.Cut(rest, "/")
-		if demo.play(w, words.ParseLang(lang), name) {
+		if demo.play(w, words.ParseLang(lang), name) || app.play(w, words.ParseLang(lang), name) {
 			return
 		}
 		st, ok := states[name]
