@@ -189,12 +189,12 @@ func typed(d counter.Draft) url.Values {
 	}
 	if r := d.Identity.Representative; r != nil {
 		for name, text := range map[string]string{
-			"rappresentante_nascita": r.Born.Italian(),
+			"rappresentante_nascita": r.Born.Italian(), "titolo": string(r.Title), "titolo_fino_al": r.Until.Italian(),
 			"rappresentante_cognome": r.Surname, "rappresentante_nome": r.Name, "rappresentante_cf": string(r.CF), "rappresentante_tessera": r.Card, "senza_tessera": r.NoCard,
 		} {
 			v.Set(name, text)
 		}
-		for name, on := range map[string]bool{"autocertificazione": r.Declared, "salute": r.Health, "delega": r.Delegation, "copia": r.Copy} {
+		for name, on := range map[string]bool{"autocertificazione": r.Declared, "fino_a_revoca": r.UntilRevoked, "salute": r.Health, "delega": r.Delegation, "copia": r.Copy} {
 			if on {
 				v.Set(name, "si")
 			}

@@ -177,6 +177,7 @@ var labels = map[string]string{
 	"esito_controllo": "portal.check.outcome", "nota_controllo": "portal.check.note",
 	"rappresentante_cognome": "portal.activation.rep.surname", "rappresentante_nome": "portal.activation.rep.name", "rappresentante_cf": "portal.activation.rep.cf",
 	"rappresentante_nascita": "portal.activation.rep.born", "rappresentante_tessera": "portal.activation.rep.card",
+	"titolo": "portal.activation.rep.title", "titolo_fino_al": "portal.activation.rep.until",
 	"chi": "portal.revoke.who", "cip": "portal.revoke.cip", "capito": "portal.revoke.tick", "q": "portal.desk.search",
 	"tessera_ultime_cinque": "portal.activation.number", "presente": "portal.activation.present", "documento_tipo": "portal.activation.doc",
 	"documento_numero": "portal.activation.docno", "documento_ente": "portal.activation.docby", "documento_rilascio": "portal.activation.docfrom",

@@ -216,6 +216,9 @@ func (c *call) representative(who counter.Present, faults []*words.Fault) (*coun
 		Health: c.value("salute") != "", Delegation: c.value("delega") != "", Copy: c.value("copia") != "",
 	}
 	r.Born = c.date("rappresentante_nascita", &faults)
+	if who == counter.PresentGuardian {
+		r.Title, r.Until, r.UntilRevoked = counter.Title(c.value("titolo")), c.date("titolo_fino_al", &faults), c.value("fino_a_revoca") != ""
+	}
 	text := strings.ToUpper(compact(c.value("rappresentante_cf")))
 	if text == "" {
 		return r, faults // the room says which field is missing

@@ -25,7 +25,7 @@ func TestAddressesThatAreStopped(t *testing.T) {
 	o := newOffice(t)
 	set := func(cf codicefiscale.Code, email string) {
 		t.Helper()
-		check(t, o.db.Atomically(t.Context(), func(ctx context.Context) error { return o.book.Set(ctx, cf, email, words.Italian, false) }))
+		check(t, o.db.Atomically(t.Context(), func(ctx context.Context) error { return o.book.Set(ctx, cf, email, words.Italian, false, "") }))
 	}
 	most, err := o.parameters.Int(t.Context(), parameters.AdultsAddress, o.hand.Now())
 	check(t, err)
@@ -76,7 +76,7 @@ func TestASupervisorReleasesOneAddressForOnePerson(t *testing.T) {
 	}
 	const theirs = "piero@posta.example"
 	check(t, p.db.Atomically(t.Context(), func(ctx context.Context) error {
-		return p.book.Set(ctx, as("piero").CF, theirs, words.Italian, false)
+		return p.book.Set(ctx, as("piero").CF, theirs, words.Italian, false, "")
 	}))
 	holder, other := card(t, p, r.active), card(t, p, r.waiting)
 	stopped := func(cf codicefiscale.Code, want string) {
@@ -159,7 +159,7 @@ func TestAdultsPerAddressIsAParameter(t *testing.T) {
 	for n := range 3 {
 		x := o.patient(t, 10+n)
 		check(t, o.db.Atomically(t.Context(), func(ctx context.Context) error {
-			return o.book.Set(ctx, x.CF, many, words.Italian, false)
+			return o.book.Set(ctx, x.CF, many, words.Italian, false, "")
 		}))
 	}
 	me := o.patient(t, 1)

@@ -51,6 +51,9 @@ func (p *Platform) openBook() error {
 		Known: func(ctx context.Context, cf codicefiscale.Code) (string, words.Lang, error) {
 			return p.counter.KnownAddress(ctx, cf)
 		},
+		Stands: func(ctx context.Context, holder registry.Person, by codicefiscale.Code) (bool, error) {
+			return p.counter.Stands(ctx, holder, by)
+		},
 		Stop:  p.stopAddress,
 		Clock: p.Clock, Rand: rand.Reader, Atomically: p.db.Atomically, Enqueue: p.queue.Enqueue, Record: p.trail.Record,
 		Policy: p.Config.Citizen.contacts(),

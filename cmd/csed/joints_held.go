@@ -134,6 +134,7 @@ func (p *Platform) heldTitles(ctx context.Context, cf codicefiscale.Code) ([][]p
 				{Name: "title", Value: string(l.Kind)},
 				{Name: "protocol", Value: l.Protocol},
 				{Name: "at", Value: moment(l.Since)},
+				{Name: "until", Value: l.Until.Italian()},
 				{Name: "ended", Value: moment(l.EndedAt)},
 			})
 		}

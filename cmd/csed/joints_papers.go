@@ -93,7 +93,7 @@ func (p *Platform) paperOf(ctx context.Context, k counter.PaperKind, f counter.F
 		}
 		a := moduleOf(m)
 		if f.Representative != nil {
-			a.Quality = words.Say(f.Lang, "counter.present."+string(f.Present))
+			a.Quality = qualityOf(f)
 			a.Declarant, err = p.declarant(ctx, *f.Representative)
 		}
 		return a, err

@@ -35,7 +35,7 @@ func (p *Platform) receiptOf(ctx context.Context, k counter.PaperKind, f counter
 		}
 		return paper.Declaration{
 			Protocol: f.Protocol, At: f.At, Copy: f.Copy, Office: f.OfficeName, Operator: f.OperatorName, Declarant: *who, Holder: holder,
-			CardID: f.Card, Shown: shownOf(f), Quality: say("counter.present." + string(f.Present)),
+			CardID: f.Card, Shown: shownOf(f), Quality: qualityOf(f),
 		}, nil
 	case counter.PaperReceipt:
 		r := paper.Receipt{
@@ -50,7 +50,7 @@ func (p *Platform) receiptOf(ctx context.Context, k counter.PaperKind, f counter
 			if r.Declarant, err = p.declarant(ctx, *f.Representative); err != nil {
 				return nil, err
 			}
-			r.Quality = say("counter.present." + string(f.Present))
+			r.Quality = qualityOf(f)
 		}
 		return r, nil
 	}

@@ -51,7 +51,7 @@ func (p *Platform) wards(ctx context.Context, me codicefiscale.Code) ([]portal.W
 		return nil, err
 	}
 	for _, l := range links {
-		if !l.EndedAt.IsZero() || seen[l.Holder] {
+		if seen[l.Holder] {
 			continue
 		}
 		x, err := p.db.People().Get(ctx, l.Holder)
@@ -61,14 +61,14 @@ func (p *Platform) wards(ctx context.Context, me codicefiscale.Code) ([]portal.W
 		if err != nil {
 			return nil, err
 		}
+		if !l.Lasts(x, today) {
+			continue
+		}
 		kind := registry.Parent
 		if l.Kind == counter.PresentGuardian {
 			kind = registry.Tutor
 		}
-		if kind == registry.Parent && !x.MinorOn(today) {
-			continue // of age: a ward has a guardian
-		}
-		add(x, kind, civil.Date{})
+		add(x, kind, l.Until)
 	}
 	return out, nil
 }

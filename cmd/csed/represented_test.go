@@ -122,6 +122,7 @@ func TestR64_R66_AWardIsActivatedByAGuardian(t *testing.T) {
 	guardian := invented(t, "BLU", "EVA", civil.Today(r.clock).AddYears(-40))
 	child := invented(t, "BLU", "ZOE", civil.Today(r.clock).AddYears(-18).AddDays(1))
 	p.give(t, child, 991_004, nil)
+	until, yesterday := civil.Today(r.clock).AddDays(30), civil.Today(r.clock).AddDays(-1).Italian()
 	s := keys["urp"].work(t, p, r.clock)
 	s.begin(ward)
 	with := func(more ...string) []string {
@@ -129,6 +130,7 @@ func TestR64_R66_AWardIsActivatedByAGuardian(t *testing.T) {
 			"presente", "tutore", "rappresentante_cognome", "Blu", "rappresentante_nome", "Eva", "rappresentante_cf", strings.ToLower(string(guardian.CF)),
 			"rappresentante_nascita", guardian.Born.Italian(), // the registry does not know her: her paper does
 			"senza_tessera", "cittadina straniera, senza tessera sanitaria", "autocertificazione", "si",
+			"titolo", "ads", "titolo_fino_al", until.Italian(), "fino_a_revoca", "",
 		}, more...)...)
 	}
 	s.submit("/2", "CSE-128", s.document("presente", "titolare")...)
@@ -136,6 +138,11 @@ func TestR64_R66_AWardIsActivatedByAGuardian(t *testing.T) {
 	s.submit("/2", "CSE-410", with("senza_tessera", "")...)
 	s.submit("/2", "CSE-101", with("rappresentante_cf", "BLUVEA86S65D612A")...)
 	s.submit("/2", "CSE-414", with("rappresentante_cf", string(ward.CF))...)
+	s.submit("/2", "CSE-772", with("titolo", "")...)
+	s.submit("/2", "CSE-773", with("titolo_fino_al", "")...)
+	s.submit("/2", "CSE-774", with("fino_a_revoca", "si")...)
+	s.submit("/2", "CSE-775", with("titolo_fino_al", yesterday)...)
+	s.submit("/2", "CSE-776", with("titolo", "provvisorio", "titolo_fino_al", "", "fino_a_revoca", "si")...)
 	s.submit("/2", "CSE-769", with("rappresentante_nascita", "")...)
 	s.submit("/2", "CSE-768", with("rappresentante_cognome", "Verdi")...)
 	s.submit("/2", "CSE-766", with("rappresentante_cf", string(child.CF), "rappresentante_cognome", child.Surname, "rappresentante_nome", child.Name)...)
@@ -145,7 +152,7 @@ func TestR64_R66_AWardIsActivatedByAGuardian(t *testing.T) {
 	file := s.file()
 	paper := s.papers()
 	firstHalvesOnly(t, p, ward.ID, paper)
-	on(t, paper, "NERI ADA", "BLU EVA", string(guardian.CF), "Guardian")
+	on(t, paper, "NERI ADA", "BLU EVA", string(guardian.CF), "Support administrator, until "+until.Italian())
 	s.handOver()
 	mailed(t, p, file)
 	if got := records(t, p, "card.activated"); got[0].Card != ward.ID || got[0].Detail["without_card"] != "yes" {

@@ -29,7 +29,7 @@ func TestRetentionCoversEveryKind(t *testing.T) {
 	check(t, o.act(t, x)())
 	ctx, start := t.Context(), civil.Today(o.hand)
 	check(t, o.db.Atomically(ctx, func(ctx context.Context) error {
-		return o.book.Set(ctx, x.CF, "dopo@posta.example", words.Italian, false)
+		return o.book.Set(ctx, x.CF, "dopo@posta.example", words.Italian, false, "")
 	}))
 	made, err := o.certificates.Issue(ctx, x.CF, "una", start, start.AddDays(9))
 	check(t, err)
@@ -158,7 +158,7 @@ func TestTheCopyHoldsContactsAndActs(t *testing.T) {
 	check(t, o.act(t, x)())
 	ctx, today := t.Context(), civil.Today(o.hand)
 	for who, email := range map[*patient]string{x: "dopo@posta.example", y: "altra@posta.example"} {
-		check(t, o.db.Atomically(ctx, func(ctx context.Context) error { return o.book.Set(ctx, who.CF, email, words.English, false) }))
+		check(t, o.db.Atomically(ctx, func(ctx context.Context) error { return o.book.Set(ctx, who.CF, email, words.English, false, "") }))
 	}
 	made, err := o.certificates.Issue(ctx, x.CF, "una", today, today.AddDays(9))
 	check(t, err)

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"cse.example/cse/engine/store/internal/counterdb"
+	"cse.example/cse/ground/civil"
 	"cse.example/cse/issuer/counter"
 	"cse.example/cse/person/codicefiscale"
 )
@@ -22,6 +23,7 @@ func (db *DB) Links() *LinkStore { return &LinkStore{db} }
 func (s *LinkStore) AddLink(ctx context.Context, l counter.Link) error {
 	err := s.db.counter(ctx).AddLink(ctx, counterdb.AddLinkParams{
 		Holder: string(l.Holder), Representative: string(l.Representative), Kind: string(l.Kind), Since: micros(l.Since), Protocol: l.Protocol,
+		Until: l.Until.String(), ByRegistry: flag(l.ByRegistry),
 	})
 	if err != nil {
 		return fmt.Errorf("store: write title: %w", err)
@@ -61,9 +63,14 @@ func links(rows []counterdb.CounterLink, err error) ([]counter.Link, error) {
 	}
 	out := make([]counter.Link, len(rows))
 	for i, r := range rows {
+		var until civil.Date
+		if err := until.UnmarshalText([]byte(r.Until)); err != nil {
+			return nil, fmt.Errorf("store: title %s: %w", r.Protocol, err)
+		}
 		out[i] = counter.Link{
 			Holder: codicefiscale.Code(r.Holder), Representative: codicefiscale.Code(r.Representative), Kind: counter.Present(r.Kind),
 			Since: instant(r.Since), Protocol: r.Protocol, EndedAt: instant(r.EndedAt), Why: r.Why,
+			Until: until, ByRegistry: r.ByRegistry != 0,
 		}
 	}
 	return out, nil

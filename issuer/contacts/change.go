@@ -266,7 +266,7 @@ func (b *Book) apply(ctx context.Context, s sealed) error {
 	if err != nil {
 		return err
 	}
-	if err := b.Set(ctx, s.CF, s.New, c.Lang, false); err != nil {
+	if err := b.Set(ctx, s.CF, s.New, c.Lang, false, ""); err != nil {
 		return err
 	}
 	when := b.d.Clock.Now().In(civil.Rome).Format("02/01/2006 15:04")

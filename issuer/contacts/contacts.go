@@ -40,7 +40,8 @@ var ErrNone = errors.New("contacts: none")
 
 // Contact is where somebody is written to. Before is the address that counted
 // when this one was written, perhaps the same; empty for none. Represented: it
-// is a parent's or guardian's, and counts only while the holder needs one.
+// is a parent's or guardian's, By, and counts only while he stands for the holder;
+// where nobody is named, while the holder needs one.
 type Contact struct {
 	CF          codicefiscale.Code `json:"cf"`
 	Email       string             `json:"email"`
@@ -48,6 +49,7 @@ type Contact struct {
 	Lang        words.Lang         `json:"lang"`
 	Notices     bool               `json:"notices"`
 	Represented bool               `json:"represented,omitempty"`
+	By          codicefiscale.Code `json:"by,omitempty"`
 	At          time.Time          `json:"at"`
 	// ReplacedAt is since when Before counts no more.
 	ReplacedAt time.Time `json:"replaced_at,omitzero"`
@@ -112,6 +114,9 @@ type Deps struct {
 	Check func(email, again string) (string, error)
 	// Stop refuses an address that must not be used; nil: none is.
 	Stop func(ctx context.Context, holder registry.Person, address string) error
+	// Stands tells whether somebody stands for a holder today; nil: as long as the
+	// holder needs somebody.
+	Stands func(ctx context.Context, holder registry.Person, by codicefiscale.Code) (bool, error)
 	// Known is what others know of somebody the book does not; nil: nothing.
 	Known      func(ctx context.Context, cf codicefiscale.Code) (email string, lang words.Lang, err error)
 	Clock      civil.Clock
@@ -197,8 +202,8 @@ func (b *Book) Of(ctx context.Context, cf codicefiscale.Code) (Contact, error) {
 	return c, err
 }
 
-// current opens r; a representative's address counts for nothing once the holder
-// is of age and under nobody's care.
+// current opens r; a representative's address counts for nothing once he stands
+// for the holder no more.
 func (b *Book) current(ctx context.Context, r Row) (Contact, error) {
 	var c Contact
 	if err := b.open("contact", r.Person, r.Body, &c); err != nil || !c.Represented {
@@ -208,7 +213,11 @@ func (b *Book) current(ctx context.Context, r Row) (Contact, error) {
 	if errors.Is(err, registry.ErrUnknown) {
 		return c, nil
 	}
-	if err == nil && !p.MinorOn(civil.Today(b.d.Clock)) && !p.UnderGuardianship {
+	stands := p.MinorOn(civil.Today(b.d.Clock)) || p.UnderGuardianship
+	if err == nil && stands && c.By != "" && b.d.Stands != nil {
+		stands, err = b.d.Stands(ctx, p, c.By)
+	}
+	if err == nil && !stands {
 		c.Email, c.Before = "", ""
 	}
 	return c, err
@@ -216,12 +225,12 @@ func (b *Book) current(ctx context.Context, r Row) (Contact, error) {
 
 // Set writes an address that was told and checked at a counter, in the act of
 // ctx; the caller journals and tells. A change under way from home ends.
-func (b *Book) Set(ctx context.Context, cf codicefiscale.Code, email string, lang words.Lang, represented bool) error {
+func (b *Book) Set(ctx context.Context, cf codicefiscale.Code, email string, lang words.Lang, represented bool, by codicefiscale.Code) error {
 	c, err := b.Of(ctx, cf)
 	if err != nil {
 		return err
 	}
-	c.CF, c.Email, c.Before, c.Represented, c.ReplacedAt = cf, email, c.Email, represented, time.Time{}
+	c.CF, c.Email, c.Before, c.Represented, c.By, c.ReplacedAt = cf, email, c.Email, represented, by, time.Time{}
 	if c.Before != "" {
 		c.ReplacedAt = b.d.Clock.Now()
 	}
@@ -249,7 +258,7 @@ func (b *Book) Drop(ctx context.Context, cf codicefiscale.Code, email, instead s
 	}
 	c.CF, c.Before, c.ReplacedAt = cf, "", time.Time{}
 	if now {
-		c.Email, c.Represented = instead, instead != ""
+		c.Email, c.Represented, c.By = instead, instead != "", ""
 	}
 	if err := b.put(ctx, c); err != nil {
 		return err

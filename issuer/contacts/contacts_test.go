@@ -131,7 +131,7 @@ func (d *desk) email(t *testing.T, cf codicefiscale.Code) string {
 
 func (d *desk) set(t *testing.T, cf codicefiscale.Code, email string, represented bool) {
 	t.Helper()
-	d.act(t, func(ctx context.Context) error { return d.Set(ctx, cf, email, words.Italian, represented) })
+	d.act(t, func(ctx context.Context) error { return d.Set(ctx, cf, email, words.Italian, represented, "") })
 }
 
 const before, after = "prima@posta.example", "dopo@posta.example"

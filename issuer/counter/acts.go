@@ -101,6 +101,9 @@ func (c *Counter) keep(ctx context.Context, op staff.Operator, request string, f
 	if err := c.note(ctx, f, e); err != nil {
 		return Act{}, err
 	}
+	if err := c.remember(ctx, f, e); err != nil {
+		return Act{}, err
+	}
 	if err := c.expect(ctx, op, f, e); err != nil {
 		return Act{}, err
 	}

@@ -14,9 +14,10 @@ import (
 // that takes an address writes it there, and every notice reads it there, so
 // that a change made from home counts here too.
 type Book interface {
-	// Set writes an address in the act of ctx. represented: it is that of a parent
-	// or guardian, and counts only while the holder needs one.
-	Set(ctx context.Context, cf codicefiscale.Code, email string, lang words.Lang, represented bool) error
+	// Set writes an address in the act of ctx. represented: it is that of a parent or
+	// guardian, by, and counts only while he stands for the holder; where nobody is
+	// named, while the holder needs somebody.
+	Set(ctx context.Context, cf codicefiscale.Code, email string, lang words.Lang, represented bool, by codicefiscale.Code) error
 	// Of is the address, the one before the last act that took one, and the language.
 	Of(ctx context.Context, cf codicefiscale.Code) (email, before string, lang words.Lang, err error)
 	// Drop forgets an address that was never the holder's to give, also as the one
@@ -29,8 +30,11 @@ func (c *Counter) note(ctx context.Context, f found, e Evidence) error {
 	if c.d.Book == nil || e.Contact.Email == "" {
 		return nil
 	}
-	by := e.Identity.Present
-	return c.d.Book.Set(ctx, f.Person.CF, e.Contact.Email, e.Contact.Lang, by == PresentParent || by == PresentGuardian)
+	represented, by := false, codicefiscale.Code("")
+	if p := e.Identity.Present; p == PresentParent || p == PresentGuardian {
+		represented, by = true, e.Identity.Representative.CF
+	}
+	return c.d.Book.Set(ctx, f.Person.CF, e.Contact.Email, e.Contact.Lang, represented, by)
 }
 
 // KnownAddress is what acts at counters and the registry know of somebody whom

@@ -212,12 +212,12 @@ func (c *Counter) checkRepresentative(ctx context.Context, op staff.Operator, f 
 	if op.CF.Base() == r.CF.Base() {
 		return words.Refuse("CSE-140")
 	}
-	ok, err := c.represents(ctx, f, r.CF, today)
+	ok, err := c.Stands(ctx, f.Person, r.CF)
 	if err != nil {
 		return err
 	}
 	if !ok {
-		return words.Refuse("CSE-447").At("rappresentante_cf")
+		return c.noTitle(ctx, f.Person, r.CF)
 	}
 	if err := c.able(ctx, r.CF); err != nil {
 		return err

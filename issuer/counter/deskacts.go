@@ -252,6 +252,9 @@ func (c *Counter) suspend(ctx context.Context, card lifecycle.Card, why lifecycl
 }
 
 func notSuspendable(card lifecycle.Card) error {
+	if err := waitsForCodes(card); err != nil {
+		return err
+	}
 	switch {
 	case !card.HasChip() || card.State.Final():
 		return nothingToRevoke(card)
@@ -283,9 +286,17 @@ func (c *Counter) reactivate(ctx context.Context, card lifecycle.Card) (lifecycl
 	case card.State != lifecycle.Suspended:
 		return card, words.Refuse("CSE-445")
 	}
+	if err := waitsForCodes(card); err != nil {
+		return card, err
+	}
 	if err := c.trusted(ctx, card); err != nil {
 		return card, err
 	}
+	return c.release(ctx, card)
+}
+
+// release moves card and certificate, in the act of ctx.
+func (c *Counter) release(ctx context.Context, card lifecycle.Card) (lifecycle.Card, error) {
 	card, err := lifecycle.Move(card, lifecycle.Reactivate, "", c.d.Clock.Now())
 	if err != nil {
 		return card, words.Refuse("CSE-445").Because(err)

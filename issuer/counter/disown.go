@@ -126,26 +126,7 @@ func (c *Counter) Disown(ctx context.Context, d Declaration) (held int, err erro
 // hadCodes tells whether somebody was given codes of a card, for its holder, that
 // are still the card's.
 func (c *Counter) hadCodes(ctx context.Context, card lifecycle.Card, cf codicefiscale.Code) (bool, error) {
-	rows, err := c.d.Acts.ByCard(ctx, card.ID)
-	if err != nil {
-		return false, err
-	}
-	for _, r := range rows { // newest first
-		if r.Kind != KindActivation && r.Kind != KindReprint && r.Kind != KindNewCodes {
-			continue
-		}
-		e, err := c.evidence(r)
-		if err != nil {
-			return false, err
-		}
-		if x := e.Identity.Representative; x != nil && x.CF.Base() == cf.Base() {
-			return true, nil
-		}
-		if r.Kind == KindNewCodes {
-			return false, nil // whatever was handed out before counts no more
-		}
-	}
-	return false, nil
+	return c.givenTo(ctx, card.ID, func(x codicefiscale.Code) (bool, error) { return x.Base() == cf.Base(), nil })
 }
 
 // holdUnconfirmed holds a card; one that is on hold already gets the graver reason.

@@ -102,12 +102,14 @@ const (
 	WrongCIP    Event = "wrong-cip"
 	RightsEnded Event = "rights-ended" // to whoever stood for the holder
 	OfAge       Event = "of-age"       // to the holder: choose your own codes
+	OfAgeHeld   Event = "of-age-held"  // the same, and the CNS is on hold until then
+	AnotherLeft Event = "another-left" // to who still stands for the holder
 	ByDelegate  Event = "by-delegate"  // to the contacts known before
 )
 
 // Events lists what notices tell.
 func Events() []Event {
-	return []Event{Activated, ByDelegate, Revoked, Suspended, Reactivated, Lost, Ordered, Reprinted, Readdressed, Renewed, WrongCIP, RightsEnded, OfAge, Joined, AnotherJoined, Unconfirmed, HeldUnconfirmed}
+	return []Event{Activated, ByDelegate, Revoked, Suspended, Reactivated, Lost, Ordered, Reprinted, Readdressed, Renewed, WrongCIP, RightsEnded, OfAge, OfAgeHeld, AnotherLeft, Joined, AnotherJoined, Unconfirmed, HeldUnconfirmed}
 }
 
 // Notice is a mail without any code.

@@ -33,7 +33,7 @@ type desk struct {
 
 func active(card lifecycle.Card) bool { return card.State == lifecycle.Active }
 func held(card lifecycle.Card) bool {
-	return card.State == lifecycle.Suspended && card.Reason != lifecycle.Loss && card.Reason != lifecycle.Theft
+	return card.State == lifecycle.Suspended && card.Reason != lifecycle.Loss && card.Reason != lifecycle.Theft && waitsForCodes(card) == nil
 }
 func posted(card lifecycle.Card) bool { return card.State.Posted() && !card.State.Final() }
 func onItsWay(card lifecycle.Card) bool {

@@ -28,10 +28,14 @@ type Receipt struct {
 // unknown card and an unknown person look the same (CSE-401) and cost a wait
 // that doubles for the card and for the source (CSE-402 while it lasts). A card
 // without chip (CSE-403), never activated (CSE-404) or already revoked
-// (CSE-405) has nothing to revoke, and its own message.
+// (CSE-405) has nothing to revoke, and its own message; one on hold for new codes
+// (CSE-765) is revoked in person.
 func (c *Counter) RevokeWithCIP(ctx context.Context, which string, cip secret.Text, source string, lang words.Lang) (Receipt, error) {
 	c = c.still()
 	return c.withCIP(ctx, which, cip, source, func(ctx context.Context, card lifecycle.Card) (Receipt, error) {
+		if err := waitsForCodes(card); err != nil {
+			return Receipt{}, err
+		}
 		return c.revokeByHolder(ctx, card, lang)
 	})
 }
@@ -294,16 +298,15 @@ func (c *Counter) toldAtActs(ctx context.Context, card lifecycle.Card) (string, 
 	if err != nil || !ok {
 		return "", words.Italian, err
 	}
-	if p := e.Identity.Present; p == PresentParent || p == PresentGuardian {
-		who, err := c.d.People.Get(ctx, card.CF)
-		if err != nil && !errors.Is(err, registry.ErrUnknown) {
-			return "", words.Italian, err
-		}
-		if err == nil && !needsSomebody(who, c.today()) {
-			return "", e.Contact.Lang, nil // of age: the representative is told nothing any more
-		}
+	who, err := c.d.People.Get(ctx, card.CF)
+	if errors.Is(err, registry.ErrUnknown) {
+		return e.Contact.Email, e.Contact.Lang, nil
 	}
-	return e.Contact.Email, e.Contact.Lang, nil
+	if err != nil {
+		return "", words.Italian, err
+	}
+	to, err := c.stillTold(ctx, who, e)
+	return to, e.Contact.Lang, err
 }
 
 // AddressOf is the address that a card's holder gave last, empty for none: for

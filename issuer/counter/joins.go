@@ -80,7 +80,7 @@ func (c *Counter) mayJoin(ctx context.Context, op staff.Operator, f found, s Ide
 	if err := c.activatesForWard(ctx, op, f, s); err != nil {
 		return err
 	}
-	has, err := c.represents(ctx, f, s.Representative.CF, c.today())
+	has, err := c.Stands(ctx, f.Person, s.Representative.CF)
 	if err == nil && has {
 		err = words.Refuse("CSE-751").At("rappresentante_cf")
 	}

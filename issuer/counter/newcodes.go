@@ -67,7 +67,8 @@ func (c *Counter) ToWrite(ctx context.Context, a Act) (bool, error) {
 }
 
 // Written ends the wait of an act, in the act of ctx: the chip has the new codes.
-// The former ones are destroyed and the second halves go out, once.
+// The former ones are destroyed and the second halves go out, once; a hold that
+// waited for them ends.
 func (c *Counter) Written(ctx context.Context, protocol string) error {
 	r, err := c.d.Acts.Find(ctx, protocol, "")
 	if err != nil {
@@ -75,6 +76,9 @@ func (c *Counter) Written(ctx context.Context, protocol string) error {
 	}
 	first, err := c.d.Renew.Renewed(ctx, r.Card)
 	if err != nil || !first {
+		return err
+	}
+	if err := c.lift(ctx, r); err != nil {
 		return err
 	}
 	return c.sendAgain(ctx, Act{Protocol: r.Protocol, Kind: r.Kind, Card: r.Card, Office: r.Office, At: r.At}, Order{})

@@ -106,5 +106,5 @@ func (c *Counter) moveAddress(ctx context.Context, old, now codicefiscale.Code) 
 	if err != nil {
 		return err
 	}
-	return c.d.Book.Set(ctx, now, email, lang, who.MinorOn(civil.Today(c.d.Clock)) || who.UnderGuardianship)
+	return c.d.Book.Set(ctx, now, email, lang, who.MinorOn(civil.Today(c.d.Clock)) || who.UnderGuardianship, "")
 }

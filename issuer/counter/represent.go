@@ -34,6 +34,11 @@ type Representative struct {
 	NoCard string `json:"no_card,omitempty"`
 	// Declared: he signed the self-declaration (R69).
 	Declared bool `json:"declared,omitempty"`
+	// Title is a guardian's appointment, Until its last day as the decree has it, or
+	// UntilRevoked where it has none (title.go).
+	Title        Title      `json:"title,omitempty"`
+	Until        civil.Date `json:"until,omitzero"`
+	UntilRevoked bool       `json:"until_revoked,omitempty"`
 	// Of a delegate (R95-R100): the impediment is of health (a tick, never which),
 	// the delegation is signed and stays here, the copy of the holder's document.
 	Health     bool `json:"health,omitempty"`
@@ -41,22 +46,10 @@ type Representative struct {
 	Copy       bool `json:"copy,omitempty"`
 }
 
-// Link is a title that was declared at a counter: from then on its owner stands
-// for the holder, for as long as the holder needs it.
-type Link struct {
-	Holder, Representative codicefiscale.Code
-	Kind                   Present
-	Since                  time.Time
-	Protocol               string
-	// EndedAt is when its end was told to both; the right ended before, by date, or
-	// then, for the reason Why (WhyUnconfirmed).
-	EndedAt time.Time
-	Why     string
-}
-
 // Links keeps titles. Writes happen inside an act.
 type Links interface {
-	// AddLink keeps a title; the same one again changes nothing.
+	// AddLink keeps a title. The same one again changes nothing, save one that has
+	// ended, one declared with another end, and one that was the registry's alone.
 	AddLink(ctx context.Context, l Link) error
 	LinksOf(ctx context.Context, holder codicefiscale.Code) ([]Link, error)
 	// WardsOf lists those for whom somebody stands.
@@ -131,7 +124,7 @@ func (c *Counter) activatesForWard(ctx context.Context, op staff.Operator, f fou
 	if !s.Representative.Declared {
 		return words.Refuse("CSE-412").At("autocertificazione")
 	}
-	return nil
+	return s.Representative.declares(s.Present, today)
 }
 
 // ownCard asks for the representative's own card (R66), or the recorded reason
@@ -245,44 +238,33 @@ func (c *Counter) link(ctx context.Context, f found, e Evidence) error {
 	}
 	return c.d.Links.AddLink(ctx, Link{
 		Holder: f.Person.CF, Representative: s.Representative.CF, Kind: s.Present, Since: e.Form.At, Protocol: e.Form.Protocol,
+		Until: s.Representative.Until,
 	})
 }
 
-// represents tells whether rep stands for the holder on day today: by the
-// registry, or by a title declared at a counter; never for an adult who is under
-// no guardianship, from the midnight of his birthday on.
-func (c *Counter) represents(ctx context.Context, f found, rep codicefiscale.Code, today civil.Date) (bool, error) {
-	if !needsSomebody(f.Person, today) {
+// Stands tells whether rep stands for a holder today: by the registry, or by a
+// title declared at a counter; never for an adult who is under no guardianship,
+// from the midnight of his birthday on, nor for the dead.
+func (c *Counter) Stands(ctx context.Context, holder registry.Person, rep codicefiscale.Code) (bool, error) {
+	today := c.today()
+	if !needsSomebody(holder, today) || !holder.AliveOn(today) {
 		return false, nil
 	}
-	for _, g := range f.Person.GuardiansOn(today) {
+	for _, g := range holder.GuardiansOn(today) {
 		if g.CF.Base() == rep.Base() {
 			return true, nil
 		}
 	}
-	links, err := c.d.Links.LinksOf(ctx, f.Person.CF)
+	links, err := c.d.Links.LinksOf(ctx, holder.CF)
 	if err != nil {
 		return false, err
 	}
 	for _, l := range links {
-		if l.Representative.Base() == rep.Base() && lasts(l, f.Person, today) {
+		if l.Representative.Base() == rep.Base() && l.Lasts(holder, today) {
 			return true, nil
 		}
 	}
 	return false, nil
-}
-
-// lasts tells whether a declared title holds on a day: a parent's until the
-// child comes of age, a guardian's while the guardianship lasts; none that has
-// ended.
-func lasts(l Link, holder registry.Person, today civil.Date) bool {
-	if !l.EndedAt.IsZero() {
-		return false
-	}
-	if l.Kind == PresentParent {
-		return holder.MinorOn(today)
-	}
-	return needsSomebody(holder, today)
 }
 
 // Ward is somebody for whom a person stands.
@@ -308,62 +290,9 @@ func (c *Counter) Wards(ctx context.Context, cf codicefiscale.Code) ([]Ward, err
 		if err != nil {
 			return nil, err
 		}
-		if lasts(l, p, today) {
+		if l.Lasts(p, today) {
 			out = append(out, Ward{p, l.Kind})
 		}
 	}
 	return out, nil
-}
-
-// AtMajority is what happens to a card when its holder comes of age or his
-// guardianship ends.
-type AtMajority string
-
-// The choices of the configuration (minors.at18). The rights of whoever stood
-// for him end in either case, by date.
-const (
-	MajorityNotify AtMajority = "notify" // both are told, and new codes are offered
-	MajorityHold   AtMajority = "hold"   // and the CNS is on hold until the holder has them
-)
-
-// ComeOfAge is the nightly look at titles that have ended: both are told once,
-// new codes are offered, and with MajorityHold the card is suspended. Each title
-// is an act of its own; it answers how many ended.
-func (c *Counter) ComeOfAge(ctx context.Context, how AtMajority) (int, error) {
-	n := 0
-	for after := codicefiscale.Code(""); ; {
-		links, err := c.d.Links.OpenLinks(ctx, after, 500)
-		if err != nil || len(links) == 0 {
-			return n, err
-		}
-		for _, l := range links {
-			after = l.Holder
-			ended, err := c.comeOfAge(ctx, l, how)
-			if err != nil {
-				return n, err
-			}
-			if ended {
-				n++
-			}
-		}
-	}
-}
-
-func (c *Counter) comeOfAge(ctx context.Context, l Link, how AtMajority) (ended bool, err error) {
-	err = c.d.Atomically(ctx, func(ctx context.Context) error {
-		ended = false
-		p, err := c.d.People.Get(ctx, l.Holder)
-		if errors.Is(err, registry.ErrUnknown) {
-			return nil
-		}
-		if err != nil || lasts(l, p, c.today()) {
-			return err
-		}
-		ended = true
-		if err := c.d.Links.EndLink(ctx, l, c.d.Clock.Now()); err != nil {
-			return err
-		}
-		return c.freed(ctx, l, p, how)
-	})
-	return ended && err == nil, err
 }

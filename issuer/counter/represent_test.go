@@ -95,7 +95,9 @@ func TestR64_R66_R67_R68_R69_WhatAParentBrings(t *testing.T) {
 		"the child for himself":      {func(s *counter.IdentityStep) { s.Representative.CF = child.CF }, "CSE-414"},
 		"the operator as the parent": {func(s *counter.IdentityStep) { s.Representative.CF = b.operator(t, "op1", "asl1").CF }, "CSE-140"},
 		"a delegate for a minor":     {func(s *counter.IdentityStep) { s.Present, s.Representative.Health = counter.PresentDelegate, true }, "CSE-120"},
-		"a guardian will do for one": {func(s *counter.IdentityStep) { s.Present = counter.PresentGuardian }, ""},
+		"a guardian will do for one": {func(s *counter.IdentityStep) {
+			s.Present, s.Representative.Title, s.Representative.UntilRevoked = counter.PresentGuardian, counter.TitleTutor, true
+		}, ""},
 		"a TEAM number names a card": {func(s *counter.IdentityStep) { s.Representative.Card = "80386090000000000016" }, ""},
 		"a card of hers is in use, and a reason why not": {func(s *counter.IdentityStep) {
 			s.Representative.Card, s.Representative.NoCard = "", "lasciata a casa"
@@ -235,7 +237,7 @@ func TestR64_RightsEndAtEighteen(t *testing.T) {
 	}
 	told := map[string]bool{}
 	for key := range b.effects {
-		for _, e := range []counter.Event{counter.RightsEnded, counter.OfAge} {
+		for _, e := range []counter.Event{counter.RightsEnded, counter.OfAgeHeld} {
 			if strings.HasPrefix(key, "mail.notice/"+string(e)+"/") {
 				told[string(e)] = true
 			}

@@ -8,6 +8,7 @@ import (
 	"cse.example/cse/ground/words"
 	"cse.example/cse/issuer/lifecycle"
 	"cse.example/cse/issuer/staff"
+	"cse.example/cse/person/registry"
 )
 
 // The acts on codes that are already there.
@@ -165,7 +166,8 @@ func shown(f found, s CardStep, why string) error {
 }
 
 // direct refuses to print again for the holder what somebody else has had: codes
-// that were handed to a representative or a delegate.
+// that were handed to a representative or a delegate, or to a representative whose
+// title has ended since.
 func (c *Counter) direct(ctx context.Context, f found, s IdentityStep) error {
 	rows, err := c.d.Acts.ByCard(ctx, f.Card.ID)
 	if err != nil {
@@ -179,11 +181,20 @@ func (c *Counter) direct(ctx context.Context, f found, s IdentityStep) error {
 		if err != nil {
 			return err
 		}
-		if r.Kind == KindNewCodes && e.Identity.Present == PresentHolder {
-			return nil // whatever was handed out before counts no more
+		if by := e.Identity.Present; by != "" && by != PresentHolder {
+			if by != s.Present {
+				return words.Refuse("CSE-453")
+			}
+			stands, err := c.Stands(ctx, f.Person, e.Identity.Representative.CF)
+			if err != nil {
+				return err
+			}
+			if !stands { // a guardian before this one
+				return words.Refuse("CSE-453")
+			}
 		}
-		if by := e.Identity.Present; by != "" && by != PresentHolder && by != s.Present {
-			return words.Refuse("CSE-453")
+		if r.Kind == KindNewCodes {
+			return nil // whatever was handed out before counts no more
 		}
 	}
 	return nil
@@ -290,7 +301,9 @@ func (c *Counter) sendAgain(ctx context.Context, a Act, o Order) error {
 		case r.Protocol == a.Protocol:
 			e = x
 		case before == "" && x.Contact.Email != "":
-			before = x.Contact.Email
+			if before, err = c.stillTold(ctx, p, x); err != nil {
+				return err
+			}
 		}
 	}
 	if c.d.Book != nil {
@@ -327,6 +340,18 @@ func (c *Counter) sendAgain(ctx context.Context, a Act, o Order) error {
 		}
 	}
 	return nil
+}
+
+// stillTold is the address of an earlier act, empty when it is a representative's
+// who stands for the holder no more.
+func (c *Counter) stillTold(ctx context.Context, p registry.Person, e Evidence) (string, error) {
+	if by := e.Identity.Present; by == PresentParent || by == PresentGuardian {
+		stands, err := c.Stands(ctx, p, e.Identity.Representative.CF)
+		if err != nil || !stands {
+			return "", err
+		}
+	}
+	return e.Contact.Email, nil
 }
 
 // today is the day in Rome.

@@ -44,7 +44,7 @@ func (c *Counter) Standers(ctx context.Context, cf codicefiscale.Code) ([]Stande
 	}
 	declared := map[codicefiscale.Code]Stander{}
 	for _, l := range links {
-		if !lasts(l, p, c.today()) {
+		if !l.Lasts(p, c.today()) {
 			continue
 		}
 		s, err := c.declarant(ctx, l)
@@ -95,13 +95,20 @@ func (c *Counter) declarant(ctx context.Context, l Link) (Stander, error) {
 	}
 	s.Email, s.Lang = e.Contact.Email, e.Contact.Lang
 	if r.Kind == KindJoin {
-		var own joined
-		if len(e.Extra) > 0 {
-			if err := json.Unmarshal(e.Extra, &own); err != nil {
-				return s, err
-			}
+		own, err := joinedIn(e)
+		if err != nil {
+			return s, err
 		}
 		s.Email, s.Lang = own.Email, own.Lang
 	}
 	return s, nil
+}
+
+// joinedIn is what an act of joining remembers.
+func joinedIn(e Evidence) (joined, error) {
+	var own joined
+	if len(e.Extra) == 0 {
+		return own, nil
+	}
+	return own, json.Unmarshal(e.Extra, &own)
 }

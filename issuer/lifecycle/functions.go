@@ -275,8 +275,8 @@ func cnsLiving(c Card, fn Function, last civil.Date) Function {
 		fn.State, fn.Reason, fn.Until, fn.Since = Valid, "lifecycle.why.activated", last, civil.DayOf(c.ActivatedAt)
 	case Suspended:
 		fn.State, fn.Reason, fn.Since = OnHold, "lifecycle.why.suspended", civil.DayOf(c.SuspendedAt)
-		if c.Reason == Unconfirmed {
-			fn.Reason = "lifecycle.why.unconfirmed"
+		if c.Reason == Unconfirmed || c.Reason == RepresentationEnded {
+			fn.Reason = "lifecycle.why." + string(c.Reason)
 		}
 	case Shipped, Delivered:
 		fn.State, fn.Reason = NotActivated, "lifecycle.why.not-activated"

@@ -44,6 +44,10 @@ const (
 	Death           Reason = "death"          //
 	EndOfAssistance Reason = "end-assistance" //
 	Renewal         Reason = "renewal"        // a successor is in use
+
+	// RepresentationEnded holds a card whose codes somebody had who stood for the
+	// holder and does no more: it waits for new codes, and nothing else lifts it.
+	RepresentationEnded Reason = "representation-ended"
 )
 
 // MoveError says that a card cannot do what was asked.
@@ -86,7 +90,7 @@ func moves(e Event) (move, bool) {
 	case Activate:
 		return move{[]State{Shipped, Delivered}, Active}, true
 	case Suspend:
-		return move{[]State{Active}, Suspended}, true
+		return move{[]State{Active, Suspended}, Suspended}, true // guard: a hold only becomes a stricter one
 	case Reactivate:
 		return move{[]State{Suspended}, Active}, true
 	case Revoke:
@@ -139,6 +143,8 @@ func guard(c Card, e Event, why Reason, today civil.Date) string {
 		return "this event has no reason"
 	case chip && !c.HasChip():
 		return "the card has no chip"
+	case e == Suspend && c.State == Suspended && (why != RepresentationEnded || c.Reason != ByHolder && c.Reason != Unconfirmed):
+		return "it is suspended already"
 	case e == Produce && c.HasChip() && c.CertSerial == "":
 		return "the chip has no certificate"
 	case chip && e != Suspend && today.After(c.CertUntil()):

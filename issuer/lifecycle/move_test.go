@@ -29,6 +29,13 @@ func chipCard(s State) Card {
 	}
 }
 
+// chipHeld is a suspended card.
+func chipHeld(why Reason) Card {
+	c := chipCard(Suspended)
+	c.Reason = why
+	return c
+}
+
 // reasonFor gives an event the reason it wants.
 func reasonFor(e Event) Reason {
 	switch e {
@@ -106,6 +113,11 @@ func TestMoveGuards(t *testing.T) {
 		{"until it ends too", extended, Expire, "", "2034-01-11", true},
 		{"a revocation says why", chipCard(Active), Revoke, "", "2026-11-23", false},
 		{"an activation does not", chipCard(Delivered), Activate, ByHolder, "2026-11-23", false},
+		{"a hold for new codes takes the holder's place", chipHeld(ByHolder), Suspend, RepresentationEnded, "2026-11-23", true},
+		{"and that of an unconfirmed title's", chipHeld(Unconfirmed), Suspend, RepresentationEnded, "2026-11-23", true},
+		{"and no other does", chipHeld(RepresentationEnded), Suspend, ByHolder, "2026-11-23", false},
+		{"nor is it put twice", chipHeld(RepresentationEnded), Suspend, RepresentationEnded, "2026-11-23", false},
+		{"a loss on file stays", chipHeld(Loss), Suspend, RepresentationEnded, "2026-11-23", false},
 		{"unknown events are refused", chipCard(Active), "explode", "", "2026-11-23", false},
 	} {
 		if _, err := Move(c.card, c.event, c.why, day(t, c.at).Start()); (err == nil) != c.ok {

@@ -109,11 +109,12 @@ func (p Person) AssistedOn(d civil.Date) bool {
 // MinorOn tells whether the person is under 18 on day d.
 func (p Person) MinorOn(d civil.Date) bool { return p.Born.AgeOn(d) < 18 }
 
-// GuardiansOn lists who represents the person on day d.
+// GuardiansOn lists who represents the person on day d; a parent as such only until
+// the child is of age, whatever the registry still says.
 func (p Person) GuardiansOn(d civil.Date) []Guardian {
 	var out []Guardian
 	for _, g := range p.Guardians {
-		if g.On(d) {
+		if g.On(d) && (g.Kind != Parent || p.MinorOn(d)) {
 			out = append(out, g)
 		}
 	}

@@ -67,9 +67,9 @@ func (l *life) activate(rt *rapid.T) {
 		return
 	}
 	c.use(l.now())
-	c.handedTo, c.activatedByHolder = append(c.handedTo, s.by), s.by == "titolare"
+	c.handedTo, c.activatedByHolder = append(c.handedTo, s.recipient()), s.by == "titolare"
 	if s.by == "genitore" || s.by == "tutore" {
-		l.m.titles = append(l.m.titles, title{c.holder, s.Representative.CF, s.by == "genitore"})
+		l.m.declare(s.title(c))
 	}
 	l.written(rt, a, counter.KindActivation, op, c)
 	l.keep(a, op, true)
@@ -83,7 +83,9 @@ func (c *card) use(at time.Time) {
 	}
 }
 
-func (c *card) end(why string, at time.Time) { c.over, c.overAt, c.held = why, at, false }
+func (c *card) end(why string, at time.Time) {
+	c.over, c.overAt, c.held, c.waits = why, at, false, false
+}
 
 // keep remembers an act whose papers are to be printed.
 func (l *life) keep(a counter.Act, op staff.Operator, withCodes bool) {
@@ -118,7 +120,7 @@ func forms() []form {
 			then: func(_ *life, c *card) bool { c.held = true; return false },
 		},
 		{
-			kind: counter.KindReactivate, fits: func(l *life, c *card) bool { return c.held && c.over == "" && !l.day().After(c.expires) },
+			kind: counter.KindReactivate, fits: func(l *life, c *card) bool { return c.held && !c.waits && c.over == "" && !l.day().After(c.expires) },
 			then: func(_ *life, c *card) bool { c.held = false; return false },
 		},
 		{
@@ -219,7 +221,7 @@ func (l *life) fill(rt *rapid.T, f form, c *card, by string, o *counter.Order) (
 		}
 		o.Email, o.EmailAgain = c.address(), c.address()
 		for _, had := range c.handedTo { // somebody else has had these codes: new ones are needed
-			foreseen = foreseen && (had == "titolare" || had == by)
+			foreseen = foreseen && (had.by == "titolare" || had.by == by && l.m.standsFor(had.who, c.holder, l.day()))
 		}
 	case counter.KindEmail, counter.KindJoin:
 		o.Email, o.EmailAgain = c.address(), c.address()
@@ -244,11 +246,12 @@ func (l *life) desk(rt *rapid.T, f form) {
 	l.must(rt, err)
 	o := counter.Order{Request: request, Card: c.id, Lang: words.Italian}
 	foreseen, by := f.fits(l, c) && l.m.may(op, f.right(), c.holder), ""
+	var who stance
 	if !f.unidentified {
 		l.joining = f.declares // somebody else than the registry's
 		s := l.stands(rt, c, f.declares)
 		l.joining = false
-		o.Identity, by = s.IdentityStep, s.by
+		o.Identity, by, who = s.IdentityStep, s.by, s
 		foreseen = foreseen && s.fits(op, l.day())
 		if f.declares {
 			foreseen = foreseen && (by == "genitore" || by == "tutore") && !l.m.standsFor(s.Representative.CF, c.holder, l.day())
@@ -271,10 +274,10 @@ func (l *life) desk(rt *rapid.T, f form) {
 	l.last = again
 	order := f.then(l, c)
 	if f.declares {
-		l.m.titles = append(l.m.titles, title{c.holder, o.Identity.Representative.CF, by == "genitore"})
+		l.m.declare(who.title(c))
 	}
 	if f.kind == counter.KindReprint {
-		c.handedTo = append(c.handedTo, by)
+		c.handedTo = append(c.handedTo, who.recipient())
 		for _, d := range l.acts { // a sheet that nobody had yet is replaced by this one
 			d.replaced = d.replaced || d.Card == c.id && d.withCodes && !d.handed
 		}

@@ -32,9 +32,9 @@ func (l *life) byCIP(rt *rapid.T) {
 		case "suspend":
 			return usable && !c.held
 		case "reactivate":
-			return usable && c.held && !l.day().After(c.expires)
+			return usable && c.held && !c.waits && !l.day().After(c.expires)
 		default:
-			return usable
+			return usable && !c.waits
 		}
 	}
 	c := l.pick(rt, fits)
@@ -187,7 +187,7 @@ func (l *life) fromHome(rt *rapid.T) {
 		return
 	}
 	n.use(l.now())
-	n.activatedByHolder, n.handedTo = true, append(n.handedTo, "titolare")
+	n.activatedByHolder, n.handedTo = true, append(n.handedTo, recipient{by: "titolare"})
 	l.last = func() (counter.Act, error) { return l.w.counter.ActivateSuccessor(l.ctx, o) }
 	l.written(rt, a, counter.KindSuccessor, staff.Operator{Account: "holder"}, n)
 	for _, first := range []bool{true, false} { // the first halves are shown once

@@ -41,6 +41,8 @@ type life struct {
 	answers []string
 	before  snapshot
 	counts  map[string]int
+	// hold tells that minors.at18 is hold.
+	hold bool
 	// joining tells that whoever stands there is to be a second one.
 	joining bool
 	// sources are how many addresses have tried a CIP.
@@ -73,6 +75,7 @@ func born(rt *rapid.T, w *world) *life {
 		w: w, m: &model{people: map[codicefiscale.Code]registry.Person{}}, ctx: context.Background(),
 		rows: map[string]counter.ActRow{}, codes: map[string][]whole{}, counts: map[string]int{},
 	}
+	l.hold = rapid.Bool().Draw(rt, "hold")
 	for _, p := range townspeople() {
 		l.m.people[p.CF], l.m.order = p, append(l.m.order, p.CF)
 	}
@@ -300,6 +303,37 @@ type stance struct {
 	fits func(op staff.Operator, d civil.Date) bool
 }
 
+// recipient is he, where he is given codes.
+func (s stance) recipient() recipient {
+	r := recipient{by: s.by}
+	if s.Representative != nil {
+		r.who = s.Representative.CF
+	}
+	return r
+}
+
+// title is what he declares for a card's holder.
+func (s stance) title(c *card) title {
+	return title{c.holder, s.Representative.CF, s.by == "genitore", s.Representative.Until}
+}
+
+// length draws until when a guardian says that his title lasts; the answer tells
+// whether that may be declared on a day.
+func (l *life) length(rt *rapid.T, r *counter.Representative) func(d civil.Date) bool {
+	r.Title = rapid.SampledFrom(counter.Titles()).Draw(rt, "title")
+	switch rapid.IntRange(0, 9).Draw(rt, "length") {
+	case 9:
+		return func(civil.Date) bool { return false } // neither a day nor until revoked
+	case 5, 6, 7, 8:
+		until := l.day().AddDays(rapid.SampledFrom([]int{-1, 0, 1, 30, 300}).Draw(rt, "until"))
+		r.Until = until
+		return func(d civil.Date) bool { return !d.After(until) }
+	}
+	r.UntilRevoked = true
+	provisional := r.Title == counter.TitleProvisional
+	return func(civil.Date) bool { return !provisional }
+}
+
 // stands draws somebody, often the right one. activating tells an activation,
 // where a title may be declared and a delegate may come, from other acts.
 func (l *life) stands(rt *rapid.T, c *card, activating bool) stance {
@@ -340,6 +374,10 @@ func (l *life) stands(rt *rapid.T, c *card, activating bool) stance {
 	} else if r.NoCard = "cittadino straniero"; seldom(rt, "no reason") {
 		r.NoCard, ownCard = "", false
 	}
+	length := func(civil.Date) bool { return true }
+	if activating && by == "tutore" {
+		length = l.length(rt, r)
+	}
 	s.fits = func(op staff.Operator, d civil.Date) bool {
 		switch {
 		case who.CF == op.CF || !good(d) || !capable(who, d):
@@ -347,7 +385,7 @@ func (l *life) stands(rt *rapid.T, c *card, activating bool) stance {
 		case !activating:
 			return l.m.standsFor(who.CF, p.CF, d)
 		}
-		return dependent(p, d) && (by == "tutore" || minor(p, d)) && who.CF != p.CF && r.Declared && ownCard && l.m.entitled(op, "represented", p.ASL)
+		return dependent(p, d) && (by == "tutore" || minor(p, d)) && who.CF != p.CF && r.Declared && ownCard && length(d) && l.m.entitled(op, "represented", p.ASL)
 	}
 	return s
 }

@@ -1,6 +1,7 @@
 package model
 
 import (
+	"slices"
 	"time"
 
 	"cse.example/cse/ground/civil"
@@ -41,11 +42,18 @@ type card struct {
 	corrected           bool
 	next                *card // the card that was ordered to follow it
 	withdrawn           bool
-	handedTo            []string // to whom codes were given: holder, parent, …
+	handedTo            []recipient // to whom codes were given
+	waits               bool        // on hold until there are new codes, which the model does not give
 	reprints            []time.Time
 	wrongCIP            time.Time // the last wrong one
 	phone               question
 	activatedByHolder   bool
+}
+
+// recipient is who was given codes: the holder, a parent, …, and who that was.
+type recipient struct {
+	by  string
+	who codicefiscale.Code
 }
 
 // question is what the call centre asks about a card.
@@ -59,6 +67,7 @@ type question struct {
 type title struct {
 	holder, who codicefiscale.Code
 	parent      bool
+	until       civil.Date // a guardian's last day, zero: until revoked
 }
 
 // model is all that it knows.
@@ -298,16 +307,30 @@ func (m *model) standsFor(who, holder codicefiscale.Code, d civil.Date) bool {
 		return false
 	}
 	for _, g := range p.Guardians {
-		if g.CF == who && !d.Before(g.From) && (g.Until.IsZero() || !d.After(g.Until)) {
+		if g.CF == who && !d.Before(g.From) && (g.Until.IsZero() || !d.After(g.Until)) && (g.Kind != registry.Parent || minor(p, d)) {
 			return true
 		}
 	}
 	for _, t := range m.titles {
-		if t.holder == holder && t.who == who && (!t.parent || minor(p, d)) {
+		if t.holder == holder && t.who == who && (!t.parent || minor(p, d)) && (t.until.IsZero() || !d.After(t.until)) {
 			return true
 		}
 	}
 	return false
+}
+
+// declare puts a title on file; the same one again takes the place of the former.
+func (m *model) declare(t title) {
+	m.titles = slices.DeleteFunc(m.titles, func(x title) bool { return x.holder == t.holder && x.who == t.who && x.parent == t.parent })
+	m.titles = append(m.titles, t)
+}
+
+// others tells that codes of a card were given to somebody who may not have them
+// any more: a representative whose title has ended.
+func (m *model) others(c *card, d civil.Date) bool {
+	return slices.ContainsFunc(c.handedTo, func(r recipient) bool {
+		return (r.by == "genitore" || r.by == "tutore") && !m.standsFor(r.who, c.holder, d)
+	})
 }
 
 // living are the cards of somebody that have not ended.

@@ -44,6 +44,9 @@ func (l *life) passes(rt *rapid.T) {
 				days = append(days, civil.DayOf(c.postedAt).AddDays(60))
 			}
 		}
+		for _, t := range l.m.titles {
+			days = append(days, t.until)
+		}
 		for _, p := range l.m.people {
 			days = append(days, p.AssistedUntil, civil.Date{Year: p.Born.Year + 18, Month: p.Born.Month, Day: p.Born.Day}.AddDays(-1))
 		}
@@ -187,6 +190,11 @@ func (l *life) night(rt *rapid.T) {
 		}
 		c.end(why, l.now())
 	}
+	for _, c := range l.m.cards { // codes that somebody had who has no title any more
+		if l.hold && c.used && c.over == "" && l.m.others(c, d) {
+			c.held, c.waits = true, true
+		}
+	}
 	l.adopt(rt)
 	l.batched(rt)
 	l.everybodyServed(rt)
@@ -211,7 +219,11 @@ func (l *life) nightly() error {
 	if _, err := l.w.counter.Sweep(l.ctx); err != nil {
 		return err
 	}
-	if _, err := l.w.counter.ComeOfAge(l.ctx, counter.MajorityNotify); err != nil {
+	how := counter.MajorityNotify
+	if l.hold {
+		how = counter.MajorityHold
+	}
+	if _, err := l.w.counter.ComeOfAge(l.ctx, how); err != nil {
 		return err
 	}
 	if err := l.w.counter.Tidy(l.ctx); err != nil {

@@ -68,9 +68,11 @@ ON CONFLICT (account) DO UPDATE SET step = excluded.step WHERE counter_totp.step
 DELETE FROM counter_tries WHERE last_at < $1;
 
 -- name: AddLink :exec
-INSERT INTO counter_link (holder, representative, kind, since, protocol, ended_at) VALUES ($1, $2, $3, $4, $5, 0)
-ON CONFLICT (holder, representative, kind) DO UPDATE SET since = excluded.since, protocol = excluded.protocol, ended_at = 0, why = ''
-WHERE counter_link.ended_at > 0;
+INSERT INTO counter_link (holder, representative, kind, since, protocol, ended_at, until, by_registry) VALUES ($1, $2, $3, $4, $5, 0, $6, $7)
+ON CONFLICT (holder, representative, kind) DO UPDATE SET since = excluded.since, protocol = excluded.protocol, until = excluded.until,
+  by_registry = excluded.by_registry, ended_at = 0,
+  why = CASE WHEN excluded.by_registry = 1 THEN counter_link.why ELSE '' END
+WHERE counter_link.ended_at > 0 OR (excluded.by_registry = 0 AND (counter_link.by_registry = 1 OR counter_link.until <> excluded.until));
 
 -- name: ListLinks :many
 SELECT * FROM counter_link WHERE holder = $1 ORDER BY since, representative;

@@ -10,9 +10,11 @@ import (
 )
 
 const addLink = `-- name: AddLink :exec
-INSERT INTO counter_link (holder, representative, kind, since, protocol, ended_at) VALUES ($1, $2, $3, $4, $5, 0)
-ON CONFLICT (holder, representative, kind) DO UPDATE SET since = excluded.since, protocol = excluded.protocol, ended_at = 0, why = ''
-WHERE counter_link.ended_at > 0
+INSERT INTO counter_link (holder, representative, kind, since, protocol, ended_at, until, by_registry) VALUES ($1, $2, $3, $4, $5, 0, $6, $7)
+ON CONFLICT (holder, representative, kind) DO UPDATE SET since = excluded.since, protocol = excluded.protocol, until = excluded.until,
+  by_registry = excluded.by_registry, ended_at = 0,
+  why = CASE WHEN excluded.by_registry = 1 THEN counter_link.why ELSE '' END
+WHERE counter_link.ended_at > 0 OR (excluded.by_registry = 0 AND (counter_link.by_registry = 1 OR counter_link.until <> excluded.until))
 `
 
 type AddLinkParams struct {
@@ -21,6 +23,8 @@ type AddLinkParams struct {
 	Kind           string
 	Since          int64
 	Protocol       string
+	Until          string
+	ByRegistry     int64
 }
 
 func (q *Queries) AddLink(ctx context.Context, arg AddLinkParams) error {
@@ -30,6 +34,8 @@ func (q *Queries) AddLink(ctx context.Context, arg AddLinkParams) error {
 		arg.Kind,
 		arg.Since,
 		arg.Protocol,
+		arg.Until,
+		arg.ByRegistry,
 	)
 	return err
 }
@@ -380,7 +386,7 @@ func (q *Queries) ListActsOfOperator(ctx context.Context, arg ListActsOfOperator
 }
 
 const listLinks = `-- name: ListLinks :many
-SELECT holder, representative, kind, since, protocol, ended_at, why FROM counter_link WHERE holder = $1 ORDER BY since, representative
+SELECT holder, representative, kind, since, protocol, ended_at, why, until, by_registry FROM counter_link WHERE holder = $1 ORDER BY since, representative
 `
 
 func (q *Queries) ListLinks(ctx context.Context, holder string) ([]CounterLink, error) {
@@ -400,6 +406,8 @@ func (q *Queries) ListLinks(ctx context.Context, holder string) ([]CounterLink, 
 			&i.Protocol,
 			&i.EndedAt,
 			&i.Why,
+			&i.Until,
+			&i.ByRegistry,
 		); err != nil {
 			return nil, err
 		}
@@ -458,7 +466,7 @@ func (q *Queries) ListOpenActs(ctx context.Context, arg ListOpenActsParams) ([]C
 }
 
 const listOpenLinks = `-- name: ListOpenLinks :many
-SELECT holder, representative, kind, since, protocol, ended_at, why FROM counter_link WHERE ended_at = 0 AND holder > $1 ORDER BY holder, representative LIMIT $2
+SELECT holder, representative, kind, since, protocol, ended_at, why, until, by_registry FROM counter_link WHERE ended_at = 0 AND holder > $1 ORDER BY holder, representative LIMIT $2
 `
 
 type ListOpenLinksParams struct {
@@ -483,6 +491,8 @@ func (q *Queries) ListOpenLinks(ctx context.Context, arg ListOpenLinksParams) ([
 			&i.Protocol,
 			&i.EndedAt,
 			&i.Why,
+			&i.Until,
+			&i.ByRegistry,
 		); err != nil {
 			return nil, err
 		}
@@ -498,7 +508,7 @@ func (q *Queries) ListOpenLinks(ctx context.Context, arg ListOpenLinksParams) ([
 }
 
 const listWards = `-- name: ListWards :many
-SELECT holder, representative, kind, since, protocol, ended_at, why FROM counter_link WHERE representative = $1 ORDER BY since, holder
+SELECT holder, representative, kind, since, protocol, ended_at, why, until, by_registry FROM counter_link WHERE representative = $1 ORDER BY since, holder
 `
 
 func (q *Queries) ListWards(ctx context.Context, representative string) ([]CounterLink, error) {
@@ -518,6 +528,8 @@ func (q *Queries) ListWards(ctx context.Context, representative string) ([]Count
 			&i.Protocol,
 			&i.EndedAt,
 			&i.Why,
+			&i.Until,
+			&i.ByRegistry,
 		); err != nil {
 			return nil, err
 		}

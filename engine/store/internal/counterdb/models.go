@@ -34,6 +34,8 @@ type CounterLink struct {
 	Protocol       string
 	EndedAt        int64
 	Why            string
+	Until          string
+	ByRegistry     int64
 }
 
 type CounterTry struct {
