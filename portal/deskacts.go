@@ -1,6 +1,7 @@
 package portal
 
 import (
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -131,6 +132,10 @@ func (c *call) deskActPage(values url.Values, faults ...*words.Fault) error {
 	page := c.page("sportello", "portal.desk.do."+string(kind))
 	c.crumbs(page, "look.menu.counter", "/sportello")
 	page.Form = c.newForm(values, faults...)
+	if needs.Title { // another's address than the holder's
+		page.Form.Labels = maps.Clone(page.Form.Labels)
+		page.Form.Labels["email"] = "portal.desk.join.email"
+	}
 	page.Data = data
 	status := http.StatusOK
 	if len(faults) > 0 {

@@ -137,6 +137,10 @@ func TestR69_R92_SelfDeclarationsAreCheckedBySample(t *testing.T) {
 	if done := records(t, p, "declaration.not-confirmed"); len(done) != 1 || done[0].Actor != "vice" || done[0].Card != child.ID || done[0].Detail["held"] != "1" {
 		t.Errorf("on record: %+v", done)
 	}
+	held, err := p.heldTitles(t.Context(), first.CF)
+	if err != nil || len(held) != 1 || fieldText("it", held[0][len(held[0])-1]) != "L'autocertificazione non è stata confermata" {
+		t.Errorf("the copy of his data says %+v, %v", held, err)
+	}
 	b := enter(t, p, r.cardOf(t, p))
 	check(t, b.Get(t.Context(), p.Config.Public.Portal+"/it/tessera/figli"))
 	if strings.Contains(b.Page.Text(), "NINA") {

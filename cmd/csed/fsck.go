@@ -83,7 +83,7 @@ func (p *Platform) check(ctx context.Context) ([]finding, error) {
 		i.say("effect", e)
 	}
 	for _, step := range []func(context.Context) error{
-		i.cards, i.codes, i.certificates, i.extensions, i.batches, i.batchFiles, i.activations, i.effects,
+		i.cards, i.codes, i.certificates, i.extensions, i.batches, i.batchFiles, i.activations, i.effects, i.declarations,
 	} {
 		if err := step(ctx); err != nil {
 			return i.wrong, err

@@ -129,14 +129,18 @@ func (p *Platform) heldTitles(ctx context.Context, cf codicefiscale.Code) ([][]p
 			return nil, err
 		}
 		for _, l := range links {
-			out = append(out, []privacy.Field{
+			row := []privacy.Field{
 				{Name: "role", Value: x.role},
 				{Name: "title", Value: string(l.Kind)},
 				{Name: "protocol", Value: l.Protocol},
 				{Name: "at", Value: moment(l.Since)},
 				{Name: "until", Value: l.Until.Italian()},
 				{Name: "ended", Value: moment(l.EndedAt)},
-			})
+			}
+			if l.Why != "" {
+				row = append(row, privacy.Field{Name: "why", Value: l.Why})
+			}
+			out = append(out, row)
 		}
 	}
 	return out, nil
