@@ -187,6 +187,7 @@ var labels = map[string]string{
 	"account": "portal.staff.account", "nome": "portal.staff.name", "ruoli": "portal.staff.roles", "uffici": "portal.staff.at", "contratto_fino_al": "portal.staff.contract",
 	"id": "portal.staff.office.id", "tipo": "portal.staff.kind", "orari": "portal.staff.office.hours", "servizi": "portal.staff.office.services", "fino_al": "portal.staff.office.until",
 	"comune": "portal.staff.office.comune", "asl": "portal.staff.office.asl", "file": "portal.staff.file", "meta_uno": "portal.enrol.one", "meta_due": "portal.enrol.two",
+	"diagnosi": "portal.help.reference", "riferimento": "portal.help.reference",
 	"password": "portal.enrol.password", "password_ripetuta": "portal.enrol.again", "totp": "login.operator.totp",
 	"firmato": "portal.signature.file", "documento": "portal.signature.content", "per": "portal.signature.for", "rapporto": "portal.signature.as",
 	"cifre": "portal.phone.digits", "tessera_nuova": "portal.successor.number",

@@ -112,6 +112,8 @@ type Deps struct {
 	Papers     Papers
 	Acts       Acts
 	Helpdesk   Helpdesk
+	// Diagnosis opens what a holder's "cse doctor" found; nil: nobody sends any.
+	Diagnosis Diagnosis
 	// Refused records that somebody was refused something that is not his; nil:
 	// nobody keeps it.
 	Refused     Refused

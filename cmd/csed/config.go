@@ -122,6 +122,8 @@ type Privacy struct {
 	AlertsDays   int `yaml:"alerts_days"`
 	LooksDays    int `yaml:"looks_days"`
 	TicketsDays  int `yaml:"tickets_days"`
+	// DiagnosesDays is how long a diagnosis that a holder sent is kept.
+	DiagnosesDays int `yaml:"diagnoses_days"`
 	// ReplacedDays is how long an address is remembered after another took its
 	// place; NoticesDays which notices were sent about a card, after its end.
 	ReplacedDays int `yaml:"replaced_addresses_days"`
@@ -149,7 +151,8 @@ type Privacy struct {
 // confirmed by the controller (docs/privacy/registro.md).
 func defaultPrivacy() Privacy {
 	return Privacy{
-		AnswerDays: 30, LooksADay: 80, RequestsDays: 730, AlertsDays: 365, LooksDays: 30, TicketsDays: 365,
+		DiagnosesDays: 30,
+		AnswerDays:    30, LooksADay: 80, RequestsDays: 730, AlertsDays: 365, LooksDays: 30, TicketsDays: 365,
 		ReplacedDays: 90, NoticesDays: 365, TEAMDays: 1826, TitlesDays: 3653, ApprovalsDays: 3653, DeclarationsDays: 3653, CampaignsDays: 1826, ExtensionsDays: 3653, EvidenceDays: 7305, TrailDays: 10958,
 	}
 }

@@ -383,6 +383,7 @@ func (p *Platform) health(h http.Handler) http.Handler {
 func (p *Platform) withAPI(pages http.Handler) (http.Handler, error) {
 	h, err := api.New(api.Deps{
 		URL: p.Config.Public.Portal, Body: p.Config.Region.Name, Ready: p.db.Ping, Clock: p.Clock, Log: p.Log, TEAMInUK: p.Config.Region.TEAMInUK,
+		Diagnoses: p.inbox.Receive,
 		Maintenance: func() (time.Time, bool) {
 			m, closed := p.maintenance()
 			return m.Until, closed

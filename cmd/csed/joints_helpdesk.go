@@ -24,6 +24,18 @@ func (p *Platform) openHelpdesk() (*helpdesk.Room, error) {
 	})
 }
 
+// openInbox takes the diagnoses that holders send.
+func (p *Platform) openInbox() (*helpdesk.Inbox, error) {
+	seal, err := p.web.aead(aeadDesk)
+	if err != nil {
+		return nil, err
+	}
+	return helpdesk.NewInbox(helpdesk.InboxDeps{
+		Reports: p.db.Reports(), Brake: throttle.Brake{Tries: p.db.Tries(), Clock: p.Clock, Free: helpdesk.FreeReports}, Seal: seal, Rand: rand.Reader,
+		Clock: p.Clock, Days: p.Config.Privacy.DiagnosesDays, Atomically: p.db.Atomically,
+	})
+}
+
 // knownOf are the facts by which a caller is checked.
 func (p *Platform) knownOf(ctx context.Context, card lifecycle.Card) (helpdesk.Known, error) {
 	who, err := p.db.People().Get(ctx, card.CF)

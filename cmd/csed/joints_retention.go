@@ -16,6 +16,7 @@ func (p *Platform) keepers() []privacy.Keeper {
 		{Kind: "questions", Days: c.LooksDays, Least: 1, Purge: p.db.Privacy().PurgeQuestions},
 		{Kind: "papers", Days: p.Config.Archive.Days, Least: 30, Purge: p.db.Archive().Purge},
 		{Kind: "tickets", Days: c.TicketsDays, Least: 30, Purge: p.db.Tickets().Purge},
+		{Kind: "diagnoses", Days: c.DiagnosesDays, Least: 1, Purge: p.db.Reports().Purge},
 		{Kind: "addresses", Days: c.ReplacedDays, Least: 30, Purge: p.book.ForgetReplaced},
 		{Kind: "notices", Days: c.NoticesDays, Least: 30, Purge: p.db.Contacts().PurgeNotices},
 		{Kind: "team", Days: c.TEAMDays, Least: 548, Purge: p.db.TEAMCertificates().Purge},

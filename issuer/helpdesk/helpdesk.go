@@ -22,6 +22,7 @@ import (
 	"strings"
 	"time"
 
+	"cse.example/cse/card/diagnosis"
 	"cse.example/cse/ground/civil"
 	"cse.example/cse/ground/journal"
 	"cse.example/cse/ground/words"
@@ -113,7 +114,7 @@ type Ticket struct {
 	Outcome  Outcome
 	Findings Findings
 	Note     string
-	// Reference is the six characters of the holder's own diagnosis, if he has one.
+	// Reference is the six letters of the holder's own diagnosis, if he has one.
 	Reference string
 }
 
@@ -185,13 +186,16 @@ type Call struct {
 // facts match, and the next try waits (CSE-562 while it lasts); CSE-563: the
 // reference is none; CSE-560: the note is too long, CSE-358: a fraud without one.
 func (r *Room) Open(ctx context.Context, op staff.Operator, c Call) (Ticket, error) {
-	c.Reference = strings.ToUpper(strings.TrimSpace(c.Reference))
+	ref, notReference := diagnosis.ParseReference(c.Reference)
+	if c.Reference = strings.TrimSpace(c.Reference); c.Reference != "" && notReference == nil {
+		c.Reference = string(ref)
+	}
 	switch {
 	case c.Fraud && strings.TrimSpace(c.Note) == "":
 		return Ticket{}, words.Refuse("CSE-358").At("nota")
 	case len([]rune(c.Note)) > 500:
 		return Ticket{}, words.Refuse("CSE-560").At("nota")
-	case c.Reference != "" && !plainReference(c.Reference):
+	case c.Reference != "" && notReference != nil:
 		return Ticket{}, words.Refuse("CSE-563").At("riferimento")
 	}
 	card, err := r.d.Cards.Get(ctx, c.Card)
@@ -342,9 +346,4 @@ func EmailEnd(address string) string {
 		return ""
 	}
 	return local[len(local)-3:]
-}
-
-// plainReference: six letters and digits.
-func plainReference(s string) bool {
-	return len(s) == 6 && strings.Trim(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789") == ""
 }

@@ -94,7 +94,7 @@ func newBench(t *testing.T, db *store.DB) *bench {
 func good() helpdesk.Call {
 	return helpdesk.Call{
 		Card: number, Facts: helpdesk.Facts{Month: "11/2026", EmailEnd: "SSI", Comune: " prato "},
-		Findings: helpdesk.Findings{Reader: true, OtherCard: true}, Reference: "ab12cd",
+		Findings: helpdesk.Findings{Reader: true, OtherCard: true}, Reference: "ntltcv",
 	}
 }
 
@@ -153,7 +153,7 @@ func TestR31_TheCallerIsChecked(t *testing.T) {
 			t.Fatalf("tickets of strangers: %v, %v", list, err)
 		}
 		x, err := b.Open(t.Context(), b.op, good())
-		if err != nil || x.Matches != 3 || x.Outcome != helpdesk.ChipFault || x.Reference != "AB12CD" || !strings.HasPrefix(x.ID, "T") {
+		if err != nil || x.Matches != 3 || x.Outcome != helpdesk.ChipFault || x.Reference != "NTLTCV" || !strings.HasPrefix(x.ID, "T") {
 			t.Fatalf("%+v, %v", x, err)
 		}
 		list, err := b.Of(t.Context(), number)
@@ -209,9 +209,10 @@ func TestOpenRefuses(t *testing.T) {
 		with func(*helpdesk.Call)
 		code string
 	}{
-		"a long note":         {func(c *helpdesk.Call) { c.Note = strings.Repeat("x", 501) }, "CSE-560"},
-		"a strange reference": {func(c *helpdesk.Call) { c.Reference = "abc" }, "CSE-563"},
-		"no such card":        {func(c *helpdesk.Call) { c.Card = "6090000000000999" }, "CSE-139"},
+		"a long note":          {func(c *helpdesk.Call) { c.Note = strings.Repeat("x", 501) }, "CSE-560"},
+		"a strange reference":  {func(c *helpdesk.Call) { c.Reference = "abc" }, "CSE-563"},
+		"a misheard reference": {func(c *helpdesk.Call) { c.Reference = "NTLTCZ" }, "CSE-563"},
+		"no such card":         {func(c *helpdesk.Call) { c.Card = "6090000000000999" }, "CSE-139"},
 	} {
 		x := good()
 		c.with(&x)

@@ -46,7 +46,7 @@ const (
 // retry is what a caller is told to wait when nothing better is known.
 const retry = 30 * time.Second
 
-// Deps are what the interface needs; all are needed save Maintenance.
+// Deps are what the interface needs; all are needed save Maintenance and Diagnoses.
 type Deps struct {
 	// URL is the portal's public origin; Body the public body's name.
 	URL, Body string
@@ -57,7 +57,9 @@ type Deps struct {
 	Clock       civil.Clock
 	// TEAMInUK counts the United Kingdom among the countries of the TEAM.
 	TEAMInUK bool
-	Log      *slog.Logger
+	// Diagnoses keeps what "cse doctor --send" sends; nil: nothing is taken.
+	Diagnoses Diagnoses
+	Log       *slog.Logger
 }
 
 // New makes the interface: a handler for everything under Root.
@@ -69,6 +71,7 @@ func New(d Deps) (http.Handler, error) {
 	a := humago.NewWithPrefix(mux, Prefix, d.config())
 	d.register(a)
 	d.registerCountries(a)
+	d.registerDiagnoses(a)
 	if err := describe(mux, a.OpenAPI()); err != nil {
 		return nil, err
 	}
@@ -90,7 +93,7 @@ func (d Deps) config() huma.Config {
 	c.Info.License = &huma.License{Name: "EUPL-1.2", URL: "https://joinup.ec.europa.eu/collection/eupl/eupl-text-eupl-12"}
 	c.Info.Extensions = map[string]any{"x-summary": "Stato della piattaforma CSE", "x-api-id": "cse-platform"}
 	c.Servers = []*huma.Server{{URL: d.URL + Prefix, Description: "Il portale di " + d.Body}}
-	c.Tags = []*huma.Tag{{Name: "status", Description: "Funzionamento della piattaforma"}, {Name: "team", Description: "Dove vale la tessera europea di assicurazione malattia"}}
+	c.Tags = []*huma.Tag{{Name: "status", Description: "Funzionamento della piattaforma"}, {Name: "diagnoses", Description: "Diagnosi mandate al call center"}, {Name: "team", Description: "Dove vale la tessera europea di assicurazione malattia"}}
 	return c
 }
 

@@ -52,13 +52,23 @@ func (d Deps) register(a huma.API) {
 	}, d.status)
 }
 
+// closed is the problem of a platform in maintenance, nil while it is open.
+func (d Deps) closed(acceptLanguage string) error {
+	if d.Maintenance == nil {
+		return nil
+	}
+	until, closed := d.Maintenance()
+	if !closed {
+		return nil
+	}
+	rome := until.In(civil.Rome)
+	f := words.Refuse("CSE-352", rome.Format("02/01/2006"), rome.Format("15:04"))
+	return later(problemOf(acceptLanguage, http.StatusServiceUnavailable, f), until.Sub(d.Clock.Now()))
+}
+
 func (d Deps) status(ctx context.Context, q *statusQuestion) (*statusAnswer, error) {
-	if d.Maintenance != nil {
-		if until, closed := d.Maintenance(); closed {
-			rome := until.In(civil.Rome)
-			f := words.Refuse("CSE-352", rome.Format("02/01/2006"), rome.Format("15:04"))
-			return nil, later(problemOf(q.AcceptLanguage, http.StatusServiceUnavailable, f), until.Sub(d.Clock.Now()))
-		}
+	if err := d.closed(q.AcceptLanguage); err != nil {
+		return nil, err
 	}
 	ctx, stop := context.WithTimeout(ctx, 2*time.Second)
 	defer stop()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 
+	"cse.example/cse/card/diagnosis"
 	"cse.example/cse/ground/words"
 	"cse.example/cse/issuer/counter"
 	"cse.example/cse/issuer/helpdesk"
@@ -88,6 +89,11 @@ func (s *Stage) deskStates() []State {
 	return append(
 		out,
 		State{Name: "assistenza", Host: "portal", Path: card + "/assistenza", Who: "password", Status: 200},
+		State{Name: "assistenza-diagnosi", Host: "portal", Path: card + "/assistenza?diagnosi=" + string(lit.Reference()), Who: "password", Status: 200},
+		State{Name: "assistenza-diagnosi-aperta", Host: "portal", Path: card + "/diagnosi", Who: "password", Form: form("diagnosi", "snlf af"), Status: 200, Follow: true},
+		State{Name: "assistenza-diagnosi-mandata", Host: "portal", Path: card + "/assistenza?diagnosi=" + string(diagnosis.ForKept(1)), Who: "password", Status: 200},
+		State{Name: "assistenza-diagnosi-errata", Host: "portal", Path: card + "/diagnosi", Who: "password", Form: form("diagnosi", "NTLTCZ"), Status: 422, Fault: "CSE-563"},
+		State{Name: "assistenza-diagnosi-scaduta", Host: "portal", Path: card + "/assistenza?diagnosi=" + string(diagnosis.ForKept(2)), Who: "password", Status: 422, Fault: "CSE-816"},
 		State{Name: "assistenza-non-riconosciuto", Host: "portal", Path: card + "/assistenza", Who: "password", Form: form("nota", "x"), Status: 422, Fault: "CSE-561"},
 		State{Name: "assistenza-frode", Host: "portal", Path: card + "/assistenza", Who: "password", Form: form("chiamata", "frode"), Status: 422, Fault: "CSE-561"},
 		State{Name: "assistenza-registrata", Host: "portal", Path: card + "/assistenza", Who: "password", Form: form("comune", "Prato"), Status: 200, Follow: true},

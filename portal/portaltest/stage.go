@@ -219,7 +219,7 @@ func (s *Stage) deps(assets fs.FS) (portal.Deps, error) {
 		},
 		Assets: assets, Clock: s.Clock, Rand: rand.Reader, Client: s.addr.Client, Sessions: s.Sessions, Held: s.Sessions, Seal: s.seal, Refused: s.refused,
 		Atomically: func(ctx context.Context, act func(context.Context) error) error { return act(ctx) },
-		People:     reg, Cards: all, Operators: dir, Desk: d, Drafts: d, Papers: d, Acts: d, Helpdesk: d, Privacy: privacyRoom{}, PrivacyDesk: privacyRoom{},
+		People:     reg, Cards: all, Operators: dir, Desk: d, Drafts: d, Papers: d, Acts: d, Helpdesk: d, Diagnosis: diagnosed, Privacy: privacyRoom{}, PrivacyDesk: privacyRoom{},
 		Signatures:  playedSignatures(),
 		PrintExport: func(context.Context, privacy.Export, words.Lang) ([]byte, error) { return []byte("%PDF-1.3"), nil },
 		Twin:        twin,

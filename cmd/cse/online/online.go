@@ -25,6 +25,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -58,6 +59,7 @@ type Asker struct {
 
 	kept map[string][]byte // OCSP answers by request, so that one question serves time and standing
 	date time.Time         // of the last answer
+	wait string            // its Retry-After
 }
 
 var _ doctor.Online = (*Asker)(nil)
@@ -192,7 +194,7 @@ func (a *Asker) Send(ctx context.Context, l diagnosis.Letter) (diagnosis.Sent, e
 		return sent, away(r.URL.Host, err)
 	}
 	if status != http.StatusCreated {
-		return sent, refusal(status, body)
+		return sent, refusal(status, body, a.wait)
 	}
 	if err := json.Unmarshal(body, &sent); err != nil {
 		return sent, words.Refuse("CSE-260", r.URL.Host).Because(err)
@@ -215,14 +217,17 @@ func away(host string, err error) error {
 }
 
 // refusal is the portal's problem as a fault; its code only when it is one of ours
-// whose sentence needs no particulars.
-func refusal(status int, body []byte) error {
+// whose sentence needs no particulars, or only the wait in seconds.
+func refusal(status int, body []byte, wait string) error {
 	var p struct {
 		Code string `json:"code"`
 	}
 	err := json.Unmarshal(body, &p)
 	if c, known := words.Explain(words.Italian, p.Code); err == nil && known && !strings.Contains(c.Sentence, "%") {
 		return words.Refuse(p.Code)
+	}
+	if n, err := strconv.Atoi(wait); err == nil && n >= 0 && p.Code == "CSE-818" {
+		return words.Refuse(p.Code, fmt.Sprintf("%d:%02d", n/60, n%60))
 	}
 	return words.Refuse("CSE-260", fmt.Sprintf("HTTP %d", status))
 }
@@ -253,6 +258,7 @@ func (a *Asker) do(c *http.Client, r *http.Request) (body []byte, status int, er
 	if t, err := http.ParseTime(w.Header.Get("Date")); err == nil {
 		a.date = t
 	}
+	a.wait = w.Header.Get("Retry-After")
 	body, err = io.ReadAll(io.LimitReader(w.Body, maxAnswer+1))
 	if err == nil && len(body) > maxAnswer {
 		err = fmt.Errorf("an answer of more than %d octets", maxAnswer)

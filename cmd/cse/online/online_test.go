@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"math/big"
 	"net/http"
 	"net/http/httptest"
@@ -175,7 +176,9 @@ func TestIssuer(t *testing.T) {
 
 func portal(t *testing.T, answer http.HandlerFunc) *online.Asker {
 	t.Helper()
-	s := httptest.NewTLSServer(answer)
+	s := httptest.NewUnstartedServer(answer)
+	s.Config.ErrorLog = log.New(io.Discard, "", 0)
+	s.StartTLS()
 	t.Cleanup(s.Close)
 	a := &online.Asker{Portal: s.URL, Roots: x509.NewCertPool()}
 	a.Roots.AddCert(s.Certificate())
@@ -205,12 +208,14 @@ func TestSend(t *testing.T) {
 		status     int
 		body, code string
 	}{
+		"too many":               {http.StatusTooManyRequests, `{"code":"CSE-818"}`, "CSE-818"},
 		"our problem":            {http.StatusServiceUnavailable, `{"code":"CSE-362"}`, "CSE-362"},
 		"with particulars":       {http.StatusForbidden, `{"code":"CSE-301"}`, "CSE-260"},
 		"somebody else's":        {http.StatusBadGateway, `<html>`, "CSE-260"},
 		"a reference that is no": {http.StatusCreated, `{"reference":"ABCDEF","kept_until":"2026-12-26"}`, "CSE-260"},
 	} {
 		a := portal(t, func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Retry-After", "90")
 			w.WriteHeader(c.status)
 			_, _ = io.WriteString(w, c.body)
 		})
