@@ -196,13 +196,18 @@ func (r Report) Document(lang words.Lang) Document {
 		d.Outcome = c.Fault.Code
 	}
 	for _, c := range r.Checks {
-		l := DocumentLine{Part: c.Part, State: c.State, Text: c.Text(lang), Detail: c.Detail}
-		if c.Fault != nil {
-			l.Code, l.Cause, l.Next = c.Fault.Code, c.Fault.Cause(lang), c.Fault.Next(lang)
-		}
-		d.Checks = append(d.Checks, l)
+		d.Checks = append(d.Checks, c.Line(lang))
 	}
 	return d
+}
+
+// Line is the line in JSON.
+func (c Check) Line(lang words.Lang) DocumentLine {
+	l := DocumentLine{Part: c.Part, State: c.State, Text: c.Text(lang), Detail: c.Detail}
+	if c.Fault != nil {
+		l.Code, l.Cause, l.Next = c.Fault.Code, c.Fault.Cause(lang), c.Fault.Next(lang)
+	}
+	return l
 }
 
 // verb is a formatting verb of the catalogue.

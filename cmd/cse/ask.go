@@ -68,6 +68,9 @@ func (a *app) code(ctx context.Context, prompt string) (secret.Text, error) {
 
 // newPIN gets the new PIN: twice from a person, once from --pin-fd.
 func (a *app) newPIN(ctx context.Context) (secret.Text, error) {
+	if a.pinFD < 0 && a.Terminal != nil {
+		fmt.Fprintln(a.Err, a.say("ask.rules"))
+	}
 	first, err := a.code(ctx, "new")
 	if err != nil || a.pinFD >= 0 {
 		return first, err
@@ -84,8 +87,16 @@ func (a *app) newPIN(ctx context.Context) (secret.Text, error) {
 
 // mayTry stands before every try of a code. A blocked code is refused before
 // anybody types it (blocked is the CSE code to give); the last try needs a yes,
-// from the person or as --last-try (last is the CSE code of the refusal).
+// from the person or as --last-try (last is the CSE code of the refusal). A
+// person is told how many are left.
 func (a *app) mayTry(ctx context.Context, left holder.Counter, blocked, last string) error {
+	if a.pinFD < 0 && a.Terminal != nil && !left.Blocked() {
+		name := "PIN"
+		if blocked == "CSE-214" {
+			name = "PUK"
+		}
+		fmt.Fprintln(a.Err, a.say("tries.before", name, a.counter(left)))
+	}
 	switch {
 	case left.Blocked():
 		return words.Refuse(blocked)

@@ -55,7 +55,7 @@ func (a *app) certificateCommand() *cobra.Command {
 	})
 	export.Flags().StringVarP(&out, "out", "o", "", a.say("flag.out"))
 	export.Flags().BoolVar(&der, "der", false, a.say("flag.der"))
-	return a.group("certificate", "certificate", []string{"certificato"}, export,
+	return a.group("certificate", "certificate", []string{"certificato"}, export, a.checkCommand(),
 		a.command("show", "certificate.show", []string{"mostra"}, 0, func(context.Context, []string) error {
 			return a.withCard(func(h *holder.Holder, _ string) error { return a.show(h) })
 		}))

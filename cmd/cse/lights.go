@@ -53,8 +53,28 @@ var colours = map[diagnosis.State]string{
 // the reference.
 func (a *app) lights(d diagnosis.Document, s looks) string {
 	var b strings.Builder
+	b.WriteString(a.lines(d.Checks, s))
+	b.WriteString("\n")
+	if d.Outcome == "ok" {
+		paragraph(&b, "", a.say("doctor.fine"), s.width)
+	} else {
+		paragraph(&b, "", a.say("doctor.begin", d.Outcome), s.width)
+	}
+	reference, spelled, last := d.Reference, d.Spelled, a.say("doctor.reference.text")
+	if d.Sent != nil {
+		reference, spelled, last = d.Sent.Reference, d.Sent.Spelled, a.say("doctor.sent", a.day(d.Sent.KeptUntil))
+	}
+	paragraph(&b, "", a.say("doctor.reference", reference), s.width)
+	paragraph(&b, "    ", spelled, s.width)
+	paragraph(&b, "", last, s.width)
+	return b.String()
+}
+
+// lines are a line for each check.
+func (a *app) lines(checks []diagnosis.DocumentLine, s looks) string {
+	var b strings.Builder
 	before := ""
-	for _, l := range d.Checks {
+	for _, l := range checks {
 		head := l.State.Sign() + " " + l.State.Name(a.language)
 		if s.colour {
 			head = colours[l.State] + head + "\x1b[0m"
@@ -76,19 +96,6 @@ func (a *app) lights(d diagnosis.Document, s looks) string {
 			paragraph(&b, "    ", a.say("doctor.next", l.Next), s.width)
 		}
 	}
-	b.WriteString("\n")
-	if d.Outcome == "ok" {
-		paragraph(&b, "", a.say("doctor.fine"), s.width)
-	} else {
-		paragraph(&b, "", a.say("doctor.begin", d.Outcome), s.width)
-	}
-	reference, spelled, last := d.Reference, d.Spelled, a.say("doctor.reference.text")
-	if d.Sent != nil {
-		reference, spelled, last = d.Sent.Reference, d.Sent.Spelled, a.say("doctor.sent", a.day(d.Sent.KeptUntil))
-	}
-	paragraph(&b, "", a.say("doctor.reference", reference), s.width)
-	paragraph(&b, "    ", spelled, s.width)
-	paragraph(&b, "", last, s.width)
 	return b.String()
 }
 

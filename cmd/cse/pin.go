@@ -22,7 +22,7 @@ func (a *app) pinCommand() *cobra.Command {
 		a.command("verify", "pin.verify", []string{"verifica"}, 0, a.pinAct("verified", a.verify)),
 		a.command("change", "pin.change", []string{"cambia"}, 0, a.pinAct("changed", a.change)),
 		a.command("unblock", "pin.unblock", []string{"sblocca"}, 0, a.pinAct("unblocked", a.unblock)),
-		a.command("tries", "pin.tries", []string{"tentativi"}, 0, a.pinAct("", nil)),
+		a.command("tries", "pin.tries", []string{"tentativi", "status", "stato"}, 0, a.pinAct("", nil)),
 	)
 }
 
