@@ -175,7 +175,7 @@ var faults = []staged{
 	}},
 }
 
-// Every staged fault is the line to begin with, its part is the only red one (or
+// C2: every staged fault is the line to begin with, its part is the only red one (or
 // what follows from it is not looked at), and the line has its three texts in
 // both languages.
 func TestR31_EveryStagedFaultIsNamed(t *testing.T) {
