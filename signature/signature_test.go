@@ -144,8 +144,9 @@ func TestR104_AcceptedByPublicAdministrationsOnly(t *testing.T) {
 		want  map[Recipient]string
 	}{
 		{"a card", ca.CNS(t, nil), FEA, map[Recipient]string{PublicAdministration: Accepted, Private: "CSE-732", LegalTransaction: "CSE-732"}},
-		{"declared qualified", ca.Qualified(t), DeclaredQualified, map[Recipient]string{PublicAdministration: "CSE-747", Private: "CSE-747", LegalTransaction: "CSE-747"}},
-		{"something else", ca.Issue(t, signtest.RSAKey(), func(*x509.Certificate) {}), NotDetermined, map[Recipient]string{PublicAdministration: "CSE-747", Private: "CSE-747", LegalTransaction: "CSE-747"}},
+		// A source that speaks of other authorities too leaves only the level open; without one the revocation is (see below).
+		{"declared qualified", ca.Qualified(t), DeclaredQualified, map[Recipient]string{PublicAdministration: "CSE-744", Private: "CSE-744", LegalTransaction: "CSE-744"}},
+		{"something else", ca.Issue(t, signtest.RSAKey(), func(*x509.Certificate) {}), NotDetermined, map[Recipient]string{PublicAdministration: "CSE-744", Private: "CSE-744", LegalTransaction: "CSE-744"}},
 		{"a card of nobody known", signtest.NewAuthority(t, "Altra CA").CNS(t, nil), NotDetermined, map[Recipient]string{PublicAdministration: "CSE-746", Private: "CSE-746", LegalTransaction: "CSE-746"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -165,6 +166,36 @@ func TestR104_AcceptedByPublicAdministrationsOnly(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// Signers of other authorities: their revocation is asked of the same sources, and what nobody answers stays unproved.
+func TestRevocationOfOtherSigners(t *testing.T) {
+	ca := signtest.NewAuthority(t, "CA di prova")
+	day := 24 * time.Hour
+	for _, c := range []struct {
+		name   string
+		source []trust.Revocation
+		code   string
+		now    Standing
+	}{
+		{"nobody answers", nil, "CSE-747", Unknown},
+		{"unknown to its issuer", []trust.Revocation{says{}}, "CSE-747", Unknown},
+		{"good", []trust.Revocation{good}, "CSE-744", Good},
+		{"revoked before", []trust.Revocation{says{Standing: trust.StandingRevoked, Since: signtest.Now.Add(-2 * day), Code: 1}}, "CSE-748", Revoked},
+	} {
+		for name, s := range map[string]signtest.Signer{"declared qualified": ca.Qualified(t), "something else": ca.Issue(t, signtest.RSAKey(), func(*x509.Certificate) {})} {
+			t.Run(c.name+", "+name, func(t *testing.T) {
+				out := must[Signed](t)(signer(s).Sign(context.Background(), []byte("testo"), Wish{}))
+				v := believing(ca)
+				v.CNS.Revocation = c.source
+				r := must[Report](t)(v.Verify(context.Background(), out.Data, nil))
+				fault := r.For(PublicAdministration)
+				if fault == nil || fault.Code != c.code || r.Signatures[0].Now.Standing != c.now {
+					t.Errorf("got %v and %s, want %s and %s", fault, r.Signatures[0].Now.Standing, c.code, c.now)
+				}
+			})
+		}
 	}
 }
 

@@ -251,14 +251,17 @@ func (v *Verifier) standing(ctx context.Context, x found, when, now time.Time) A
 	case when.After(x.cert.NotAfter):
 		return since(Expired, x.cert.NotAfter)
 	}
-	if v.level(x) != FEA {
-		if !v.path(x, when) {
+	// Revocation sources speak of now: what ended since was good then.
+	var err error
+	if v.level(x) == FEA {
+		_, err = v.CNS.Verify(ctx, x.cert, x.offered, clamp(now, x.cert))
+	} else {
+		chain := v.path(x, when)
+		if chain == nil {
 			return since(Untrusted, time.Time{})
 		}
-		return since(Unknown, time.Time{}) // of other authorities nobody here asks the revocation
+		err = v.otherStanding(ctx, chain)
 	}
-	// Revocation sources speak of now: what ended since was good then.
-	_, err := v.CNS.Verify(ctx, x.cert, x.offered, clamp(now, x.cert))
 	var r *trust.Refusal
 	if err == nil || !errors.As(err, &r) {
 		return a
@@ -293,19 +296,36 @@ func clamp(t time.Time, c *x509.Certificate) time.Time {
 	return t
 }
 
-// path tells whether there is one to an authority known here.
-func (v *Verifier) path(x found, when time.Time) bool {
+// otherStanding asks the sources about the certificate of another authority's signer and about those above it. Of these last only
+// a "revoked" counts: a list of the root's is seldom at hand.
+func (v *Verifier) otherStanding(ctx context.Context, chain []*x509.Certificate) error {
+	for i := len(chain) - 2; i >= 0; i-- {
+		err := v.ask(ctx, chain[i], chain[i+1])
+		if i == 0 || trust.ReasonOf(err) == trust.Revoked {
+			return err
+		}
+	}
+	return &trust.Refusal{Reason: trust.RevocationUnproved} // an authority's own certificate
+}
+
+func (v *Verifier) ask(ctx context.Context, leaf, issuer *x509.Certificate) error {
+	one := trust.Verifier{Revocation: v.CNS.Revocation}
+	return one.Standing(ctx, leaf, issuer)
+}
+
+// path is one to an authority known here, from the leaf up; nil when there is none.
+func (v *Verifier) path(x found, when time.Time) []*x509.Certificate {
 	return pathTo(append(append([]*x509.Certificate{}, v.Others...), v.CNS.Anchors...), x.cert, x.offered, when, x509.ExtKeyUsageAny)
 }
 
 // believed tells whether a time-stamp comes from a known authority.
 func (v *Verifier) believed(s *cades.Stamp) bool {
-	return pathTo(v.Stamps, s.Certificate, s.Certificates, s.Time, x509.ExtKeyUsageTimeStamping)
+	return pathTo(v.Stamps, s.Certificate, s.Certificates, s.Time, x509.ExtKeyUsageTimeStamping) != nil
 }
 
-func pathTo(anchors []*x509.Certificate, leaf *x509.Certificate, offered []*x509.Certificate, when time.Time, use x509.ExtKeyUsage) bool {
+func pathTo(anchors []*x509.Certificate, leaf *x509.Certificate, offered []*x509.Certificate, when time.Time, use x509.ExtKeyUsage) []*x509.Certificate {
 	if len(anchors) == 0 {
-		return false
+		return nil
 	}
 	roots, between := x509.NewCertPool(), x509.NewCertPool()
 	for _, c := range anchors {
@@ -321,8 +341,11 @@ func pathTo(anchors []*x509.Certificate, leaf *x509.Certificate, offered []*x509
 			c.UnhandledCriticalExtensions = append(c.UnhandledCriticalExtensions, id)
 		}
 	}
-	_, err := c.Verify(x509.VerifyOptions{Roots: roots, Intermediates: between, CurrentTime: when, KeyUsages: []x509.ExtKeyUsage{use}})
-	return err == nil
+	chains, err := c.Verify(x509.VerifyOptions{Roots: roots, Intermediates: between, CurrentTime: when, KeyUsages: []x509.ExtKeyUsage{use}})
+	if err != nil {
+		return nil
+	}
+	return chains[0]
 }
 
 // personOf reads whom a certificate names. The codice fiscale is that of a

@@ -320,6 +320,11 @@ func holder(c *x509.Certificate) (*Holder, error) {
 	return h, nil
 }
 
+// Standing asks the sources about leaf, whose path somebody else has judged.
+func (v *Verifier) Standing(ctx context.Context, leaf, issuer *x509.Certificate) error {
+	return v.standing(ctx, leaf, issuer)
+}
+
 // standing asks the sources.
 func (v *Verifier) standing(ctx context.Context, leaf, issuer *x509.Certificate) error {
 	for _, s := range v.Revocation {

@@ -12,4 +12,6 @@ var rows = []row{
 	exchanges,
 	counters,
 	module,
+	tools,
+	paths,
 }
