@@ -28,6 +28,9 @@ func (c *call) holderPath(cf codicefiscale.Code, card string) (string, error) {
 	return "/sportello/titolare/" + pieces(base64.RawURLEncoding.EncodeToString(sealed)), nil
 }
 
+// SheetPath is the address of the sheet of a card's holder.
+func SheetPath(card string) string { return cardPath(card) }
+
 func cardPath(card string) string { return "/sportello/tessera/" + url.PathEscape(card) }
 
 // pieces sets dots in a random text, so that chance never spells sixteen

@@ -202,10 +202,10 @@ func (a *app) mail() *cobra.Command {
 // errTempFail marks what a mail server should try again: exit status 75.
 var errTempFail = errors.New("try again later")
 
-// undeliveredIn lists every letter with codes in a state, page by page.
-func (p *Platform) undeliveredIn(ctx context.Context, state string, out []counter.Undelivered) ([]counter.Undelivered, error) {
+// undeliveredIn lists every letter with codes of a kind in a state, page by page.
+func (p *Platform) undeliveredIn(ctx context.Context, kind, state string, out []counter.Undelivered) ([]counter.Undelivered, error) {
 	page := func(ctx context.Context, after string, limit int) ([]queue.Item, error) {
-		return p.queue.List(ctx, queue.Filter{State: state, Kind: counter.KindMailCodes, After: after, Limit: limit})
+		return p.queue.List(ctx, queue.Filter{State: state, Kind: kind, After: after, Limit: limit})
 	}
 	err := walk(ctx, page, func(i queue.Item) string { return i.Key }, func(_ context.Context, i queue.Item) error {
 		at := i.Created

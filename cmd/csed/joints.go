@@ -236,18 +236,20 @@ func (p *Platform) alive(ctx context.Context, id string) error {
 func (p *Platform) worklist() (*counter.Worklist, error) {
 	return counter.NewWorklist(counter.WorklistParts{
 		Directory: p.directory, Cards: p.db.Cards(), Find: p.db.Acts().Find, Open: p.db.Acts().Open, Of: p.db.Acts().Of, ByCard: p.db.Acts().ByCard,
-		Undelivered: p.undelivered,
+		Undelivered: p.undelivered, Unit: p.unitOf,
 	})
 }
 
-// undelivered are the mails with second halves that the queue gave up, that came
-// back, or of which nobody knows whether they left (R75).
+// undelivered are the mails and letters with second halves that the queue gave up,
+// that came back, or of which nobody knows whether they left (R75).
 func (p *Platform) undelivered(ctx context.Context) ([]counter.Undelivered, error) {
 	var out []counter.Undelivered
 	for _, state := range []string{queue.Failed, queue.Uncertain, queue.Bounced} {
 		var err error
-		if out, err = p.undeliveredIn(ctx, state, out); err != nil {
-			return nil, err
+		for _, kind := range []string{counter.KindMailCodes, counter.KindPrintLetter} {
+			if out, err = p.undeliveredIn(ctx, kind, state, out); err != nil {
+				return nil, err
+			}
 		}
 	}
 	return out, nil
@@ -265,7 +267,7 @@ func (p *Platform) tasks(ctx context.Context, op staff.Operator) ([]portal.Task,
 	}
 	out := make([]portal.Task, len(list))
 	for i, t := range list {
-		out[i] = portal.Task{At: t.At, Kind: string(t.Kind), Card: t.Card, Path: portal.FilePath(t.Protocol)}
+		out[i] = portal.Task{At: t.At, Kind: string(t.Kind), Card: t.Card, Path: taskPath(t)}
 	}
 	if out, err = p.withPapersDue(ctx, op, out); err != nil {
 		return nil, err

@@ -34,6 +34,7 @@ import (
 // and a list of journal entries. What the list-keepers took in an act that
 // failed is taken back, as the queue and the audit would.
 type bench struct {
+	unit string // the holder's health unit, for a worklist
 	*counter.Counter
 	db        *store.DB
 	clock     *civil.Hand

@@ -25,6 +25,12 @@ const (
 	// TaskUndelivered: the mail with the second halves did not arrive, or may
 	// not have (R75).
 	TaskUndelivered TaskKind = "undelivered"
+	// TaskLetter: the letter for who has no e-mail address was not laid in the print
+	// queue of its office.
+	TaskLetter TaskKind = "letter"
+	// TaskHome is TaskUndelivered for a card activated from home: no counter did
+	// that, and the holder's own health unit looks after it.
+	TaskHome TaskKind = "undelivered-home"
 )
 
 // Task is something that an office has begun and not ended.
@@ -35,9 +41,9 @@ type Task struct {
 	At time.Time
 }
 
-// Undelivered is a mail with second halves that stands still.
+// Undelivered is a mail or a letter with second halves that stands still.
 type Undelivered struct {
-	Key string // as MailKey makes it
+	Key string // as MailKey or LetterKey makes it
 	At  time.Time
 }
 
@@ -55,9 +61,11 @@ type WorklistParts struct {
 	// Of lists an operator's acts at an office from one instant to before another,
 	// oldest first, at most limit.
 	Of func(ctx context.Context, operator, office string, from, to time.Time, limit int) ([]ActRow, error)
-	// Undelivered lists the mails that failed, came back or whose fate is unknown,
-	// of all offices.
+	// Undelivered lists the mails and letters that failed, came back or whose fate is
+	// unknown, of all offices.
 	Undelivered func(ctx context.Context) ([]Undelivered, error)
+	// Unit is the health unit of a card's holder, empty for none.
+	Unit func(ctx context.Context, card string) (asl string, err error)
 }
 
 // Worklist tells an operator what waits at his office ("da completare"). Make
@@ -66,7 +74,7 @@ type Worklist struct{ d WorklistParts }
 
 // NewWorklist refuses a missing part.
 func NewWorklist(d WorklistParts) (*Worklist, error) {
-	if d.Directory == nil || d.Cards == nil || d.Find == nil || d.Open == nil || d.Of == nil || d.ByCard == nil || d.Undelivered == nil {
+	if d.Directory == nil || d.Cards == nil || d.Find == nil || d.Open == nil || d.Of == nil || d.ByCard == nil || d.Undelivered == nil || d.Unit == nil {
 		return nil, errors.New("counter: a worklist needs all its parts")
 	}
 	return &Worklist{d}, nil
@@ -131,7 +139,12 @@ func (w *Worklist) undelivered(ctx context.Context, op staff.Operator) ([]Task, 
 	}
 	var out []Task
 	for _, m := range mails {
+		kind := TaskUndelivered
 		protocol, ok := strings.CutPrefix(m.Key, KindMailCodes+"/")
+		if !ok {
+			kind = TaskLetter
+			protocol, ok = strings.CutPrefix(m.Key, KindPrintLetter+"/")
+		}
 		if !ok {
 			continue
 		}
@@ -142,7 +155,15 @@ func (w *Worklist) undelivered(ctx context.Context, op staff.Operator) ([]Task, 
 		if err != nil {
 			return nil, fmt.Errorf("counter: tasks: %w", err)
 		}
-		if r.Office != op.Office.ID {
+		if r.Kind == KindSuccessor {
+			kind = TaskHome
+			if ok, err = w.looksAfter(ctx, op, r.Card); err != nil {
+				return nil, err
+			}
+		} else {
+			ok = r.Office == op.Office.ID
+		}
+		if !ok {
 			continue
 		}
 		again, err := w.later(ctx, r, KindEmail, KindReprint, KindNewCodes)
@@ -150,10 +171,25 @@ func (w *Worklist) undelivered(ctx context.Context, op staff.Operator) ([]Task, 
 			return nil, err
 		}
 		if !again {
-			out = append(out, Task{Kind: TaskUndelivered, Protocol: protocol, Card: r.Card, At: m.At})
+			out = append(out, Task{Kind: kind, Protocol: protocol, Card: r.Card, At: m.At})
 		}
 	}
 	return out, nil
+}
+
+// looksAfter tells whether op's office ends what a holder began at home: one of
+// his own health unit; where that has no counter, any that may send the codes
+// again.
+func (w *Worklist) looksAfter(ctx context.Context, op staff.Operator, card string) (bool, error) {
+	asl, err := w.d.Unit(ctx, card)
+	if err != nil {
+		return false, fmt.Errorf("counter: tasks: %w", err)
+	}
+	if w.d.Directory.AllowedInPerson(op, staff.CorrectEmail, asl) != nil {
+		return false, nil
+	}
+	own := func(o staff.Office) bool { return o.Type == staff.ASL && o.ASL == asl }
+	return own(op.Office) || !slices.ContainsFunc(w.d.Directory.Open(), own), nil
 }
 
 // later tells that something of an act was done again by a later one of any

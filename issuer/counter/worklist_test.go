@@ -23,6 +23,7 @@ func (b *bench) worklist(t *testing.T, lost *[]counter.Undelivered) *counter.Wor
 	w, err := counter.NewWorklist(counter.WorklistParts{
 		Directory: b.deps.Directory, Cards: b.db.Cards(), Find: b.db.Acts().Find, Open: b.db.Acts().Open, Of: b.db.Acts().Of, ByCard: b.db.Acts().ByCard,
 		Undelivered: func(context.Context) ([]counter.Undelivered, error) { return *lost, nil },
+		Unit:        func(context.Context, string) (string, error) { return b.unit, nil },
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -107,6 +108,69 @@ func TestWorklist(t *testing.T) {
 	})
 }
 
+// R75: a letter that was not printed is a task of the counter that did the act; the
+// mail of a card activated from home is one of the holder's own health unit, and
+// of any counter that may help where it has none. A later act ends both.
+func TestR75_LettersAndActivationsFromHomeAreTasks(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		b := homely(t, db)
+		var lost []counter.Undelivered
+		w := b.worklist(t, &lost)
+		op, p, a := b.activated(t)
+		kinds := func(op staff.Operator) (out []counter.TaskKind) {
+			t.Helper()
+			list, err := w.Tasks(t.Context(), op)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, x := range list {
+				if x.Kind != counter.TaskPrint {
+					out = append(out, x.Kind)
+				}
+			}
+			return out
+		}
+		want := func(when string, op staff.Operator, kinds []counter.TaskKind, want ...counter.TaskKind) {
+			t.Helper()
+			if d := cmp.Diff(want, kinds, cmpopts.EquateEmpty()); d != "" {
+				t.Errorf("%s at %s: %s", when, op.Office.ID, d)
+			}
+		}
+		com, other, ade := b.operator(t, "op2", "com"), b.operator(t, "op2", "asl2"), b.operator(t, "op2", "ade")
+		lost = []counter.Undelivered{{Key: counter.LetterKey(a.Protocol), At: monday}}
+		want("a letter that failed", op, kinds(op), counter.TaskLetter)
+		want("a letter that failed", com, kinds(com))
+		if _, err := b.CorrectEmail(t.Context(), op, b.order(t)); err != nil {
+			t.Fatal(err)
+		}
+		want("the halves went by mail", op, kinds(op))
+
+		b.issue(t, p, newer, nil)
+		old := b.card(t, number)
+		old.ReplacedBy = newer
+		b.put(t, old)
+		home, err := b.ActivateSuccessor(t.Context(), b.successorOrder(t, p))
+		if err != nil {
+			t.Fatal(err)
+		}
+		lost = []counter.Undelivered{{Key: counter.MailKey(home.Protocol), At: monday}}
+		b.unit = "201"
+		want("from home", op, kinds(op), counter.TaskHome)
+		want("from home", com, kinds(com))
+		want("from home", other, kinds(other))
+		b.unit = "299" // has no counter
+		want("no counter of his unit", com, kinds(com), counter.TaskHome)
+		want("no counter of his unit", ade, kinds(ade))
+		b.unit = "201"
+		o := b.order(t)
+		o.Card = home.Card
+		if _, err := b.CorrectEmail(t.Context(), com, o); err != nil {
+			t.Fatal(err)
+		}
+		want("sent again, at whatever counter", op, kinds(op))
+	})
+}
+
 func TestWorklistRefusals(t *testing.T) {
 	if _, err := counter.NewWorklist(counter.WorklistParts{}); err == nil {
 		t.Error("a worklist of nothing was made")
@@ -117,6 +181,7 @@ func TestWorklistRefusals(t *testing.T) {
 		w, err := counter.NewWorklist(counter.WorklistParts{
 			Directory: b.deps.Directory, Cards: db.Cards(), Find: db.Acts().Find, Open: db.Acts().Open, Of: db.Acts().Of, ByCard: db.Acts().ByCard,
 			Undelivered: func(context.Context) ([]counter.Undelivered, error) { return nil, broken },
+			Unit:        func(context.Context, string) (string, error) { return "", nil },
 		})
 		if err != nil {
 			t.Fatal(err)
