@@ -12,7 +12,8 @@
 //     page), never resumes a session (tickets off: a resumed one would show the
 //     old identity without a signature by the card), speaks HTTP/1.1 only and
 //     closes after each answer. Its handshake may last minutes: the holder is
-//     choosing a certificate and typing the PIN.
+//     choosing a certificate and typing the PIN. How many a source may keep
+//     unfinished is bounded (handshakes.go).
 //   - A machines' host asks for a certificate likewise, and is otherwise like any
 //     other.
 //   - Other hosts never ask for a certificate and speak HTTP/2 and HTTP/1.1.
@@ -74,6 +75,10 @@ type Site struct {
 	Header time.Duration
 	// Handshake is the time a card host's handshake may take; 0 means 3 min.
 	Handshake time.Duration
+	// SourceHandshakes bounds the unfinished card handshakes of one source (an IPv4
+	// address, an IPv6 /64), Handshakes those of all; 0 means 64, and a quarter of
+	// MaxConns.
+	SourceHandshakes, Handshakes int
 	// MaxConns bounds open connections on each port; 0 means 4096.
 	MaxConns int
 }
@@ -89,6 +94,7 @@ type Server struct {
 	site    Site
 	hosts   map[string]*host
 	servers []*http.Server
+	crowd   *crowd
 	stop    context.CancelFunc // ends the requests' contexts
 }
 
@@ -113,7 +119,13 @@ func New(p *Ports, s Site) (*Server, error) {
 	if s.MaxConns <= 0 {
 		s.MaxConns = 4096
 	}
-	srv := &Server{ports: p, site: s, hosts: map[string]*host{}}
+	if s.SourceHandshakes <= 0 {
+		s.SourceHandshakes = 64
+	}
+	if s.Handshakes <= 0 {
+		s.Handshakes = max(s.MaxConns/4, 1)
+	}
+	srv := &Server{ports: p, site: s, hosts: map[string]*host{}, crowd: newCrowd(s.SourceHandshakes, s.Handshakes)}
 	for _, h := range s.Hosts {
 		if err := srv.add(h); err != nil {
 			return nil, err
@@ -156,7 +168,7 @@ func (s *Server) prepare() {
 	protocols.SetHTTP1(true)
 	protocols.SetHTTP2(true)
 	secure := s.server(ctx, http.HandlerFunc(s.dispatch))
-	secure.Protocols = protocols
+	secure.Protocols, secure.ConnState = protocols, finished
 	secure.HTTP2 = &http.HTTP2Config{MaxConcurrentStreams: 100}
 	secure.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12, GetConfigForClient: s.choose}
 	s.servers = []*http.Server{secure}

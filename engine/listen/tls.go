@@ -45,6 +45,9 @@ func (s *Server) choose(hello *tls.ClientHelloInfo) (*tls.Config, error) {
 		return nobody, nil
 	}
 	if h.Card {
+		if err := s.crowd.begin(hello.Conn); err != nil {
+			return nil, err
+		}
 		// net/http gives a handshake the time of a header; this one waits for a
 		// person. net/http clears the deadline after the handshake.
 		if err := hello.Conn.SetDeadline(time.Now().Add(s.site.Handshake)); err != nil {
@@ -89,9 +92,13 @@ func (l *limited) Close() error {
 type seated struct {
 	net.Conn
 	leave func()
+
+	mu    sync.Mutex
+	place func() // gives back the place of an unfinished card handshake
 }
 
 func (c *seated) Close() error {
 	defer c.leave()
+	defer c.unfinished(nil)
 	return c.Conn.Close()
 }
