@@ -128,6 +128,9 @@ func TestCardNumberByAgreement(t *testing.T) {
 		{newRP(t, w, logintest.ServiceID, logintest.ServiceReturn), nil},
 	} {
 		got, err := tt.p.userInfo(tt.p.redeem(t, tt.p.code(t, w.Browser(&w.Card))))
+		if _, foreign := got[provider.ClaimCardIssuer]; foreign {
+			t.Errorf("%s: a card of ours has an issuer beside it", tt.p.conf.ClientID)
+		}
 		if err != nil || got[provider.ClaimCard] != tt.want {
 			t.Errorf("%s: %v %v, want %v", tt.p.conf.ClientID, got[provider.ClaimCard], err, tt.want)
 		}

@@ -16,6 +16,7 @@ import (
 	"cse.example/cse/login"
 	"cse.example/cse/login/door"
 	"cse.example/cse/login/logintest"
+	"cse.example/cse/login/provider"
 )
 
 // atDoor shows a card at the door and returns the answer, ticket not followed.
@@ -164,7 +165,7 @@ func TestActivationOpensTheDoor(t *testing.T) {
 // R9: another Region's CNS opens too; its names come from the certificate, the
 // rest from the codice fiscale, and says so.
 func TestForeignCard(t *testing.T) {
-	w := logintest.New(t, logintest.Options{})
+	w := logintest.New(t, logintest.Options{Change: func(c *login.Config, _ *login.Needs) { c.Clients[0].CardNumber = true }})
 	id, err := cns.NewCardID("6030", 77, 0)
 	if err != nil {
 		t.Fatal(err)
@@ -181,6 +182,9 @@ func TestForeignCard(t *testing.T) {
 	}
 	if got["family_name"] != "Verdi" || got["birthdate"] != "1985-08-01" || got["gender"] != "female" {
 		t.Errorf("claims: %v", got)
+	}
+	if got[provider.ClaimCard] != string(id) || got[provider.ClaimCardIssuer] == nil || got[provider.ClaimCardIssuer] == "" {
+		t.Errorf("a number without its issuer: %v, %v", got[provider.ClaimCard], got[provider.ClaimCardIssuer])
 	}
 	if d, _ := got["urn:cse:derived"].([]any); len(d) != 3 {
 		t.Errorf("derived claims: %v", d)

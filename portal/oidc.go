@@ -214,6 +214,7 @@ type claims struct {
 	Given        string   `json:"given_name"`
 	Family       string   `json:"family_name"`
 	Card         string   `json:"urn:cse:card"`
+	CardIssuer   string   `json:"urn:cse:card_issuer"`
 	ACR          string   `json:"acr"`
 	AMR          []string `json:"amr"`
 	Account      string   `json:"preferred_username"`
@@ -229,5 +230,5 @@ func (c claims) session(sub string) (Session, error) {
 	if cf == "" {
 		return Session{}, words.Refuse("CSE-351")
 	}
-	return Session{Subject: sub, CF: cf, Given: c.Given, Family: c.Family, Card: c.Card, ACR: c.ACR, AMR: c.AMR, Account: c.Account, Sid: c.Sid}, nil
+	return Session{Subject: sub, CF: cf, Given: c.Given, Family: c.Family, Card: c.Card, CardIssuer: c.CardIssuer, ACR: c.ACR, AMR: c.AMR, Account: c.Account, Sid: c.Sid}, nil
 }

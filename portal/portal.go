@@ -137,8 +137,9 @@ type Deps struct {
 	Signatures *Signatures
 	// BlankForm makes the forms to fill in at home; nil: none can be downloaded.
 	BlankForm BlankForm
-	// CardAlive answers nil while the card may be used to be here, or why not.
-	CardAlive func(ctx context.Context, cardID string) *words.Fault
+	// CardAlive answers nil while the card may be used to be here, or why not. issuer
+	// is empty for a card of ours.
+	CardAlive func(ctx context.Context, cardID, issuer string) *words.Fault
 	// Activities lists what happened to somebody's cards, newest first; nil: nothing is shown.
 	Activities func(ctx context.Context, cf codicefiscale.Code) ([]Activity, error)
 	// Area is the rest of the citizen's area; nil: the card alone.

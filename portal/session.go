@@ -32,8 +32,10 @@ type Session struct {
 	// Card is the number of the card that opened the session, empty for an
 	// operator's password.
 	Card string
-	ACR  string
-	AMR  []string
+	// CardIssuer names the issuer of a card that is not ours; empty for ours.
+	CardIssuer string `json:",omitempty"`
+	ACR        string
+	AMR        []string
 	// Account is the operator's account name, empty for a citizen.
 	Account string
 	// Office is the counter that the operator chose to work at; empty: not chosen.
@@ -218,7 +220,7 @@ func (c *call) over(s Session) *words.Fault {
 	if s.Card == "" {
 		return nil
 	}
-	return c.p.CardAlive(c.r.Context(), s.Card)
+	return c.p.CardAlive(c.r.Context(), s.Card, s.CardIssuer)
 }
 
 // touch writes the last request's time, at most once a minute.

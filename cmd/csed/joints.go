@@ -196,8 +196,8 @@ func doorState(c lifecycle.Card, fn lifecycle.Function) door.State {
 }
 
 // cardAlive answers the portal as the door answers at the door.
-func (p *Platform) cardAlive(ctx context.Context, id string) *words.Fault {
-	err := p.alive(ctx, id)
+func (p *Platform) cardAlive(ctx context.Context, id, issuer string) *words.Fault {
+	err := p.alive(ctx, id, issuer)
 	if err == nil {
 		return nil
 	}
@@ -207,9 +207,14 @@ func (p *Platform) cardAlive(ctx context.Context, id string) *words.Fault {
 	return words.Refuse("CSE-306").Because(err)
 }
 
-func (p *Platform) alive(ctx context.Context, id string) error {
+// alive asks for a card of ours, or of another issuer's that came to the door: a
+// number alone may be both.
+func (p *Platform) alive(ctx context.Context, id, issuer string) error {
 	c, err := p.db.Cards().Get(ctx, id)
-	if ref, ok := p.neighbour.card(id); ok && errors.Is(err, lifecycle.ErrUnknown) {
+	if err == nil && issuer != "" && !p.neighbour.same(c.Issuer, issuer) {
+		err = lifecycle.ErrUnknown // ours, or a third issuer's, with the same number
+	}
+	if ref, ok := p.neighbour.card(issuer, id); ok && errors.Is(err, lifecycle.ErrUnknown) {
 		return p.login.Live(ctx, identity.Identity{Method: identity.Card, Card: ref})
 	}
 	if err != nil {

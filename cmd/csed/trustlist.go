@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"net/url"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -55,7 +56,7 @@ type neighbour struct {
 }
 
 // neighbours are the issuers of the trust list, and the cards of theirs that
-// came to the door since this process began: the portal asks by card number.
+// came to the door since this process began: the portal asks by issuer and number.
 type neighbours struct {
 	all []*neighbour
 
@@ -168,15 +169,23 @@ func (n *neighbours) remember(ref identity.CardRef) {
 		}
 		delete(n.cards, id)
 	}
-	n.cards[ref.ID] = ref
+	n.cards[ref.Issuer+" "+ref.ID] = ref
 }
 
 // card is a card of the list that came to the door.
-func (n *neighbours) card(id string) (identity.CardRef, bool) {
+func (n *neighbours) card(issuer, id string) (identity.CardRef, bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	ref, ok := n.cards[id]
+	ref, ok := n.cards[issuer+" "+id]
 	return ref, ok
+}
+
+// same tells whether two names are one issuer's: it has one with its key, and one
+// without for leaves that do not name the key.
+func (n *neighbours) same(a, b string) bool {
+	return a == b || slices.ContainsFunc(n.all, func(x *neighbour) bool {
+		return x.signed(identity.CardRef{Issuer: a}) && x.signed(identity.CardRef{Issuer: b})
+	})
 }
 
 // signed tells whether the certificate behind ref is this issuer's. A leaf names

@@ -83,8 +83,24 @@ func TestOtherIssuersCards(t *testing.T) {
 			t.Errorf("%s: %q, want %q (%+v)", tt.name, got, tt.want, who.Card)
 		}
 	}
-	if ref, ok := n.card(string(id)); !ok || ref.Own {
+	by := issuerID(other.Cert.RawSubject, other.Cert.SubjectKeyId)
+	if ref, ok := n.card(by, string(id)); !ok || ref.Own {
 		t.Error("the portal could not ask about the card again")
+	}
+	// Another issuer may have a card with that number: it is another card.
+	theirs := identity.CardRef{ID: string(id), Issuer: "another", Serial: "77"}
+	n.remember(theirs)
+	if ref, ok := n.card("another", string(id)); !ok || ref.Serial != "77" {
+		t.Errorf("the other issuer's card: %+v", ref)
+	}
+	if ref, ok := n.card(by, string(id)); !ok || ref.Serial == "77" {
+		t.Errorf("one issuer's card became another's: %+v", ref)
+	}
+	if _, ok := n.card("", string(id)); ok {
+		t.Error("a number without an issuer is a card of another's")
+	}
+	if !n.same(by, issuerID(other.Cert.RawSubject, nil)) || n.same(by, "another") || n.same("", by) {
+		t.Error("who is the same issuer")
 	}
 	for k := range manyCards + 5 {
 		n.remember(identity.CardRef{ID: string(rune(k))})

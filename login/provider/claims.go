@@ -23,7 +23,8 @@ const (
 	ClaimPlaceOfBirth = "place_of_birth"                              // {locality, region, country}
 	ClaimDerived      = "urn:cse:derived"                             // claims read from the codice fiscale
 	ClaimSession      = "sid"
-	ClaimCard         = "urn:cse:card" // the card's number, for the portal only: see ClientConfig.CardNumber
+	ClaimCard         = "urn:cse:card"        // the card's number, for the portal only: see ClientConfig.CardNumber
+	ClaimCardIssuer   = "urn:cse:card_issuer" // beside it, when the card is another issuer's: numbers are an issuer's own
 )
 
 func identityOf(g *goidc.Grant) (identity.Identity, error) {
@@ -86,6 +87,9 @@ func (p *Provider) userInfoClaims(_ context.Context, g *goidc.Grant) map[string]
 	}
 	if c, ok := p.cfg.client(g.ClientID); ok && c.CardNumber && id.Card.ID != "" {
 		m[ClaimCard] = id.Card.ID
+		if !id.Card.Own {
+			m[ClaimCardIssuer] = id.Card.Issuer
+		}
 	}
 	return m
 }
