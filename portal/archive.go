@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 
 	"cse.example/cse/ground/words"
@@ -21,6 +22,8 @@ type Archive interface {
 	Add(ctx context.Context, op staff.Operator, protocol string, k archive.Kind, file []byte) error
 	Papers(ctx context.Context, op staff.Operator, protocol string) ([]archive.Paper, error)
 	See(ctx context.Context, op staff.Operator, protocol, id, motive string) (archive.Paper, []byte, error)
+	// Missing lists the papers of an act that wait to be scanned.
+	Missing(ctx context.Context, op staff.Operator, protocol string) ([]archive.Kind, error)
 }
 
 // MaxBody is the largest request that a page of the portal takes: a scan, and
@@ -38,8 +41,10 @@ type paperView struct{ ID, Kind, Type, Size, When, Path string }
 
 // archiveView is what the page of an act shows of its papers.
 type archiveView struct {
-	Path    string
-	Papers  []paperView
+	Path   string
+	Papers []paperView
+	// Missing are the papers that the act still waits for, in words.
+	Missing []string
 	Kinds   []string
 	Motives []string
 	// Closed tells that these papers are not this operator's to see.
@@ -53,19 +58,31 @@ func (c *call) archived(a counter.Act) (archiveView, error) {
 		v.Closed = true
 		return v, nil
 	}
+	if err != nil {
+		return v, err
+	}
 	for _, x := range list {
 		v.Papers = append(v.Papers, paperView{
 			ID: x.ID, Kind: c.say("portal.archive.kind." + string(x.Kind)), Type: c.say("portal.archive.type" + x.Type.Extension()),
 			Size: strconv.FormatInt((x.Size+1023)/1024, 10), When: when(x.At), Path: v.Path + "/" + x.ID,
 		})
 	}
+	missing, err := c.p.Archive.Missing(c.r.Context(), *c.op, a.Protocol)
+	if err != nil {
+		return v, err
+	}
+	for _, k := range missing { // first in the menu, too
+		v.Missing, v.Kinds = append(v.Missing, c.say("portal.archive.kind."+string(k))), append(v.Kinds, string(k))
+	}
 	for _, k := range archive.Kinds() {
-		v.Kinds = append(v.Kinds, string(k))
+		if !slices.Contains(missing, k) {
+			v.Kinds = append(v.Kinds, string(k))
+		}
 	}
 	for _, m := range counter.Motives() {
 		v.Motives = append(v.Motives, string(m))
 	}
-	return v, err
+	return v, nil
 }
 
 // addPaper keeps the posted scan; the act is asked for before the body is read.

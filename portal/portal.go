@@ -120,6 +120,7 @@ type Deps struct {
 	Privacy     Privacy
 	PrivacyDesk PrivacyDesk
 	PrintExport PrintExport
+	DataCopies  DataCopies
 	Print       Print
 	Twin        Twin
 	Shift       Shift
@@ -217,7 +218,7 @@ func (d *Deps) check() error {
 		"Config.URL": d.Config.URL == "", "Config.Issuer": d.Config.Issuer == "", "Config.ClientID": d.Config.ClientID == "",
 		"Clock": d.Clock == nil, "Rand": d.Rand == nil, "Client": d.Client == nil, "Sessions": d.Sessions == nil,
 		"Atomically": d.Atomically == nil, "Seal": d.Seal == nil, "People": d.People == nil, "Cards": d.Cards == nil, "Operators": d.Operators == nil, "Desk": d.Desk == nil,
-		"Drafts": d.Drafts == nil, "Papers": d.Papers == nil, "Archive": d.Archive == nil, "Acts": d.Acts == nil, "Helpdesk": d.Helpdesk == nil, "Privacy": d.Privacy == nil, "PrivacyDesk": d.PrivacyDesk == nil, "PrintExport": d.PrintExport == nil, "Print": d.Print == nil, "Twin": d.Twin == nil, "Shift": d.Shift == nil, "Revoke": d.Revoke == nil, "Holder": d.Holder == nil, "CardStatus": d.CardStatus == nil,
+		"Drafts": d.Drafts == nil, "Papers": d.Papers == nil, "Archive": d.Archive == nil, "Acts": d.Acts == nil, "Helpdesk": d.Helpdesk == nil, "Privacy": d.Privacy == nil, "PrivacyDesk": d.PrivacyDesk == nil, "PrintExport": d.PrintExport == nil, "DataCopies": d.DataCopies == nil, "Print": d.Print == nil, "Twin": d.Twin == nil, "Shift": d.Shift == nil, "Revoke": d.Revoke == nil, "Holder": d.Holder == nil, "CardStatus": d.CardStatus == nil,
 		"Phone": d.Phone == nil, "Delegations": d.Delegations == nil, "DelegationForm": d.DelegationForm == nil,
 		"CardAlive": d.CardAlive == nil, "Log": d.Log == nil,
 	} {

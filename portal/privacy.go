@@ -84,6 +84,10 @@ func (c *call) myDataPage(status int, values url.Values, faults ...*words.Fault)
 	if err != nil {
 		return err
 	}
+	copies, papers, err := c.copies(cf)
+	if err != nil {
+		return err
+	}
 	page := c.page("tessera", "portal.data.title")
 	c.crumbs(page, "portal.card.title", "/tessera")
 	page.Form = c.newForm(values, faults...)
@@ -95,7 +99,9 @@ func (c *call) myDataPage(status int, values url.Values, faults ...*words.Fault)
 		Requests []requestView
 		Kinds    []string
 		Given    []givenView
-	}{c.requestViews(list, false), kinds, given}
+		Copies   []copyView
+		Papers   int
+	}{c.requestViews(list, false), kinds, given, copies, papers}
 	if len(faults) > 0 {
 		page.Fault, status = faults[0], http.StatusUnprocessableEntity
 	}
@@ -120,8 +126,8 @@ func (c *call) askData() error {
 	return c.leave("/tessera/dati")
 }
 
-// copyData sends everything that is held, as JSON or as PDF. It is a POST, so
-// that no prefetch of a browser takes the copy.
+// copyData sends everything that is held, as JSON, as PDF, or with the scans of
+// papers as ZIP. It is a POST, so that no prefetch of a browser takes the copy.
 func (c *call) copyData() error {
 	if err := c.form(); err != nil {
 		return err
@@ -129,6 +135,9 @@ func (c *call) copyData() error {
 	cf, err := c.myCF()
 	if err != nil {
 		return err
+	}
+	if c.value("parte") != "" {
+		return c.copyFile(cf)
 	}
 	e, err := c.p.Privacy.Export(c.r.Context(), cf)
 	if err != nil {

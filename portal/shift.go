@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/csv"
 	"net/http"
+	"strconv"
 	"time"
 
 	"cse.example/cse/ground/civil"
@@ -18,7 +19,7 @@ import (
 type Shift func(ctx context.Context, op staff.Operator, day civil.Date) ([]counter.ShiftLine, error)
 
 // shiftRoutes are an operator's own report at the end of a shift: what he did,
-// which forms were used, which signatures are missing. Nobody is named in it.
+// which forms were used, which signatures and scans are missing. Nobody is named in it.
 func (p *Portal) shiftRoutes(at func(pattern string, a answer)) {
 	at("GET /sportello/turno", atCounter((*call).shiftPage))
 	at("GET /sportello/turno/csv", atCounter((*call).shiftFile))
@@ -28,6 +29,8 @@ func (p *Portal) shiftRoutes(at func(pattern string, a answer)) {
 type shiftView struct {
 	At, Protocol, Path, Act, Card, Printed, Handed string
 	Unsigned                                       bool
+	// Scans is how many papers wait to be archived.
+	Scans int
 }
 
 // shift reads the day of the address (?giorno=aaaa-mm-gg), today without one.
@@ -45,7 +48,7 @@ func (c *call) shift() (civil.Date, []shiftView, error) {
 	for _, l := range lines {
 		out = append(out, shiftView{
 			At: clock(l.At), Protocol: l.Protocol, Path: FilePath(l.Protocol), Act: c.actName(l.Kind), Card: l.Card,
-			Printed: clock(l.PrintedAt), Handed: clock(l.HandedAt), Unsigned: l.Unsigned(),
+			Printed: clock(l.PrintedAt), Handed: clock(l.HandedAt), Unsigned: l.Unsigned(), Scans: l.Scans,
 		})
 	}
 	return day, out, err
@@ -75,6 +78,7 @@ func (c *call) shiftPage() error {
 		Day, File               string
 		Lines                   []shiftView
 		Acts, Printed, Unsigned int
+		Scans                   int
 	}{Day: day.Italian(), File: "/sportello/turno/csv?giorno=" + day.String(), Lines: lines, Acts: len(lines)}
 	for _, l := range lines {
 		if l.Printed != "" {
@@ -83,6 +87,7 @@ func (c *call) shiftPage() error {
 		if l.Unsigned {
 			data.Unsigned++
 		}
+		data.Scans += l.Scans
 	}
 	page := c.page("sportello", "portal.shift.title")
 	c.crumbs(page, "look.menu.counter", "/sportello")
@@ -99,10 +104,10 @@ func (c *call) shiftFile() error {
 	var b bytes.Buffer
 	w := csv.NewWriter(&b)
 	rows := [][]string{{
-		c.say("portal.shift.when"), c.say("portal.activation.protocol"), c.say("portal.shift.act"), c.say("portal.card.id"), c.say("portal.shift.printed"), c.say("portal.shift.handed"),
+		c.say("portal.shift.when"), c.say("portal.activation.protocol"), c.say("portal.shift.act"), c.say("portal.card.id"), c.say("portal.shift.printed"), c.say("portal.shift.handed"), c.say("portal.shift.scans.to"),
 	}}
 	for _, l := range lines {
-		rows = append(rows, []string{day.String() + " " + l.At, l.Protocol, l.Act, l.Card, l.Printed, l.Handed})
+		rows = append(rows, []string{day.String() + " " + l.At, l.Protocol, l.Act, l.Card, l.Printed, l.Handed, strconv.Itoa(l.Scans)})
 	}
 	if err := w.WriteAll(rows); err != nil {
 		return err

@@ -1,17 +1,24 @@
 package main
 
 import (
+	"archive/zip"
 	"bytes"
 	"context"
+	"errors"
+	"io"
+	"maps"
 	"mime/multipart"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"cse.example/cse/ground/civil"
 	"cse.example/cse/ground/words"
+	"cse.example/cse/issuer/archive"
+	"cse.example/cse/person/codicefiscale"
 	"cse.example/cse/portal"
 )
 
@@ -79,7 +86,7 @@ func TestR98_R99_TheDelegationIsArchivedOverHTTP(t *testing.T) {
 	t.Parallel()
 	r := newRegion(t)
 	r.clock.Set(time.Now())
-	r.config.Archive = Archive{Required: true, Days: 40}
+	r.config.Archive = Archive{Required: true, Days: 40, DocumentDays: 30}
 	keys := r.offices(t)
 	p := r.serve(t, knownRoles()...)
 	holder := p.give(t, invented(t, "ROSSI", "IDA", civil.Today(r.clock).AddYears(-70)), 991_011, nil)
@@ -111,12 +118,24 @@ func TestR98_R99_TheDelegationIsArchivedOverHTTP(t *testing.T) {
 		t.Error("an archived paper is still waited for")
 	}
 	s.at(file)
-	s.see("Delega firmata, PDF, 1 kB")
+	s.see("Delega firmata, PDF, 1 kB", "Mancano le scansioni di queste carte", "Copia del documento del titolare", "Copia del documento di chi era presente")
+	s.at("/sportello/turno")
+	s.see("Scansioni mancanti 2")
+	for _, k := range []string{"holder-document", "document"} {
+		d.want(d.post(file+"/carte", append(scan, k...), "foglio", k), "")
+	}
+	s.at(file)
+	if strings.Contains(s.b.Page.Text(), "Mancano le scansioni") {
+		t.Error("nothing is missing, and the page says so")
+	}
+	s.at("/sportello/turno")
+	s.see("Scansioni mancanti 0")
 
 	list, err := p.db.Archive().PapersOf(t.Context(), strings.TrimPrefix(file, "/sportello/pratica/"))
 	check(t, err)
+	list = slices.DeleteFunc(list, func(x archive.Row) bool { return x.Kind != archive.Delegation })
 	if len(list) != 1 {
-		t.Fatalf("%d papers", len(list))
+		t.Fatalf("%d delegations", len(list))
 	}
 	to := file + "/carte/" + list[0].ID
 	d.want(d.post(to, nil, "motivo", ""), "CSE-522")
@@ -140,21 +159,83 @@ func TestR98_R99_TheDelegationIsArchivedOverHTTP(t *testing.T) {
 	}
 	sound(t, p)
 
-	r.clock.Advance(42 * 24 * time.Hour)
-	rep, err := p.privacy.Retain(context.WithoutCancel(t.Context()), p.keepers())
-	check(t, err)
-	destroyed := int64(0)
-	for _, l := range rep.Lines {
-		if l.Kind == "papers" {
-			destroyed = l.Destroyed
+	p.holdsTheCopy(t, holder.CF, scan)
+	night := func(days int) map[string]int64 {
+		t.Helper()
+		r.clock.Advance(time.Duration(days) * 24 * time.Hour)
+		rep, err := p.privacy.Retain(context.WithoutCancel(t.Context()), p.keepers())
+		check(t, err)
+		out := map[string]int64{}
+		for _, l := range rep.Lines {
+			out[l.Kind] = l.Destroyed
 		}
+		return out
 	}
-	if destroyed != 1 {
-		t.Errorf("the retention destroyed %d papers: %+v", destroyed, rep.Lines)
+	// copies of documents go after thirty days, the delegation after forty
+	if got := night(30); got["papers.document"] != 0 || got["papers.holder-document"] != 0 {
+		t.Errorf("on the last day %v", got)
+	}
+	if got := night(2); got["papers.document"] != 1 || got["papers.holder-document"] != 1 || got["papers.delegation"] != 0 {
+		t.Errorf("after thirty days %v", got)
 	}
 	d = keys["aslb"].desktop(t, p)
+	d.want(d.post(to, nil, "motivo", "claim"), "")
+	if got := night(10); got["papers.delegation"] != 1 {
+		t.Errorf("after forty days %v", got)
+	}
+	if _, err := p.db.Archive().Key(t.Context(), list[0].Person); !errors.Is(err, archive.ErrNotFound) {
+		t.Errorf("the key of no paper: %v", err)
+	}
+	recs, err := p.trail.LastByPerson(t.Context(), string(holder.CF), 10)
+	check(t, err)
+	if len(recs) == 0 || recs[0].Act != "papers.erased" || recs[0].Actor != "system:night" {
+		t.Errorf("the trail ends with %+v", recs)
+	}
+	sound(t, p)
+	d = keys["aslb"].desktop(t, p)
 	d.want(d.post(to, nil, "motivo", "claim"), "CSE-521")
-	if words.Say(words.Italian, "privacy.keep.papers") == "privacy.keep.papers" {
-		t.Error("the report has no name for papers")
+}
+
+// holdsTheCopy wants the copy of a person's data to hold his papers as they were
+// scanned, those of a delegate's document listed and not given, and nobody else's.
+func (p *Platform) holdsTheCopy(t *testing.T, cf codicefiscale.Code, scan []byte) {
+	t.Helper()
+	parts, papers, err := dataCopies{p}.Parts(t.Context(), cf)
+	check(t, err)
+	if parts != 1 || papers != 3 {
+		t.Errorf("%d papers in %d files, want 3 in 1", papers, parts)
+	}
+	e, err := p.privacy.Export(t.Context(), cf)
+	check(t, err)
+	var b bytes.Buffer
+	check(t, dataCopies{p}.Write(t.Context(), e, 1, words.Italian, &b))
+	z, err := zip.NewReader(bytes.NewReader(b.Bytes()), int64(b.Len()))
+	check(t, err)
+	files := map[string]string{}
+	for _, f := range z.File {
+		x, err := f.Open()
+		check(t, err)
+		text, err := io.ReadAll(x)
+		check(t, err)
+		name := f.Name
+		if strings.HasPrefix(name, "carte/") {
+			name = name[:strings.LastIndexByte(name, '-')]
+			name = name[strings.IndexByte(name, '-')+9:]
+		}
+		files[name] = string(text)
+	}
+	if len(files) != 5 || files["delegation"] != string(scan) || files["holder-document"] != string(scan)+"holder-document" {
+		t.Errorf("the copy has %v", slices.Sorted(maps.Keys(files)))
+	}
+	readme, data := files["LEGGIMI.txt"], files["dati.json"]
+	if !strings.Contains(readme, "Copia del documento di chi era presente: non copiata") || strings.Count(readme, "carte/") != 2 {
+		t.Errorf("the copy says of itself: %s", readme)
+	}
+	if !strings.Contains(data, `"section": "papers"`) || strings.Count(data, `"in_copy"`) != 3 {
+		t.Errorf("the data lack the papers: %s", data)
+	}
+	on(t, readBack(t, []byte(files["dati.pdf"])), "Carte delle pratiche (scansioni)", "Delega firmata", "no: è il documento di un'altra persona")
+	if err := (dataCopies{p}).Write(t.Context(), e, 2, words.Italian, io.Discard); !errors.Is(err, words.Refuse("CSE-781")) {
+		t.Errorf("a second file: %v", err)
 	}
 }

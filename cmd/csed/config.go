@@ -167,11 +167,17 @@ type Minors struct {
 
 // Archive is what happens to the papers of acts.
 type Archive struct {
-	// Required makes a task of each signed paper (self-declaration, delegation)
+	// Required makes a task of each paper that an act needs (docs/decisions/0781)
 	// until its scan is here; without it a counter needs no scanner.
 	Required bool `yaml:"required"`
-	// Days is how long a scan is kept.
-	Days int `yaml:"days"`
+	// Days is how long a scan is kept, and each kind's where it differs (0: Days);
+	// documents are the copies of the holder's and of who stood there.
+	Days            int `yaml:"days"`
+	DeclarationDays int `yaml:"declaration_days"`
+	DelegationDays  int `yaml:"delegation_days"`
+	DocumentDays    int `yaml:"document_days"`
+	ReportDays      int `yaml:"report_days"`
+	SignedDays      int `yaml:"signed_days"`
 }
 
 // Successor is the activation of a new card with the old one.
@@ -322,7 +328,7 @@ func defaults() Config {
 		Extension:  Extension{Until: "2023-12-31"},
 		Privacy:    defaultPrivacy(),
 		Minors:     Minors{At18: string(counter.MajorityNotify), SamplePercent: 10},
-		Archive:    Archive{Days: 2190},
+		Archive:    Archive{Days: 2190, DocumentDays: 730},
 		Login:      Login{ACR: "https://www.spid.gov.it/SpidL3"},
 		Issue:      Issue{PermitRenewalMonths: 6, CRLHours: 6, ATR: "neutral", BureauFile: "bureau.json", Exchange: "exchange", PolicyText: policyText, Codes: codes.DefaultPolicy()},
 		Successor:  Successor{FromHome: true},

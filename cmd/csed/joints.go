@@ -286,7 +286,11 @@ func (p *Platform) shift(ctx context.Context, op staff.Operator, day civil.Date)
 	if err != nil {
 		return nil, err
 	}
-	return w.Shift(ctx, op, day)
+	lines, err := w.Shift(ctx, op, day)
+	if err != nil {
+		return nil, err
+	}
+	return p.withPapersMissing(ctx, op, day, lines)
 }
 
 // dropPrint destroys what is left of a print: released if done, cancelled if not.

@@ -101,7 +101,11 @@ func (p *Platform) held(ctx context.Context, cf codicefiscale.Code) ([]privacy.S
 		return nil, err
 	}
 	out = append(out, privacy.Section{Key: "cards", Rows: rows}, privacy.Section{Key: "acts", Rows: acts})
-	out = append(out, more...)
+	papers, err := p.heldPapers(ctx, cf)
+	if err != nil {
+		return nil, err
+	}
+	out = append(append(out, more...), papers)
 	recs, err := p.trail.LastByPerson(ctx, string(cf), 1000)
 	if err != nil {
 		return nil, err

@@ -14,7 +14,6 @@ func (p *Platform) keepers() []privacy.Keeper {
 		{Kind: "alerts", Days: c.AlertsDays, Least: 30, Purge: p.db.Privacy().PurgeAlerts},
 		{Kind: "looks", Days: c.LooksDays, Least: 1, Purge: p.db.Privacy().PurgeLooks},
 		{Kind: "questions", Days: c.LooksDays, Least: 1, Purge: p.db.Privacy().PurgeQuestions},
-		{Kind: "papers", Days: p.Config.Archive.Days, Least: 30, Purge: p.db.Archive().Purge},
 		{Kind: "tickets", Days: c.TicketsDays, Least: 30, Purge: p.db.Tickets().Purge},
 		{Kind: "diagnoses", Days: c.DiagnosesDays, Least: 1, Purge: p.db.Reports().Purge},
 		{Kind: "addresses", Days: c.ReplacedDays, Least: 30, Purge: p.book.ForgetReplaced},
@@ -27,5 +26,6 @@ func (p *Platform) keepers() []privacy.Keeper {
 		{Kind: "extensions", Days: c.ExtensionsDays, Least: 365, Purge: p.db.Extensions().Purge},
 		{Kind: "evidence", Days: c.EvidenceDays, Least: 3653, Purge: p.db.Acts().PurgeEvidence},
 	}
+	list = append(list, p.paperKeepers()...)
 	return append(list, privacy.Keeper{Kind: "trail", Days: c.TrailDays, Least: 3653, Purge: p.trail.Cut})
 }

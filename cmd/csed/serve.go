@@ -551,7 +551,7 @@ func (p *Platform) openPortal(_ context.Context, o Options) error {
 			FormOrigins: []string{p.Config.Public.Login, p.Config.Public.CNS},
 		},
 		Assets: assets, Clock: p.Clock, Rand: rand.Reader, Client: p.httpClient(), Sessions: p.db.Sessions(), Held: p.db.Held(), Seal: seal,
-		Atomically: p.db.Atomically, People: p.db.People(), Cards: p.db.Cards(), Operators: working{p}, Roster: p.roster, Desk: p.counter, Drafts: p.counter, Papers: p.counter, Acts: p.counter, Helpdesk: p.helpdesk, Refused: p.refused, Privacy: p.privacy, PrivacyDesk: p.privacy, PrintExport: p.printExport,
+		Atomically: p.db.Atomically, People: p.db.People(), Cards: p.db.Cards(), Operators: working{p}, Roster: p.roster, Desk: p.counter, Drafts: p.counter, Papers: p.counter, Acts: p.counter, Helpdesk: p.helpdesk, Refused: p.refused, Privacy: p.privacy, PrivacyDesk: p.privacy, PrintExport: p.printExport, DataCopies: dataCopies{p},
 		Print: p.print, Twin: p.twin, Shift: p.shift, Revoke: p.counter.RevokeWithCIP, Holder: p.counter, Proof: p.login, CardStatus: p.counter.Status, Offices: p.offices, BlankForm: p.blankForm(o.Ribbon), Signatures: signatures, CardAlive: p.cardAlive, Activities: p.activities, Area: p.area(o.Ribbon), Tasks: p.tasks, Declarations: p.declarations, Maintenance: p.maintenance, Log: p.Log,
 		Diagnosis:  p.inbox.Read,
 		FormTexts:  p.formTexts,

@@ -96,15 +96,44 @@ func (s *ArchiveStore) Erase(ctx context.Context, person string) (int64, error) 
 	return n, nil
 }
 
-// Purge implements archive.Store.
-func (s *ArchiveStore) Purge(ctx context.Context, before time.Time) (int64, error) {
-	q, at := s.q(ctx), micros(before)
-	n, err := q.DeletePapersBefore(ctx, at)
-	if err == nil {
-		err = errors.Join(q.DeleteIdleKeys(ctx, at), q.DeleteSettled(ctx, at))
-	}
+// PapersFor implements archive.Terms.
+func (s *ArchiveStore) PapersFor(ctx context.Context, person string) ([]archive.Row, error) {
+	rows, err := s.q(ctx).ListPapersOf(ctx, person)
 	if err != nil {
-		return 0, fmt.Errorf("store: purge papers: %w", err)
+		return nil, fmt.Errorf("store: list somebody's papers: %w", err)
+	}
+	out := make([]archive.Row, len(rows))
+	for i, r := range rows {
+		out[i] = archive.Row{Paper: archive.Paper{
+			ID: r.ID, Kind: archive.Kind(r.Kind), Type: archive.Type(r.Type), Size: r.Size, At: instant(r.At), By: r.ByWhom,
+		}, Act: r.Act, Person: r.Person}
+	}
+	return out, nil
+}
+
+// Overdue implements archive.Terms.
+func (s *ArchiveStore) Overdue(ctx context.Context, k archive.Kind, before time.Time, after string, limit int) ([]string, error) {
+	out, err := s.q(ctx).ListOverdue(ctx, archivedb.ListOverdueParams{Kind: string(k), At: micros(before), Person: after, Limit: int32(min(limit, 10_000))})
+	if err != nil {
+		return nil, fmt.Errorf("store: list papers past their term: %w", err)
+	}
+	return out, nil
+}
+
+// Destroy implements archive.Terms.
+func (s *ArchiveStore) Destroy(ctx context.Context, person string, k archive.Kind, before time.Time) (int64, error) {
+	n, err := s.q(ctx).DeletePapersBefore(ctx, archivedb.DeletePapersBeforeParams{Person: person, Kind: string(k), At: micros(before)})
+	if err != nil {
+		return 0, fmt.Errorf("store: destroy papers: %w", err)
+	}
+	return n, nil
+}
+
+// DropSettled implements archive.Terms.
+func (s *ArchiveStore) DropSettled(ctx context.Context, before time.Time) (int64, error) {
+	n, err := s.q(ctx).DeleteSettled(ctx, micros(before))
+	if err != nil {
+		return 0, fmt.Errorf("store: forget papers waited for: %w", err)
 	}
 	return n, nil
 }
@@ -132,9 +161,31 @@ func (s *ArchiveStore) Open(ctx context.Context, office string, limit int) ([]ar
 	if err != nil {
 		return nil, fmt.Errorf("store: list papers waited for: %w", err)
 	}
+	return dues(rows), nil
+}
+
+// OpenOf implements archive.Dues.
+func (s *ArchiveStore) OpenOf(ctx context.Context, protocol string) ([]archive.Due, error) {
+	rows, err := s.q(ctx).ListDueOf(ctx, protocol)
+	if err != nil {
+		return nil, fmt.Errorf("store: list papers an act waits for: %w", err)
+	}
+	return dues(rows), nil
+}
+
+// OpenIn implements archive.Dues.
+func (s *ArchiveStore) OpenIn(ctx context.Context, office string, from, to time.Time) ([]archive.Due, error) {
+	rows, err := s.q(ctx).ListDueIn(ctx, archivedb.ListDueInParams{Office: office, At: micros(from), Until: micros(to)})
+	if err != nil {
+		return nil, fmt.Errorf("store: list papers acts wait for: %w", err)
+	}
+	return dues(rows), nil
+}
+
+func dues(rows []archivedb.ArchiveDue) []archive.Due {
 	out := make([]archive.Due, len(rows))
 	for i, r := range rows {
 		out[i] = archive.Due{Protocol: r.Protocol, Office: r.Office, Card: r.Card, Kind: archive.Kind(r.Kind), At: instant(r.At)}
 	}
-	return out, nil
+	return out
 }

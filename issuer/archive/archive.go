@@ -1,5 +1,7 @@
 // Package archive keeps the papers of acts at counters: the delegation, the
-// self-declaration, copies of documents (R69, R98, R99), as scans.
+// self-declaration, copies of documents (R69, R98, R99), the report of a loss
+// (R34), signed receipts, as scans. Which act needs which, issuer/counter says;
+// until a paper is here its act is a task of the counter (Expect, Missing).
 //
 // A scan is a PDF, a JPEG or a PNG of at most five megabytes; what it is follows
 // from its first bytes, never from its name, and it is not read further: it is
@@ -9,7 +11,10 @@
 // paper sent twice is kept once.
 //
 // A paper is seen again with a motive only, and the look is written down before
-// the first byte leaves; the person reads it among his activities. It refuses
+// the first byte leaves; the person reads it among his activities. He has a copy
+// of his own papers without saying why (Of, Copy). Each kind of paper has its
+// term: the night destroys what is over (Retain), and with a person's last paper
+// his key; both are written down under his name. It refuses
 // (CSE-517 to CSE-523) no file, too much, another kind of file, a paper that
 // the act has not, one that is not there (any more), no motive, and more than
 // twelve papers for one act.
@@ -39,10 +44,14 @@ const (
 	Delegation     Kind = "delegation"       // R98, signed
 	HolderDocument Kind = "holder-document"  // R99, a copy
 	Document       Kind = "document"         // of whoever stood there
+	Report         Kind = "report"           // R34, of loss or theft: a copy
+	Signed         Kind = "signed"           // what the act printed, signed
 )
 
 // Kinds lists them, in the order of the menu.
-func Kinds() []Kind { return []Kind{Declaration, Delegation, HolderDocument, Document} }
+func Kinds() []Kind {
+	return []Kind{Declaration, Delegation, HolderDocument, Document, Report, Signed}
+}
 
 // Limits of what is kept.
 const (
@@ -92,9 +101,19 @@ type Store interface {
 	GetPaper(ctx context.Context, id string) (Row, error)
 	Keys
 	Dues
-	// Purge destroys papers older than before, keys that seal nothing any more, and
-	// what is no longer waited for; it answers how many papers went.
-	Purge(ctx context.Context, before time.Time) (int64, error)
+	Terms
+}
+
+// Terms is what the night asks.
+type Terms interface {
+	// Overdue lists people who have papers of a kind older than before, after one.
+	Overdue(ctx context.Context, k Kind, before time.Time, after string, limit int) ([]string, error)
+	// PapersFor lists a person's papers, oldest first, without bodies.
+	PapersFor(ctx context.Context, person string) ([]Row, error)
+	// Destroy destroys a person's papers of a kind older than before.
+	Destroy(ctx context.Context, person string, k Kind, before time.Time) (int64, error)
+	// DropSettled forgets waits that ended before; it answers how many.
+	DropSettled(ctx context.Context, before time.Time) (int64, error)
 }
 
 // Keys are the persons' data keys, wrapped.
@@ -114,6 +133,10 @@ type Dues interface {
 	Settle(ctx context.Context, protocol string, k Kind, at time.Time) error
 	// Open lists what an office waits for, oldest first.
 	Open(ctx context.Context, office string, limit int) ([]Due, error)
+	// OpenOf lists what an act waits for.
+	OpenOf(ctx context.Context, protocol string) ([]Due, error)
+	// OpenIn lists what acts of an office between two instants wait for.
+	OpenIn(ctx context.Context, office string, from, to time.Time) ([]Due, error)
 }
 
 // AEAD wraps the persons' keys.
@@ -127,6 +150,9 @@ type Deps struct {
 	Store Store
 	// File answers an act to who may see it, or the refusal.
 	File func(ctx context.Context, op staff.Operator, protocol string) (File, error)
+	// Holder answers whose act it is, for the trail of the night; empty when nobody
+	// knows any more.
+	Holder func(ctx context.Context, protocol string) (codicefiscale.Code, error)
 	// Pseudonym is keyed; the same for the same person.
 	Pseudonym  func(cf codicefiscale.Code) string
 	Seal       AEAD
@@ -143,46 +169,8 @@ type Room struct{ d Deps }
 
 // New refuses a missing part.
 func New(d Deps) (*Room, error) {
-	if d.Store == nil || d.File == nil || d.Pseudonym == nil || d.Seal == nil || d.Clock == nil || d.Rand == nil || d.Atomically == nil || d.Record == nil {
+	if d.Store == nil || d.File == nil || d.Holder == nil || d.Pseudonym == nil || d.Seal == nil || d.Clock == nil || d.Rand == nil || d.Atomically == nil || d.Record == nil {
 		return nil, errors.New("archive: a part is missing")
 	}
 	return &Room{d}, nil
-}
-
-// Expect waits for the papers of an act, in that act's transaction; nothing when
-// none are required.
-func (r *Room) Expect(ctx context.Context, f File, kinds ...Kind) error {
-	if !r.d.Required {
-		return nil
-	}
-	for _, k := range kinds {
-		if err := r.d.Store.Expect(ctx, Due{f.Protocol, f.Office, f.Card, k, r.d.Clock.Now()}); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// maxDue is how many a list shows.
-const maxDue = 50
-
-// Waiting lists what op's office waits for.
-func (r *Room) Waiting(ctx context.Context, op staff.Operator) ([]Due, error) {
-	return r.d.Store.Open(ctx, op.Office.ID, maxDue)
-}
-
-// Purge is the nightly retention's: what is older than before is destroyed.
-func (r *Room) Purge(ctx context.Context, before time.Time) (int64, error) {
-	return r.d.Store.Purge(ctx, before)
-}
-
-// Erase destroys a person's key, and his papers with it.
-func (r *Room) Erase(ctx context.Context, actor string, cf codicefiscale.Code) (n int64, err error) {
-	err = r.d.Atomically(ctx, func(ctx context.Context) error {
-		if n, err = r.d.Store.Erase(ctx, r.d.Pseudonym(cf)); err != nil {
-			return err
-		}
-		return r.d.Record(ctx, journal.Entry{Act: "papers.erased", Actor: actor, Person: string(cf)})
-	})
-	return n, err
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -55,6 +56,9 @@ func newBench(t *testing.T, db *store.DB) *bench {
 		Store: db.Archive(), Seal: seal, Clock: b.clock, Rand: rand.Reader, Atomically: db.Atomically, Required: true,
 		Pseudonym: func(cf codicefiscale.Code) string { return "p" + strings.ToLower(string(cf[:6])) },
 		Record:    func(_ context.Context, e journal.Entry) error { b.entries = append(b.entries, e); return nil },
+		Holder: func(_ context.Context, protocol string) (codicefiscale.Code, error) {
+			return map[string]codicefiscale.Code{one: ada, two: ida}[protocol], nil
+		},
 		File: func(_ context.Context, op staff.Operator, protocol string) (archive.File, error) {
 			holder := map[string]codicefiscale.Code{one: ada, two: ida}[protocol]
 			if holder == "" || op.Office.ID != "asl" {
@@ -188,30 +192,100 @@ func TestR98_ErasingTheKeyErasesThePapers(t *testing.T) {
 	})
 }
 
-// Retention: what is older goes, and with a person's last paper his key; what is
-// waited for stays waited for.
-func TestR98_RetentionDestroysPapersAndKeys(t *testing.T) {
+// The night destroys each kind of paper when its own term is over, not an instant
+// before and no other kind's; a person's key goes with his last paper. Both are in
+// the trail under his name, and what is waited for stays waited for.
+func TestR98_RetentionDestroysPapersKindByKind(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		b := newBench(t, db)
-		old := b.add(t, one, archive.Delegation, pdf)
-		row, _ := db.Archive().GetPaper(t.Context(), old)
-		b.clock.Advance(48 * time.Hour)
-		kept := b.add(t, two, archive.Delegation, pdf)
-		purge := func() (n int64) {
-			err := db.Atomically(t.Context(), func(ctx context.Context) (err error) { n, err = b.Purge(ctx, monday.Add(24*time.Hour)); return err })
-			if err != nil {
-				t.Fatal(err)
-			}
-			return n
+		f := archive.File{Protocol: two, Card: "6090000000000016", Office: "asl", Holder: ida}
+		if err := db.Atomically(t.Context(), func(ctx context.Context) error { return b.Expect(ctx, f, archive.Declaration) }); err != nil {
+			t.Fatal(err)
 		}
-		if n, again := purge(), purge(); n != 1 || again != 0 {
-			t.Errorf("%d and then %d papers destroyed", n, again)
+		hers := b.add(t, one, archive.Delegation, pdf)
+		b.add(t, one, archive.HolderDocument, pdf)
+		row, _ := db.Archive().GetPaper(t.Context(), hers)
+		b.clock.Advance(48 * time.Hour)
+		young := b.add(t, two, archive.Delegation, pdf)
+		night := func(k archive.Kind, before time.Time, want int64) {
+			t.Helper()
+			b.entries = nil
+			if n, err := b.Retain(t.Context(), k, before); err != nil || n != want {
+				t.Errorf("%s before %s: %d destroyed, want %d: %v", k, before, n, want, err)
+			}
+		}
+		journaled := func(act string, papers string) {
+			t.Helper()
+			if len(b.entries) != 1 || b.entries[0].Act != act || b.entries[0].Person != string(ada) || b.entries[0].Actor != "system:night" || b.entries[0].Detail["papers"] != papers {
+				t.Errorf("the trail says %+v, want %s of %s", b.entries, act, papers)
+			}
+		}
+		night(archive.Delegation, monday, 0) // on the instant itself it is not over
+		night(archive.Document, monday.Add(24*time.Hour), 0)
+		night(archive.HolderDocument, monday.Add(24*time.Hour), 1)
+		journaled("papers.destroyed", "1")
+		if _, _, err := b.See(t.Context(), b.op, one, hers, "check"); err != nil {
+			t.Errorf("a paper of another kind: %v", err)
+		}
+		night(archive.Delegation, monday.Add(24*time.Hour), 1)
+		journaled("papers.erased", "1")
+		night(archive.Delegation, monday.Add(24*time.Hour), 0)
+		if len(b.entries) != 0 {
+			t.Errorf("nothing was destroyed, and the trail says %+v", b.entries)
 		}
 		if _, err := db.Archive().Key(t.Context(), row.Person); !errors.Is(err, archive.ErrNotFound) {
 			t.Errorf("the key of no paper: %v", err)
 		}
-		if _, _, err := b.See(t.Context(), b.op, two, kept, "check"); err != nil {
+		if _, _, err := b.See(t.Context(), b.op, two, young, "check"); err != nil {
 			t.Errorf("a paper within its days: %v", err)
+		}
+		if n, err := b.Settled(t.Context(), b.clock.Now().Add(time.Hour)); err != nil || n != 0 {
+			t.Errorf("%d waits forgotten that last, %v", n, err)
+		}
+		b.add(t, two, archive.Declaration, pdf)
+		if n, err := b.Settled(t.Context(), b.clock.Now()); err != nil || n != 0 {
+			t.Errorf("%d waits forgotten within their days, %v", n, err)
+		}
+		if n, err := b.Settled(t.Context(), b.clock.Now().Add(time.Hour)); err != nil || n != 1 {
+			t.Errorf("%d waits forgotten, %v", n, err)
+		}
+	})
+}
+
+// A person has a copy of his own papers as they were kept, and of nobody else's;
+// that he took it is in the trail before the first is given.
+func TestThePersonHasACopyOfHisPapers(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		b := newBench(t, db)
+		b.add(t, one, archive.Delegation, pdf)
+		b.clock.Advance(time.Second)
+		b.add(t, one, archive.HolderDocument, append(bytes.Clone(pdf), '2'))
+		b.add(t, two, archive.Delegation, pdf)
+		hers, err := b.Of(t.Context(), ada)
+		if err != nil || len(hers) != 2 || hers[0].Act != one || hers[0].Kind != archive.Delegation {
+			t.Fatalf("%+v, %v", hers, err)
+		}
+		others, err := b.Of(t.Context(), ida)
+		if err != nil || len(others) != 1 {
+			t.Fatalf("%+v, %v", others, err)
+		}
+		b.entries = nil
+		var got []string
+		err = b.Copy(t.Context(), ada, hers, func(h archive.Held, file []byte) error {
+			if len(b.entries) != 1 || b.entries[0].Act != "papers.copied-out" || b.entries[0].Person != string(ada) || b.entries[0].Detail["papers"] != "2" {
+				t.Errorf("given before the trail says so: %+v", b.entries)
+			}
+			got = append(got, h.Act+" "+string(h.Kind)+" "+string(file))
+			return nil
+		})
+		if want := []string{one + " delegation " + string(pdf), one + " holder-document " + string(pdf) + "2"}; err != nil || !slices.Equal(got, want) {
+			t.Errorf("%q, %v", got, err)
+		}
+		err = b.Copy(t.Context(), ada, others, func(archive.Held, []byte) error { t.Error("somebody else's paper was given"); return nil })
+		refused(t, "somebody else's", err, "CSE-521")
+		b.entries = nil
+		if err := b.Copy(t.Context(), ada, nil, nil); err != nil || len(b.entries) != 0 {
+			t.Errorf("a copy of nothing: %v, %+v", err, b.entries)
 		}
 	})
 }
@@ -236,9 +310,28 @@ func TestR69_R98_ThePaperIsWaitedFor(t *testing.T) {
 		if list, _ := b.Waiting(t.Context(), staff.Operator{Office: staff.Office{ID: "urp"}}); len(list) != 0 {
 			t.Error("another office waits for it")
 		}
+		missing := func(want ...archive.Kind) {
+			t.Helper()
+			got, err := b.Missing(t.Context(), b.op, one)
+			if err != nil || !slices.Equal(got, want) {
+				t.Errorf("missing %v, want %v: %v", got, want, err)
+			}
+			in, err := b.MissingIn(t.Context(), b.op, monday, monday.Add(time.Second))
+			if err != nil || in[one] != len(want) || in[two] != 0 {
+				t.Errorf("counted %v, want %d: %v", in, len(want), err)
+			}
+			if in, err := b.MissingIn(t.Context(), b.op, monday.Add(time.Second), monday.Add(time.Hour)); err != nil || len(in) != 0 {
+				t.Errorf("of a later hour: %v, %v", in, err)
+			}
+		}
+		missing(archive.Delegation)
+		_, err := b.Missing(t.Context(), staff.Operator{Account: "bo"}, one)
+		refused(t, "from another office", err, "CSE-145")
 		b.add(t, one, archive.Document, pdf)
 		waits(1)
+		missing(archive.Delegation)
 		b.add(t, one, archive.Delegation, pdf)
 		waits(0)
+		missing()
 	})
 }

@@ -132,25 +132,30 @@ func (r *Room) See(ctx context.Context, op staff.Operator, protocol, id, motive 
 	if err != nil {
 		return Paper{}, nil, err
 	}
-	wrapped, err := r.d.Store.Key(ctx, row.Person)
-	if errors.Is(err, ErrNotFound) {
-		return Paper{}, nil, words.Refuse("CSE-521").Because(err)
-	}
-	if err != nil {
-		return Paper{}, nil, err
-	}
-	key, err := r.unwrap(row.Person, wrapped)
-	if err != nil {
-		return Paper{}, nil, err
-	}
-	defer clear(key)
-	file, err := open(key, row.ID, row.Body)
+	file, err := r.openRow(ctx, row)
 	if err != nil {
 		return Paper{}, nil, err
 	}
 	return row.Paper, file, r.d.Atomically(ctx, func(ctx context.Context) error {
 		return r.record(ctx, op, f, "paper.seen", row, map[string]string{"motive": motive})
 	})
+}
+
+// openRow opens a paper; CSE-521 when its person's key is gone.
+func (r *Room) openRow(ctx context.Context, row Row) ([]byte, error) {
+	wrapped, err := r.d.Store.Key(ctx, row.Person)
+	if errors.Is(err, ErrNotFound) {
+		return nil, words.Refuse("CSE-521").Because(err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	key, err := r.unwrap(row.Person, wrapped)
+	if err != nil {
+		return nil, err
+	}
+	defer clear(key)
+	return open(key, row.ID, row.Body)
 }
 
 func (r *Room) record(ctx context.Context, op staff.Operator, f File, act string, row Row, more map[string]string) error {

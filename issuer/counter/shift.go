@@ -14,6 +14,8 @@ type ShiftLine struct {
 	Kind                ActKind
 	At                  time.Time
 	PrintedAt, HandedAt time.Time
+	// Scans is how many papers of the act wait to be archived.
+	Scans int
 }
 
 // Unsigned tells that nobody ticked "consegnato e firmato" yet.
@@ -31,7 +33,7 @@ func (w *Worklist) Shift(ctx context.Context, op staff.Operator, day civil.Date)
 	rows, err := w.d.Of(ctx, op.Account, op.Office.ID, day.Start(), day.AddDays(1).Start(), maxShift)
 	out := make([]ShiftLine, len(rows))
 	for i, r := range rows {
-		out[i] = ShiftLine{r.Protocol, r.Card, r.Kind, r.At, r.PrintedAt, r.HandedAt}
+		out[i] = ShiftLine{Protocol: r.Protocol, Card: r.Card, Kind: r.Kind, At: r.At, PrintedAt: r.PrintedAt, HandedAt: r.HandedAt}
 	}
 	return out, err
 }

@@ -2,12 +2,15 @@ package portaltest
 
 import (
 	"context"
+	"io"
 	"net/http"
 	"strings"
 
 	"cse.example/cse/ground/words"
 	"cse.example/cse/issuer/archive"
+	"cse.example/cse/issuer/privacy"
 	"cse.example/cse/issuer/staff"
+	"cse.example/cse/person/codicefiscale"
 )
 
 // papers is an archive with two papers in one case, and nothing in the others;
@@ -43,6 +46,21 @@ func (p papers) Papers(_ context.Context, _ staff.Operator, protocol string) ([]
 	return nil, nil
 }
 
+// Missing: one act waits for two more, another for one.
+func (p papers) Missing(_ context.Context, _ staff.Operator, protocol string) ([]archive.Kind, error) {
+	return map[string][]archive.Kind{"2026/0000003": {archive.Delegation, archive.HolderDocument}, "2026/0000004": {archive.Signed}}[protocol], nil
+}
+
+// dataCopies are three papers in two files.
+type dataCopies struct{}
+
+func (dataCopies) Parts(context.Context, codicefiscale.Code) (int, int, error) { return 2, 3, nil }
+
+func (dataCopies) Write(_ context.Context, _ privacy.Export, _ int, _ words.Lang, w io.Writer) error {
+	_, err := io.WriteString(w, "PK invented\n")
+	return err
+}
+
 func (p papers) See(_ context.Context, _ staff.Operator, _, id, motive string) (archive.Paper, []byte, error) {
 	switch {
 	case motive == "":
@@ -57,6 +75,7 @@ func (p papers) See(_ context.Context, _ staff.Operator, _, id, motive string) (
 func archiveStates() []State {
 	one, two := "/sportello/pratica/2026/0000003", "/sportello/pratica/2026/0000004"
 	return []State{
+		{Name: "dati-copia-cambiata", Host: "portal", Path: "/tessera/dati/copia", Who: "active", Form: form("parte", "3"), Status: http.StatusUnprocessableEntity, Fault: "CSE-781"},
 		{Name: "carte", Host: "portal", Path: one, Who: "password", Status: http.StatusOK},
 		{Name: "carte-senza-file", Host: "portal", Path: one + "/carte", Who: "password", File: "-", Form: form("foglio", "delegation"), Status: http.StatusUnprocessableEntity, Fault: "CSE-517"},
 		{Name: "carte-senza-tipo", Host: "portal", Path: one + "/carte", Who: "password", File: "%PDF-1.4\n", Form: form(), Status: http.StatusUnprocessableEntity, Fault: "CSE-520"},

@@ -10,7 +10,7 @@ import (
 	"cse.example/cse/issuer/staff"
 )
 
-// shift is a day with three acts, one of them without signature; the day before
+// shift is a day with three acts, one of them without signature, another without its scans; the day before
 // there was none.
 func shift(_ context.Context, _ staff.Operator, day civil.Date) ([]counter.ShiftLine, error) {
 	if day.Before(civil.DayOf(Now)) {
@@ -18,7 +18,7 @@ func shift(_ context.Context, _ staff.Operator, day civil.Date) ([]counter.Shift
 	}
 	at := func(minutes int) time.Time { return Now.Add(time.Duration(minutes) * time.Minute) }
 	return []counter.ShiftLine{
-		{Protocol: "2026/0000001", Card: "6000000900001001", Kind: counter.KindActivation, At: at(0), PrintedAt: at(1), HandedAt: at(3)},
+		{Protocol: "2026/0000001", Card: "6000000900001001", Kind: counter.KindActivation, At: at(0), PrintedAt: at(1), HandedAt: at(3), Scans: 2},
 		{Protocol: "2026/0000002", Card: "6000000900001001", Kind: counter.KindReprint, At: at(20), PrintedAt: at(21)},
 		{Protocol: "2026/0000003", Card: "6000000900001001", Kind: counter.KindReferral, At: at(40)},
 	}, nil

@@ -20,11 +20,14 @@ DELETE FROM archive_key WHERE person = $1;
 -- name: DeletePapersOf :execrows
 DELETE FROM archive_paper WHERE person = $1;
 
--- name: DeletePapersBefore :execrows
-DELETE FROM archive_paper WHERE at < $1;
+-- name: ListPapersOf :many
+SELECT id, act, person, kind, type, size, by_whom, at FROM archive_paper WHERE person = $1 ORDER BY at, id;
 
--- name: DeleteIdleKeys :exec
-DELETE FROM archive_key WHERE archive_key.at < $1 AND NOT EXISTS (SELECT 1 FROM archive_paper p WHERE p.person = archive_key.person);
+-- name: ListOverdue :many
+SELECT DISTINCT person FROM archive_paper WHERE kind = $1 AND at < $2 AND person > $3 ORDER BY person LIMIT $4;
+
+-- name: DeletePapersBefore :execrows
+DELETE FROM archive_paper WHERE person = $1 AND kind = $2 AND at < $3;
 
 -- name: InsertDue :exec
 INSERT INTO archive_due (protocol, kind, office, card, at, done_at) VALUES ($1, $2, $3, $4, $5, 0) ON CONFLICT (protocol, kind) DO NOTHING;
@@ -35,5 +38,11 @@ UPDATE archive_due SET done_at = $3 WHERE protocol = $1 AND kind = $2 AND done_a
 -- name: ListDue :many
 SELECT * FROM archive_due WHERE office = $1 AND done_at = 0 ORDER BY at, protocol, kind LIMIT $2;
 
--- name: DeleteSettled :exec
+-- name: ListDueOf :many
+SELECT * FROM archive_due WHERE protocol = $1 AND done_at = 0 ORDER BY kind;
+
+-- name: ListDueIn :many
+SELECT * FROM archive_due WHERE office = $1 AND done_at = 0 AND at >= $2 AND at < sqlc.arg(until) ORDER BY at, protocol, kind;
+
+-- name: DeleteSettled :execrows
 DELETE FROM archive_due WHERE done_at > 0 AND done_at < $1;

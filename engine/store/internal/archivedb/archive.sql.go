@@ -9,15 +9,6 @@ import (
 	"context"
 )
 
-const deleteIdleKeys = `-- name: DeleteIdleKeys :exec
-DELETE FROM archive_key WHERE archive_key.at < $1 AND NOT EXISTS (SELECT 1 FROM archive_paper p WHERE p.person = archive_key.person)
-`
-
-func (q *Queries) DeleteIdleKeys(ctx context.Context, at int64) error {
-	_, err := q.db.ExecContext(ctx, deleteIdleKeys, at)
-	return err
-}
-
 const deletePaperKey = `-- name: DeletePaperKey :exec
 DELETE FROM archive_key WHERE person = $1
 `
@@ -28,11 +19,17 @@ func (q *Queries) DeletePaperKey(ctx context.Context, person string) error {
 }
 
 const deletePapersBefore = `-- name: DeletePapersBefore :execrows
-DELETE FROM archive_paper WHERE at < $1
+DELETE FROM archive_paper WHERE person = $1 AND kind = $2 AND at < $3
 `
 
-func (q *Queries) DeletePapersBefore(ctx context.Context, at int64) (int64, error) {
-	result, err := q.db.ExecContext(ctx, deletePapersBefore, at)
+type DeletePapersBeforeParams struct {
+	Person string
+	Kind   string
+	At     int64
+}
+
+func (q *Queries) DeletePapersBefore(ctx context.Context, arg DeletePapersBeforeParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, deletePapersBefore, arg.Person, arg.Kind, arg.At)
 	if err != nil {
 		return 0, err
 	}
@@ -51,13 +48,16 @@ func (q *Queries) DeletePapersOf(ctx context.Context, person string) (int64, err
 	return result.RowsAffected()
 }
 
-const deleteSettled = `-- name: DeleteSettled :exec
+const deleteSettled = `-- name: DeleteSettled :execrows
 DELETE FROM archive_due WHERE done_at > 0 AND done_at < $1
 `
 
-func (q *Queries) DeleteSettled(ctx context.Context, doneAt int64) error {
-	_, err := q.db.ExecContext(ctx, deleteSettled, doneAt)
-	return err
+func (q *Queries) DeleteSettled(ctx context.Context, doneAt int64) (int64, error) {
+	result, err := q.db.ExecContext(ctx, deleteSettled, doneAt)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
 }
 
 const getPaper = `-- name: GetPaper :one
@@ -207,6 +207,119 @@ func (q *Queries) ListDue(ctx context.Context, arg ListDueParams) ([]ArchiveDue,
 	return items, nil
 }
 
+const listDueIn = `-- name: ListDueIn :many
+SELECT protocol, kind, office, card, at, done_at FROM archive_due WHERE office = $1 AND done_at = 0 AND at >= $2 AND at < $3 ORDER BY at, protocol, kind
+`
+
+type ListDueInParams struct {
+	Office string
+	At     int64
+	Until  int64
+}
+
+func (q *Queries) ListDueIn(ctx context.Context, arg ListDueInParams) ([]ArchiveDue, error) {
+	rows, err := q.db.QueryContext(ctx, listDueIn, arg.Office, arg.At, arg.Until)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ArchiveDue
+	for rows.Next() {
+		var i ArchiveDue
+		if err := rows.Scan(
+			&i.Protocol,
+			&i.Kind,
+			&i.Office,
+			&i.Card,
+			&i.At,
+			&i.DoneAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const listDueOf = `-- name: ListDueOf :many
+SELECT protocol, kind, office, card, at, done_at FROM archive_due WHERE protocol = $1 AND done_at = 0 ORDER BY kind
+`
+
+func (q *Queries) ListDueOf(ctx context.Context, protocol string) ([]ArchiveDue, error) {
+	rows, err := q.db.QueryContext(ctx, listDueOf, protocol)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ArchiveDue
+	for rows.Next() {
+		var i ArchiveDue
+		if err := rows.Scan(
+			&i.Protocol,
+			&i.Kind,
+			&i.Office,
+			&i.Card,
+			&i.At,
+			&i.DoneAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const listOverdue = `-- name: ListOverdue :many
+SELECT DISTINCT person FROM archive_paper WHERE kind = $1 AND at < $2 AND person > $3 ORDER BY person LIMIT $4
+`
+
+type ListOverdueParams struct {
+	Kind   string
+	At     int64
+	Person string
+	Limit  int32
+}
+
+func (q *Queries) ListOverdue(ctx context.Context, arg ListOverdueParams) ([]string, error) {
+	rows, err := q.db.QueryContext(ctx, listOverdue,
+		arg.Kind,
+		arg.At,
+		arg.Person,
+		arg.Limit,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []string
+	for rows.Next() {
+		var person string
+		if err := rows.Scan(&person); err != nil {
+			return nil, err
+		}
+		items = append(items, person)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const listPapers = `-- name: ListPapers :many
 SELECT id, act, person, kind, type, size, by_whom, at FROM archive_paper WHERE act = $1 ORDER BY at, id
 `
@@ -231,6 +344,53 @@ func (q *Queries) ListPapers(ctx context.Context, act string) ([]ListPapersRow, 
 	var items []ListPapersRow
 	for rows.Next() {
 		var i ListPapersRow
+		if err := rows.Scan(
+			&i.ID,
+			&i.Act,
+			&i.Person,
+			&i.Kind,
+			&i.Type,
+			&i.Size,
+			&i.ByWhom,
+			&i.At,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const listPapersOf = `-- name: ListPapersOf :many
+SELECT id, act, person, kind, type, size, by_whom, at FROM archive_paper WHERE person = $1 ORDER BY at, id
+`
+
+type ListPapersOfRow struct {
+	ID     string
+	Act    string
+	Person string
+	Kind   string
+	Type   string
+	Size   int64
+	ByWhom string
+	At     int64
+}
+
+func (q *Queries) ListPapersOf(ctx context.Context, person string) ([]ListPapersOfRow, error) {
+	rows, err := q.db.QueryContext(ctx, listPapersOf, person)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ListPapersOfRow
+	for rows.Next() {
+		var i ListPapersOfRow
 		if err := rows.Scan(
 			&i.ID,
 			&i.Act,
