@@ -2,6 +2,7 @@ package portal
 
 import (
 	"context"
+	"maps"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -50,6 +51,18 @@ type delegationData struct {
 	Lang   string
 }
 
+// delegationLabels name the fields here, where all of them are the delegate's.
+var delegationLabels = func() map[string]string {
+	out := maps.Clone(labels)
+	for field, key := range map[string]string{
+		"rappresentante_cognome": "portal.delegation.surname", "rappresentante_nome": "portal.delegation.name", "rappresentante_cf": "portal.delegation.cf",
+		"rappresentante_nascita": "portal.delegation.born", "email": "portal.delegation.email",
+	} {
+		out[field] = key
+	}
+	return out
+}()
+
 func (c *call) delegation() error { return c.delegationPage(nil) }
 
 // delegationPage shows the form of the delegate, and once it is filled in what
@@ -79,6 +92,7 @@ func (c *call) delegationPage(values url.Values, faults ...*words.Fault) error {
 	page := c.page("sportello", "portal.delegation.title")
 	c.crumbs(page, "look.menu.counter", "/sportello")
 	page.Form = c.newForm(values, faults...)
+	page.Form.Labels = delegationLabels
 	page.Data = data
 	status := http.StatusOK
 	if len(faults) > 0 {

@@ -239,3 +239,33 @@ func (p *Platform) holdsTheCopy(t *testing.T, cf codicefiscale.Code, scan []byte
 		t.Errorf("a second file: %v", err)
 	}
 }
+
+// The copy comes in files of a size; no paper is left out or given twice, and
+// another person's document is in none of them.
+func TestTheCopyComesInParts(t *testing.T) {
+	t.Parallel()
+	paper := func(size int64, own bool) ownPaper {
+		return ownPaper{archive.Held{Paper: archive.Paper{Size: size}}, own}
+	}
+	const mb = 1 << 20
+	for name, c := range map[string]struct {
+		list []ownPaper
+		want []int
+	}{
+		"nothing":                {nil, nil},
+		"one":                    {[]ownPaper{paper(1, true)}, []int{1}},
+		"only another's":         {[]ownPaper{paper(1, false)}, []int{0}},
+		"to the last byte":       {[]ownPaper{paper(maxCopy-1, true), paper(1, true)}, []int{2}},
+		"a byte more":            {[]ownPaper{paper(maxCopy, true), paper(1, true)}, []int{1, 1}},
+		"five of five megabytes": {[]ownPaper{paper(5*mb, true), paper(5*mb, true), paper(5*mb, true), paper(5*mb, true), paper(5*mb, true)}, []int{4, 1}},
+		"others' take no room":   {[]ownPaper{paper(15*mb, true), paper(15*mb, false), paper(5*mb, true)}, []int{2}},
+	} {
+		var got []int
+		for _, part := range parted(c.list) {
+			got = append(got, len(part))
+		}
+		if !slices.Equal(got, c.want) {
+			t.Errorf("%s: %v, want %v", name, got, c.want)
+		}
+	}
+}
