@@ -98,7 +98,8 @@ func TestR69_R98_ThePaperIsArchivedSealed(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		b := newBench(t, db)
 		id := b.add(t, one, archive.Delegation, pdf)
-		if again := b.add(t, one, archive.Delegation, pdf); again != id {
+		kept := len(b.entries)
+		if again := b.add(t, one, archive.Delegation, pdf); again != id || len(b.entries) != kept {
 			t.Error("the same paper twice is two")
 		}
 		if list, _ := b.Papers(t.Context(), b.op, one); len(list) != 1 || list[0].Type != archive.PDF || list[0].Size != int64(len(pdf)) || list[0].By != "al" {
