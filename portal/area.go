@@ -26,6 +26,8 @@ type Area struct {
 	ForWards     WardCertificates
 	// Paper prints a certificate; address is where it is checked.
 	Paper func(ctx context.Context, lang words.Lang, c entitlement.Certificate, address string) ([]byte, error)
+	// PaperSays is what it says, for the page that is its twin.
+	PaperSays func(lang words.Lang, c entitlement.Certificate, address string) ([]PaperBlock, error)
 	// Wards are those for whom somebody stands today.
 	Wards func(ctx context.Context, cf codicefiscale.Code) ([]Ward, error)
 	// Given are the privacy notices that somebody was handed with acts.

@@ -202,7 +202,11 @@ func (c *call) certificate() error {
 	if err != nil {
 		return err
 	}
-	page := c.areaPage("portal.team.one", map[string]any{"One": v, "Root": who.root}, x.From.Italian(), x.To.Italian())
+	says, err := c.p.Area.PaperSays(c.tongue.lang, x, v.Address)
+	if err != nil {
+		return err
+	}
+	page := c.areaPage("portal.team.one", map[string]any{"One": v, "Root": who.root, "Says": says}, x.From.Italian(), x.To.Italian())
 	c.bearerCrumbs(page, who, true)
 	return c.show(http.StatusOK, "teamcertificate", page)
 }

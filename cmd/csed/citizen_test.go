@@ -91,10 +91,16 @@ func TestR21_R48_R11_TheCitizensArea(t *testing.T) {
 	submit("/tessera/certificato-team", map[string]string{"periodo_dal": today.Italian(), "periodo_al": today.AddDays(9).Italian()})
 	see("", "Certificato dal", string(c.CF), "Valido")
 	id := b.Page.URL.Path[strings.LastIndex(b.Page.URL.Path, "/")+1:]
+	twin := shift{t: t, p: p, b: b}
+	page := b.Page
 	check(t, b.Get(t.Context(), p.Config.Public.Portal+"/it/tessera/certificato-team/"+id+"/pdf"))
 	if b.Page.Header.Get("Content-Type") != "application/pdf" {
 		t.Errorf("the PDF: %s", b.Page.Where())
 	}
+	text := readBack(t, b.Page.Body)
+	on(t, text, string(c.CF), "Provisional replacement certificate", "soggiorno temporaneo", "temporary stay", today.AddDays(9).Italian())
+	b.Page = page
+	twin.twinOf(text) // its page says the same
 	op, err := p.directory.OperatorByAccount("anna")
 	check(t, err)
 	_, err = p.counter.Sheet(t.Context(), op, c.CF)

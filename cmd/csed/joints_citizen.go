@@ -91,7 +91,7 @@ func (p *Platform) openCertificates() error {
 func (p *Platform) area(ribbon string) *portal.Area {
 	return &portal.Area{
 		Book: p.book, Changes: p.book, Certificates: p.certificates, ForWards: p.certificates, Check: p.certificates, Wards: p.wardsShown,
-		Given: p.given, Entered: p.entered, Paper: p.teamPaper(ribbon),
+		Given: p.given, Entered: p.entered, Paper: p.teamPaper(ribbon), PaperSays: p.teamSays,
 	}
 }
 
@@ -116,11 +116,26 @@ func (p *Platform) teamPaper(ribbon string) func(context.Context, words.Lang, en
 		if err != nil {
 			return nil, err
 		}
-		b := c.Back
-		return press.TEAMCertificate(lang, paper.TEAMCertificate{
-			State: b.State, Surname: b.Surname, Names: b.Names, Born: b.Born, PersonalID: b.PersonalID, Institution: b.Institution,
-			Card: b.Number.Grouped(), Expires: b.Expires, From: c.From, To: c.To, Issued: civil.DayOf(c.At), Number: c.ID, Address: address,
-		})
+		return press.TEAMCertificate(lang, teamOf(c, address))
+	}
+}
+
+// teamSays is what it says.
+func (p *Platform) teamSays(lang words.Lang, c entitlement.Certificate, address string) ([]portal.PaperBlock, error) {
+	press, err := paper.New(paper.Options{Issuer: p.Config.Region.Name, Helpline: p.Config.Region.Phone, Clock: p.Clock})
+	if err != nil {
+		return nil, err
+	}
+	blocks, err := press.TEAMTwin(lang, teamOf(c, address))
+	return blocksOf(blocks), err
+}
+
+// teamOf is a certificate in the printer's words.
+func teamOf(c entitlement.Certificate, address string) paper.TEAMCertificate {
+	b := c.Back
+	return paper.TEAMCertificate{
+		State: b.State, Surname: b.Surname, Names: b.Names, Born: b.Born, PersonalID: b.PersonalID, Institution: b.Institution,
+		Card: b.Number.Grouped(), Expires: b.Expires, From: c.From, To: c.To, Issued: civil.DayOf(c.At), Number: c.ID, Address: address,
 	}
 }
 

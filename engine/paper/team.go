@@ -41,7 +41,27 @@ func (p *Press) TEAMCertificate(lang words.Lang, c TEAMCertificate) ([]byte, err
 		return nil, err
 	}
 	s := p.sheet(lang, "paper.team.title")
-	s.head(words.Say(words.Italian, "paper.team.title"), words.Say(words.English, "paper.team.title"))
+	c.draw(s)
+	return s.bytes()
+}
+
+// TEAMTwin says what TEAMCertificate prints, in one language.
+func (p *Press) TEAMTwin(lang words.Lang, c TEAMCertificate) ([]Block, error) {
+	if err := c.check(); err != nil {
+		return nil, err
+	}
+	s := p.sheet(lang, "paper.team.title")
+	s.twin = &[]Block{}
+	c.draw(s)
+	return *s.twin, s.err
+}
+
+func (c TEAMCertificate) draw(s *sheet) {
+	if s.twin != nil {
+		s.head(s.say("paper.team.title"), "")
+	} else {
+		s.head(words.Say(words.Italian, "paper.team.title"), words.Say(words.English, "paper.team.title"))
+	}
 	part := func(key string, pairs ...string) {
 		s.section(s.both("paper.team." + key))
 		for i := 0; i+1 < len(pairs); i += 2 {
@@ -54,6 +74,8 @@ func (p *Press) TEAMCertificate(lang words.Lang, c TEAMCertificate) ([]byte, err
 	part("card", "8", c.Card, "9", c.Expires)
 	part("period", "from", c.From.Italian(), "to", c.To.Italian(), "issued", c.Issued.Italian())
 	s.section(s.both("paper.team.check"))
+	s.note(Block{Kind: Paragraph, Text: s.say("paper.team.check.text")})
+	s.note(Block{Kind: Paragraph, Text: words.Say(words.Italian, "paper.team.number", c.Number)})
 	y := s.GetY() + 1
 	const side = 42.0
 	s.qr(c.Address, margin, y, side)
@@ -71,16 +93,19 @@ func (p *Press) TEAMCertificate(lang words.Lang, c TEAMCertificate) ([]byte, err
 	s.SetY(max(s.GetY(), y+side+2))
 	s.font("", 8.5)
 	s.ink(60)
+	s.note(Block{Kind: Paragraph, Text: s.say("paper.team.note")})
 	for _, lang := range []words.Lang{words.Italian, words.English} {
 		s.MultiCell(textWidth, 4.2, s.enc(words.Say(lang, "paper.team.note")), "", "L", false)
 		s.Ln(0.8)
 	}
 	s.ink(0)
-	return s.bytes()
 }
 
-// both is a text in Italian and English.
+// both is a text in Italian and English; a twin, which is read aloud, has one.
 func (s *sheet) both(key string) string {
+	if s.twin != nil {
+		return s.say(key)
+	}
 	return words.Say(words.Italian, key) + " / " + words.Say(words.English, key)
 }
 

@@ -162,6 +162,14 @@ func (s *Stage) area() *portal.Area {
 		Paper: func(context.Context, words.Lang, entitlement.Certificate, string) ([]byte, error) {
 			return []byte("%PDF-1.4 invented\n"), nil
 		},
+		PaperSays: func(_ words.Lang, c entitlement.Certificate, _ string) ([]portal.PaperBlock, error) {
+			return []portal.PaperBlock{
+				{Kind: "heading", Text: "Certificato sostitutivo provvisorio della TEAM"},
+				{Kind: "section", Text: "Titolare"},
+				{Kind: "fields", Pairs: [][2]string{{"3. Cognome", c.Back.Surname}, {"4. Nome", c.Back.Names}}},
+				{Kind: "paragraph", Text: "Vale come la TEAM durante un soggiorno temporaneo."},
+			}, nil
+		},
 		Wards: func(_ context.Context, cf codicefiscale.Code) ([]portal.Ward, error) {
 			if cf != a.of("active") {
 				return nil, nil
