@@ -16,6 +16,7 @@ import (
 
 	"cse.example/cse/ground/words"
 	"cse.example/cse/portal/look"
+	"cse.example/cse/portal/signed"
 	"cse.example/cse/signature"
 )
 
@@ -72,26 +73,8 @@ func (c *call) service(id string) *Service {
 	return nil
 }
 
-// findingView is one signature on the page.
-type findingView struct {
-	Title string
-	Badge look.Badge
-	Lines []signature.Line
-}
-
-// reportView is a report on the page.
-type reportView struct {
-	Badge    look.Badge
-	Lines    []signature.Line
-	Findings []findingView
-	Answer   string
-	Refusal  *look.Notice
-}
-
-var verdictTones = map[signature.Verdict]look.Tone{signature.Valid: look.Good, signature.Unproved: look.Wait, signature.Invalid: look.Bad}
-
 // signaturePage is the form, below what was found.
-func (c *call) signaturePage(status int, v *reportView, values url.Values, faults ...*words.Fault) error {
+func (c *call) signaturePage(status int, v *signed.View, values url.Values, faults ...*words.Fault) error {
 	page := c.page("cartasanitaria", "portal.signature.title")
 	c.crumbs(page, "look.menu.hub", "/cartasanitaria")
 	if len(faults) > 0 {
@@ -114,7 +97,7 @@ func (c *call) signaturePage(status int, v *reportView, values url.Values, fault
 		recipients[i] = string(r)
 	}
 	page.Data = struct {
-		Report     *reportView
+		Report     *signed.View
 		Recipients []string
 		// Service and its ID, when one is asked for.
 		Service, ID string
@@ -225,34 +208,12 @@ func (c *call) verifySignature(slots chan struct{}) error {
 		b, err := json.MarshalIndent(r, "", "  ")
 		return c.report("application/json", "verifica.json", b, err)
 	}
-	v, fault := c.reportView(r, who)
-	if fault != nil {
-		return c.signatureAnswer(v, u.fields, fault)
+	v, fault := signed.Of(c.tongue.lang, r, who)
+	if fault != nil { // it stands above the form, which is not at fault
+		c.w.Header().Set("CSE-Error", fault.Code)
+		return c.signaturePage(http.StatusUnprocessableEntity, v, u.fields)
 	}
 	return c.signaturePage(http.StatusOK, v, u.fields)
-}
-
-// signatureAnswer shows a report whose answer is no: the refusal stands above
-// it, not in the form.
-func (c *call) signatureAnswer(v *reportView, values url.Values, fault *words.Fault) error {
-	n := look.NoticeOf(c.tongue.lang, fault)
-	v.Refusal = &n
-	c.w.Header().Set("CSE-Error", fault.Code)
-	return c.signaturePage(http.StatusUnprocessableEntity, v, values)
-}
-
-func (c *call) reportView(r signature.Report, who signature.Recipient) (*reportView, *words.Fault) {
-	v := &reportView{Badge: look.Badge{Tone: verdictTones[r.Verdict], Word: r.Summary(c.tongue.lang)}, Lines: r.Lines(c.tongue.lang)[1:]}
-	for _, f := range r.All(c.tongue.lang) {
-		v.Findings = append(v.Findings, findingView{
-			f.Title, look.Badge{Tone: verdictTones[f.Verdict], Word: c.say("signature.level." + string(f.Level))}, f.Lines(c.tongue.lang),
-		})
-	}
-	fault := r.For(who)
-	if fault == nil {
-		v.Answer = c.say("portal.signature.answer.yes")
-	}
-	return v, fault
 }
 
 // report sends a report as a file.

@@ -18,7 +18,11 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"cse.example/cse/card/diagnosis"
+	"cse.example/cse/card/doctor"
+	"cse.example/cse/card/holder"
 	"cse.example/cse/card/reader"
+	"cse.example/cse/cmd/cse/extend"
 	"cse.example/cse/cmd/cse/loopback"
 	"cse.example/cse/ground/civil"
 	"cse.example/cse/ground/words"
@@ -30,6 +34,12 @@ import (
 type appWish struct {
 	idle      int
 	noBrowser bool
+	// tsa stamps signatures; verify is how others' are judged; portal and ca are who
+	// a diagnosis may ask; service extends certificates.
+	tsa        string
+	verify     verifyWish
+	portal, ca string
+	service    string
 }
 
 // The bounds of --idle, in minutes.
@@ -51,8 +61,18 @@ func (a *app) appCommand() *cobra.Command {
 	w := appWish{}
 	c := a.command("app", "app", []string{"finestra"}, 0, func(ctx context.Context, _ []string) error { return a.window(ctx, w) })
 	c.Long = a.say("help.app.long")
-	c.Flags().IntVar(&w.idle, "idle", idleMinutes, a.say("flag.idle"))
-	c.Flags().BoolVar(&w.noBrowser, "no-browser", false, a.say("flag.no-browser"))
+	f := c.Flags()
+	f.IntVar(&w.idle, "idle", idleMinutes, a.say("flag.idle"))
+	f.BoolVar(&w.noBrowser, "no-browser", false, a.say("flag.no-browser"))
+	f.StringVar(&w.tsa, "tsa", "", a.say("flag.tsa"))
+	f.StringArrayVar(&w.verify.issuers, "issuer", nil, a.say("flag.issuers"))
+	f.StringArrayVar(&w.verify.others, "other-ca", nil, a.say("flag.others"))
+	f.StringArrayVar(&w.verify.stamps, "tsa-ca", nil, a.say("flag.stamps"))
+	f.StringArrayVar(&w.verify.crls, "crl", nil, a.say("flag.crl"))
+	f.BoolVar(&w.verify.online, "online", false, a.say("flag.online"))
+	f.StringVar(&w.portal, "portal", "", a.say("flag.doctor.portal"))
+	f.StringVar(&w.ca, "ca", "", a.say("flag.ca"))
+	f.StringVar(&w.service, "service", "", a.say("flag.service"))
 	return c
 }
 
@@ -65,12 +85,15 @@ func (a *app) window(ctx context.Context, w appWish) error {
 	if err != nil {
 		return words.Refuse("CSE-860").Because(err)
 	}
+	d, err := a.managerDeps(w)
+	if err != nil {
+		return err
+	}
 	l, err := loopback.Listen()
 	if err != nil {
 		return words.Refuse("CSE-861").Because(err)
 	}
 	entered := make(chan struct{})
-	d := a.managerDeps()
 	d.Assets, d.Hosts, d.Idle = assets, l.Hosts(), time.Duration(w.idle)*time.Minute
 	d.Entered = func() { close(entered) }
 	m, err := pinmanager.New(d)
@@ -133,9 +156,59 @@ func (a *app) announce(ctx context.Context, m *pinmanager.Manager, origin string
 	return nil
 }
 
-// managerDeps are the card of this run, its readers, and what the other commands do.
-func (a *app) managerDeps() pinmanager.Deps {
-	return pinmanager.Deps{Cards: cards{a}, Clock: civil.System{}}
+// managerDeps are the card of this run, its readers, and what the commands sign,
+// verify, doctor and certificate extend do.
+func (a *app) managerDeps(w appWish) (pinmanager.Deps, error) {
+	d := pinmanager.Deps{Cards: cards{a}, Clock: civil.System{}, Print: reportPDF}
+	verifier, err := w.verify.verifier()
+	if err != nil {
+		return d, err
+	}
+	d.Verify = verifier.Verify
+	if w.tsa != "" {
+		d.Stamp = stampAt(w.tsa)
+	}
+	if _, err := a.asker(w.doctor()); err != nil {
+		return d, err
+	}
+	d.Diagnose = func(ctx context.Context, name string, online bool) diagnosis.Report {
+		deps := a.doctorDeps()
+		if name != "" {
+			deps.Reader = name
+		}
+		if online {
+			if asker, err := a.asker(w.doctor()); err == nil { // one for one diagnosis; the flags were good above
+				deps.Online = asker
+			}
+		}
+		return doctor.Run(ctx, deps)
+	}
+	if w.service != "" {
+		d.Extend, err = a.extender(w)
+	}
+	return d, err
+}
+
+// doctor are the same wishes as flags of cse doctor.
+func (w appWish) doctor() doctorWish {
+	return doctorWish{portal: w.portal, ca: w.ca, issuers: w.verify.issuers}
+}
+
+// extender extends certificates at the service of this run.
+func (a *app) extender(w appWish) (pinmanager.Extend, error) {
+	roots, err := readRoots(w.ca)
+	if err != nil {
+		return nil, err
+	}
+	return func(ctx context.Context, h *holder.Holder, pin holder.AskPIN, agree func(pinmanager.Extension) error) (pinmanager.Extension, error) {
+		r, err := extend.Run(ctx, h, extend.Options{
+			Service: w.service, Roots: roots, PIN: pin, Name: "cse/" + version().Version,
+			Agree: func(_ context.Context, t extend.Terms) error {
+				return agree(pinmanager.Extension{From: t.From, Until: t.Until})
+			},
+		})
+		return pinmanager.Extension{From: r.From, Until: r.Until, Already: r.Already}, err
+	}, nil
 }
 
 // cards are the readers of this run: those of PC/SC that --reader allows, or the

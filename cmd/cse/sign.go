@@ -21,6 +21,7 @@ import (
 	"cse.example/cse/ground/secret"
 	"cse.example/cse/ground/words"
 	"cse.example/cse/signature"
+	"cse.example/cse/signature/cades"
 	"cse.example/cse/signature/pades"
 )
 
@@ -97,9 +98,7 @@ func (a *app) sign(ctx context.Context, h *holder.Holder, files []string, w sign
 	}
 	s := &signature.Signer{Key: key, Certificate: cert, Clock: civil.System{}, Random: rand.Reader}
 	if w.tsa != "" {
-		s.Stamp = signature.StampFrom(func(ctx context.Context, q []byte) ([]byte, error) {
-			return post(ctx, w.tsa, "application/timestamp-query", q)
-		})
+		s.Stamp = stampAt(w.tsa)
 	}
 	doc := signDocument{Schema: "cse.sign/1", Files: []signedFile{}}
 	bar := a.bar(len(files))
@@ -130,6 +129,13 @@ func (a *app) sign(ctx context.Context, h *holder.Holder, files []string, w sign
 		return last
 	}
 	return words.Refuse("CSE-740", failed, len(files))
+}
+
+// stampAt asks the time-stamping authority at an address.
+func stampAt(address string) cades.Stamper {
+	return signature.StampFrom(func(ctx context.Context, q []byte) ([]byte, error) {
+		return post(ctx, address, "application/timestamp-query", q)
+	})
 }
 
 // cardRefused tells whether an error is the card's, or the PIN's, so that the

@@ -178,11 +178,7 @@ func (a *app) tell(out io.Writer, r signature.Report) {
 
 // writeReport writes the report as PDF.
 func (a *app) writeReport(path string, r signature.Report) error {
-	press, err := paper.New(paper.Options{Issuer: "cse " + version().Version, Own: true, Clock: civil.System{}})
-	if err != nil {
-		return err
-	}
-	pdf, err := press.Verification(a.language, printed(r, a.language))
+	pdf, err := reportPDF(r, a.language)
 	if err != nil {
 		return err
 	}
@@ -191,6 +187,15 @@ func (a *app) writeReport(path string, r signature.Report) error {
 	}
 	fmt.Fprintln(a.Err, a.say("verify.written", path))
 	return nil
+}
+
+// reportPDF prints the report.
+func reportPDF(r signature.Report, lang words.Lang) ([]byte, error) {
+	press, err := paper.New(paper.Options{Issuer: "cse " + version().Version, Own: true, Clock: civil.System{}})
+	if err != nil {
+		return nil, err
+	}
+	return press.Verification(lang, printed(r, lang))
 }
 
 // printed is the report as the press takes it.

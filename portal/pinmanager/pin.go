@@ -5,6 +5,7 @@ import (
 
 	"cse.example/cse/card/holder"
 	"cse.example/cse/card/reader"
+	"cse.example/cse/ground/secret"
 	"cse.example/cse/ground/words"
 	"cse.example/cse/portal/look"
 )
@@ -52,7 +53,24 @@ func (a asked) mayTry(t holder.Tries, f fields) *words.Fault {
 	return nil
 }
 
-// view is the page's part about the code.
+// pinFor gives the typed PIN to a signature. It may be asked for again, when another
+// program made the card forget it; after a wrong one it is not given again.
+func (f fields) pinFor(h *holder.Holder) holder.AskPIN {
+	before, err := h.PINTries()
+	return func() (secret.Text, error) {
+		if err != nil {
+			return secret.Text{}, err
+		}
+		if now, lost := h.PINTries(); lost == nil && now.Known && (now.Left < before.Left || !before.Known && now.Left < holder.MaxTries) {
+			return secret.Text{}, words.Refuse("CSE-210", now.Left).At("pin")
+		}
+		b := f.code("pin").Reveal()
+		defer clear(b)
+		return secret.New(b), nil // the asker wipes its own
+	}
+}
+
+// codeView is the page's part about the code.
 func (c *call) codeView(a asked, g glance) codeView {
 	v := codeView{glance: g, Left: c.tries(a.row, a.left(g.Tries))}
 	switch left := a.left(g.Tries); {
@@ -143,12 +161,13 @@ func (c *call) changePIN() error {
 type outcome struct {
 	section, key string
 	glance
+	args []any
 }
 
 // finished leads to the page after an act; reloading that does nothing again.
-func (c *call) finished(section, key string, g glance) error {
+func (c *call) finished(section, key string, g glance, args ...any) error {
 	c.m.mu.Lock()
-	c.m.told = outcome{section, key, g}
+	c.m.told = outcome{section, key, g, args}
 	c.m.mu.Unlock()
 	c.redirect("/fatto")
 	return nil
@@ -171,11 +190,15 @@ func (c *call) donePage() error {
 		c.redirect("/")
 		return nil
 	}
-	v := doneView{Text: c.say(o.key + ".text"), Rows: []stateRow{
+	v := doneView{Text: c.say(o.key+".text", o.args...), Rows: []stateRow{
 		c.tries("manager.state.pin", o.Tries.PIN), c.tries("manager.state.puk", o.Tries.PUK),
 	}}
-	if o.section == "unblock" {
+	switch o.section {
+	case "unblock":
 		steps := c.unblockSteps(2)
+		v.Steps = &steps
+	case "extend":
+		steps := c.extendSteps(2)
 		v.Steps = &steps
 	}
 	return c.show(http.StatusOK, "done", c.page(o.section, o.key), v)

@@ -56,7 +56,7 @@ type Cards interface {
 	Open(s reader.Slot) (reader.Card, error)
 }
 
-// Deps is what the manager stands on. Cards, Hosts and Clock are required.
+// Deps is what the manager stands on. What may be missing says so.
 type Deps struct {
 	Cards Cards
 	// Assets are the built files of package look; nil in tests only.
@@ -79,6 +79,8 @@ type Deps struct {
 	// Diagnose looks at everything; reader is the chosen one, empty for any. Online
 	// allows questions over the network.
 	Diagnose func(ctx context.Context, reader string, online bool) diagnosis.Report
+	// Extend is the extension of the certificate; nil when no service is known.
+	Extend Extend
 }
 
 // idle is how long the manager stays open when nobody says otherwise.
@@ -92,7 +94,8 @@ type Manager struct {
 	mux    *http.ServeMux
 	secret [32]byte // marks cards on forms
 
-	card sync.Mutex // one act on a card at a time
+	card    sync.Mutex // one act on a card at a time
+	loading sync.Mutex // one upload at a time
 
 	mu     sync.Mutex // what follows
 	door   door
@@ -108,8 +111,8 @@ type Manager struct {
 
 // New makes the manager: CSE-860 without the built assets, unless Assets is nil.
 func New(d Deps) (*Manager, error) {
-	if d.Cards == nil || d.Clock == nil || len(d.Hosts) == 0 {
-		return nil, errors.New("pinmanager: Cards, Clock and Hosts are required")
+	if d.Cards == nil || d.Clock == nil || len(d.Hosts) == 0 || d.Verify == nil || d.Print == nil || d.Diagnose == nil {
+		return nil, errors.New("pinmanager: Cards, Clock, Hosts, Verify, Print and Diagnose are required")
 	}
 	if d.Idle == 0 {
 		d.Idle = idle

@@ -34,6 +34,19 @@ func (m *Manager) routes() {
 	at("GET /sblocca", (*call).unblockReady)
 	at("GET /sblocca/codici", (*call).unblockCodes)
 	at("POST /sblocca/codici", (*call).unblock)
+	at("GET /firma", (*call).signPage)
+	at("POST /firma", (*call).bring)
+	at("GET /firma/pin", (*call).signPIN)
+	at("POST /firma/pin", (*call).sign)
+	at("GET /firma/fatto", (*call).signedPage)
+	at("GET /firma/file", (*call).signedFile)
+	at("GET /verifica", (*call).verifyPage)
+	at("POST /verifica", (*call).verify)
+	at("GET /verifica/esito", (*call).verified)
+	at("GET /verifica/rapporto/{kind}", (*call).reportFile)
+	at("GET /estendi", (*call).extendPage)
+	at("POST /estendi", (*call).extend)
+	at("GET /diagnosi", (*call).diagnosisPage)
 	at("GET /fatto", (*call).donePage)
 	at("POST /chiudi", (*call).leave)
 	at("/", func(c *call) error { return c.refuse(http.StatusNotFound, words.Refuse("CSE-865")) })
@@ -140,6 +153,10 @@ var menu = []look.Entry{
 	{ID: "card", Key: "manager.menu.card", Path: "/"},
 	{ID: "pin", Key: "manager.menu.pin", Path: "/pin"},
 	{ID: "unblock", Key: "manager.menu.puk", Path: "/sblocca"},
+	{ID: "sign", Key: "manager.menu.sign", Path: "/firma"},
+	{ID: "verify", Key: "manager.menu.verify", Path: "/verifica"},
+	{ID: "extend", Key: "manager.menu.extend", Path: "/estendi"},
+	{ID: "diagnosis", Key: "manager.menu.diagnosis", Path: "/diagnosi"},
 }
 
 // page begins one; section is its entry in the menu, empty for none.
@@ -202,7 +219,7 @@ func ofCard(f *words.Fault) bool { return strings.HasPrefix(f.Code, "CSE-2") }
 var statuses = map[string]int{
 	"CSE-855": http.StatusForbidden, "CSE-856": http.StatusForbidden, "CSE-862": http.StatusForbidden,
 	"CSE-857": http.StatusConflict, "CSE-858": http.StatusConflict, "CSE-859": http.StatusConflict,
-	"CSE-865": http.StatusNotFound, "CSE-866": http.StatusBadRequest,
+	"CSE-864": http.StatusRequestEntityTooLarge, "CSE-869": http.StatusServiceUnavailable, "CSE-865": http.StatusNotFound, "CSE-866": http.StatusBadRequest,
 	"CSE-259": http.StatusInternalServerError,
 }
 

@@ -5,8 +5,11 @@
 package managertest
 
 import (
+	"bytes"
 	"context"
+	"crypto/x509"
 	"io"
+	"mime/multipart"
 	"net"
 	"net/http"
 	"net/http/cookiejar"
@@ -21,11 +24,15 @@ import (
 	"time"
 
 	"cse.example/cse/card/cns"
+	"cse.example/cse/card/diagnosis"
+	"cse.example/cse/card/doctor"
 	"cse.example/cse/card/holder/holdertest"
 	"cse.example/cse/card/iso7816"
 	"cse.example/cse/card/reader"
 	"cse.example/cse/ground/civil"
+	"cse.example/cse/ground/words"
 	"cse.example/cse/portal/pinmanager"
+	"cse.example/cse/signature"
 )
 
 // TB is what the stage needs of a test.
@@ -49,18 +56,23 @@ var images = sync.OnceValue(func() map[string][]byte {
 	}
 	defer os.RemoveAll(dir)
 	out := map[string][]byte{}
+	anchors = nil
 	for name, x := range map[string]struct {
 		profile cns.Profile
 		serial  uint64
 	}{"mario": {cns.Neutral(), 12}, "other": {cns.Neutral(), 13}, "silent": {cns.ST2021(), 14}} {
 		path := filepath.Join(dir, name)
-		holdertest.Make(&testing.T{}, path, x.profile, x.serial)
+		card := holdertest.Make(&testing.T{}, path, x.profile, x.serial)
+		anchors = append(anchors, card.Authority.Certificate)
 		if out[name], err = os.ReadFile(path); err != nil {
 			panic(err)
 		}
 	}
 	return out
 })
+
+// anchors are the authorities of the cards in images.
+var anchors []*x509.Certificate
 
 // Drawer has readers with chip files in them.
 type Drawer struct {
@@ -113,6 +125,12 @@ func (w *watched) Transmit(b []byte) ([]byte, error) {
 	}
 	return w.Card.Transmit(b)
 }
+
+// service is the drawer as the doctor sees it.
+type service struct{ *Drawer }
+
+func (s service) Connect(x reader.Slot) (reader.Card, error) { return s.Open(x) }
+func (service) Close() error                                 { return nil }
 
 // Put puts a copy of a card into a reader; an empty card takes it out.
 func (d *Drawer) Put(t TB, name, card string) {
@@ -181,6 +199,14 @@ func New(t TB, card string, change ...func(*pinmanager.Deps)) *Stage {
 		s.Drawer.Put(t, "Lettore 1", card)
 	}
 	d := pinmanager.Deps{Cards: s.Drawer, Hosts: []string{l.Addr().String()}, Clock: s.Clock, Zone: time.UTC, Idle: 10 * time.Minute}
+	images()
+	verifier := &signature.Verifier{Clock: s.Clock}
+	verifier.CNS.Anchors = anchors
+	d.Verify = verifier.Verify
+	d.Print = func(signature.Report, words.Lang) ([]byte, error) { return []byte("%PDF-1.3"), nil }
+	d.Diagnose = func(ctx context.Context, name string, _ bool) diagnosis.Report {
+		return doctor.Run(ctx, doctor.Deps{Reader: name, Clock: s.Clock, Open: func() (doctor.Service, error) { return service{s.Drawer}, s.Drawer.Err }})
+	}
 	for _, f := range change {
 		f(&d)
 	}
@@ -281,6 +307,33 @@ func (s *Stage) Fill(values ...string) url.Values {
 func (s *Stage) Post(path string, values ...string) Answer {
 	s.T.Helper()
 	return s.Follow(s.Do(http.MethodPost, path, strings.NewReader(s.Fill(values...).Encode()), nil))
+}
+
+// Upload sends the form of the last page with files, and follows.
+func (s *Stage) Upload(path string, files map[string]string, values ...string) Answer {
+	s.T.Helper()
+	var b bytes.Buffer
+	w := multipart.NewWriter(&b)
+	form := s.Fill(values...)
+	check := func(err error) {
+		if err != nil {
+			s.T.Fatal(err)
+		}
+	}
+	check(w.WriteField("gettone", form.Get("gettone")))
+	form.Del("gettone")
+	for k := range form {
+		check(w.WriteField(k, form.Get(k)))
+	}
+	for field, content := range files {
+		name, text, _ := strings.Cut(content, "\n")
+		part, err := w.CreateFormFile(field, name)
+		check(err)
+		_, err = io.WriteString(part, text)
+		check(err)
+	}
+	check(w.Close())
+	return s.Follow(s.Do(http.MethodPost, path, &b, http.Header{"Content-Type": {w.FormDataContentType()}}))
 }
 
 // Want checks status, code and parts of the text; a part that begins with ! may

@@ -58,8 +58,34 @@ func States() []State {
 			s.Get("/sblocca/codici")
 			s.Post("/sblocca/codici", "puk", holdertest.PUK, "new", "70416", "again", "70416")
 		}},
+		{"app-firma", 200, "mario", func(s *Stage) { s.Get("/firma") }},
+		{"app-firma-pin", 422, "mario", func(s *Stage) {
+			s.Get("/firma")
+			s.Upload("/firma", map[string]string{"documento": "Un documento dal nome piuttosto lungo, senza un punto dove andare a capo.txt\nciao"}, "formato", "auto")
+			s.Post("/firma/pin", "pin", "99174")
+		}},
+		{"app-firmato", 200, "mario", func(s *Stage) { s.sign() }},
+		{"app-verifica", 422, "", func(s *Stage) {
+			s.Get("/verifica")
+			s.Upload("/verifica", map[string]string{"firmato": "prova.txt\nsenza firma"}, "per", "private")
+		}},
+		{"app-verificato", 200, "mario", func(s *Stage) {
+			s.sign()
+			signed := s.Do("GET", "/firma/file", nil, nil).Text
+			s.Get("/verifica")
+			s.Upload("/verifica", map[string]string{"firmato": "prova.txt.p7m\n" + signed}, "per", "public_administration")
+		}},
+		{"app-diagnosi", 200, "mario", func(s *Stage) { s.wrong(3); s.Get("/diagnosi") }},
+		{"app-estendi", 200, "mario", func(s *Stage) { s.Get("/estendi") }},
 		{"app-chiuso", 200, "mario", func(s *Stage) { s.Get("/"); s.Post("/chiudi") }},
 	}
+}
+
+// sign signs a small text.
+func (s *Stage) sign() {
+	s.Get("/firma")
+	s.Upload("/firma", map[string]string{"documento": "prova.txt\nciao"}, "formato", "auto")
+	s.Post("/firma/pin", "pin", holdertest.PIN)
 }
 
 // wrong types wrong PINs.
