@@ -133,7 +133,15 @@ var faults = []staged{
 	{"a file does not read", "CSE-225", ofCard(made{junk: true})},
 	{"a file refuses to be read", "CSE-225", changed(refusing(cns.EFDatiPersonali))},
 	{"certificate missing", "CSE-224", ofCard(made{noCert: true})},
-	{"certificate of another card", "CSE-809", ofCard(made{commonName: cns.CNS10().CommonName("RSSMRA80A01D612Y", "6090000000000123", make([]byte, 400))})},
+	{"certificate of another card", "CSE-809", ofCard(made{name: func(cf string, _ cns.CardID, file []byte) string {
+		return cns.CNS10().CommonName(cf, "6090000000000123", file)
+	}})},
+	{"certificate of another person", "CSE-809", ofCard(made{name: func(_ string, id cns.CardID, file []byte) string {
+		return cns.CNS10().CommonName("VRDLGU85M41F205T", id, file)
+	}})},
+	{"certificate of other data", "CSE-809", ofCard(made{name: func(cf string, id cns.CardID, file []byte) string {
+		return cns.CNS10().CommonName(cf, id, file[1:])
+	}})},
 	{"certificate expired", "CSE-301", ofCard(made{from: today.AddDate(-7, 0, 0), until: today.AddDate(0, 0, -1)})},
 	{"certificate not valid yet", "CSE-307", ofCard(made{from: today.AddDate(0, 0, 2), until: today.AddDate(6, 0, 0)})},
 	{"not activated", "CSE-205", said(doctor.NotActivated)},

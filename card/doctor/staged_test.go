@@ -36,7 +36,7 @@ var today = time.Date(2026, 11, 26, 9, 0, 0, 0, time.UTC)
 // made is a card's file system with what a test wants to be wrong.
 type made struct {
 	from, until time.Time
-	commonName  string // of the certificate, instead of the right one
+	name        func(cf string, id cns.CardID, file []byte) string // the certificate's, instead of the right one
 	noCert      bool
 	junk        bool // personal data that are none
 	profile     cns.Profile
@@ -81,8 +81,8 @@ func card(t *testing.T, m made) *chip.Chip {
 	key, err := c.GenerateKey(rand.Reader)
 	must(err)
 	name := m.profile.CommonName(data.CF, id, file)
-	if m.commonName != "" {
-		name = m.commonName
+	if m.name != nil {
+		name = m.name(data.CF, id, file)
 	}
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(7), Subject: pkix.Name{CommonName: name}, NotBefore: m.from, NotAfter: m.until,
