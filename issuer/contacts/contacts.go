@@ -244,11 +244,19 @@ func (b *Book) Set(ctx context.Context, cf codicefiscale.Code, email string, lan
 }
 
 // Drop forgets an address that turned out not to be the holder's to give, also as
-// the one before, in the act of ctx; instead, a representative's, takes its place,
-// or nobody's if it is empty. The caller journals and tells. An address that is
-// not there is no error; a change under way ends.
-func (b *Book) Drop(ctx context.Context, cf codicefiscale.Code, email, instead string) error {
-	c, err := b.Of(ctx, cf)
+// the one before, in the act of ctx, whether or not it counts still; instead, a
+// representative's, by, takes its place, or nobody's if it is empty. The caller
+// journals and tells. An address that is not there is no error; a change under way
+// ends.
+func (b *Book) Drop(ctx context.Context, cf codicefiscale.Code, email, instead string, by codicefiscale.Code) error {
+	r, err := b.d.Store.GetContact(ctx, b.person(cf))
+	if errors.Is(err, ErrNone) {
+		return nil
+	}
+	var c Contact
+	if err == nil {
+		err = b.open("contact", r.Person, r.Body, &c)
+	}
 	if err != nil {
 		return err
 	}
@@ -258,7 +266,7 @@ func (b *Book) Drop(ctx context.Context, cf codicefiscale.Code, email, instead s
 	}
 	c.CF, c.Before, c.ReplacedAt = cf, "", time.Time{}
 	if now {
-		c.Email, c.Represented, c.By = instead, instead != "", ""
+		c.Email, c.Represented, c.By = instead, instead != "", by
 	}
 	if err := b.put(ctx, c); err != nil {
 		return err

@@ -290,7 +290,7 @@ func TestR69_AnAddressIsDropped(t *testing.T) {
 		for _, x := range c.given {
 			d.set(t, child.CF, x, true)
 		}
-		d.act(t, func(ctx context.Context) error { return d.Drop(ctx, child.CF, c.dropped, c.instead) })
+		d.act(t, func(ctx context.Context) error { return d.Drop(ctx, child.CF, c.dropped, c.instead, "") })
 		got, err := d.Of(t.Context(), child.CF)
 		if err != nil || got.Email != c.email || got.Before != c.before {
 			t.Errorf("%s: %q, before %q, %v", c.name, got.Email, got.Before, err)

@@ -21,8 +21,9 @@ type Book interface {
 	// Of is the address, the one before the last act that took one, and the language.
 	Of(ctx context.Context, cf codicefiscale.Code) (email, before string, lang words.Lang, err error)
 	// Drop forgets an address that was never the holder's to give, also as the one
-	// before, in the act of ctx; instead takes its place, or nobody's if it is empty.
-	Drop(ctx context.Context, cf codicefiscale.Code, email, instead string) error
+	// before, in the act of ctx; instead, the representative by's, takes its place, or
+	// nobody's if it is empty.
+	Drop(ctx context.Context, cf codicefiscale.Code, email, instead string, by codicefiscale.Code) error
 }
 
 // note writes the address that an act took into the book.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"time"
 
 	"cse.example/cse/ground/words"
 	"cse.example/cse/issuer/lifecycle"
@@ -81,7 +80,7 @@ func (c *Counter) sample(ctx context.Context, f found, e Evidence, r ActRow) err
 // Disown is what follows in the act of ctx when a check did not confirm the
 // self-declaration of an act. The title ends now; where its owner was given codes
 // of the holder's cards, their CNS is held until somebody with a title has new ones
-// (reactivate); his address is not the cards' any more. He is told, and whoever
+// (hold.go); his address is not the cards' any more. He is told, and whoever
 // stands for the holder besides. It answers how many cards are held.
 func (c *Counter) Disown(ctx context.Context, d Declaration) (held int, err error) {
 	c = c.still()
@@ -108,11 +107,7 @@ func (c *Counter) Disown(ctx context.Context, d Declaration) (held int, err erro
 		return 0, err
 	}
 	for _, card := range cards {
-		had, err := c.hadCodes(ctx, card, rep.CF)
-		if err != nil {
-			return held, err
-		}
-		did, err := c.holdUnconfirmed(ctx, card, had)
+		did, err := c.holdUnconfirmed(ctx, card, rep.CF)
 		if err != nil {
 			return held, err
 		}
@@ -123,26 +118,24 @@ func (c *Counter) Disown(ctx context.Context, d Declaration) (held int, err erro
 	return held, c.tellDisowned(ctx, d, his)
 }
 
-// hadCodes tells whether somebody was given codes of a card, for its holder, that
-// are still the card's.
-func (c *Counter) hadCodes(ctx context.Context, card lifecycle.Card, cf codicefiscale.Code) (bool, error) {
-	return c.givenTo(ctx, card.ID, func(x codicefiscale.Code) (bool, error) { return x.Base() == cf.Base(), nil })
-}
-
-// holdUnconfirmed holds a card; one that is on hold already gets the graver reason.
-func (c *Counter) holdUnconfirmed(ctx context.Context, card lifecycle.Card, had bool) (bool, error) {
-	switch {
-	case !had || !card.HasChip():
+// holdUnconfirmed holds a card whose codes cf was given; one that is on hold at the
+// holder's wish gets the graver reason.
+func (c *Counter) holdUnconfirmed(ctx context.Context, card lifecycle.Card, cf codicefiscale.Code) (bool, error) {
+	if !card.HasChip() || card.State != lifecycle.Active && (card.State != lifecycle.Suspended || card.Reason != lifecycle.ByHolder) {
 		return false, nil
-	case card.State == lifecycle.Active:
-		_, err := c.suspend(ctx, card, lifecycle.Unconfirmed)
-		return true, err
-	case card.State == lifecycle.Suspended && card.Reason == lifecycle.ByHolder:
-		card.Reason = lifecycle.Unconfirmed
-		_, err := c.d.Cards.Put(ctx, card)
-		return true, err
 	}
-	return false, nil
+	had, err := c.givenTo(ctx, card.ID, func(x codicefiscale.Code) (bool, error) { return x.Base() == cf.Base(), nil })
+	if err != nil || !had {
+		return false, err
+	}
+	was := card.State
+	if card, err = lifecycle.Move(card, lifecycle.Suspend, lifecycle.Unconfirmed, c.d.Clock.Now()); err != nil {
+		return false, err
+	}
+	if card, err = c.d.Cards.Put(ctx, card); err != nil || was != lifecycle.Active {
+		return err == nil, err
+	}
+	return true, c.d.Certificates.Hold(ctx, card.CertSerial)
 }
 
 // tellDisowned tells who declared, and everybody who stands for the holder now; the
@@ -179,7 +172,7 @@ func (c *Counter) tellDisowned(ctx context.Context, d Declaration, his Stander) 
 	if c.d.Book == nil || his.Email == "" {
 		return nil
 	}
-	return c.d.Book.Drop(ctx, d.Holder.CF, his.Email, instead.Email)
+	return c.d.Book.Drop(ctx, d.Holder.CF, his.Email, instead.Email, instead.CF)
 }
 
 // refusedBefore refuses who declared this title before, and was not confirmed: the
@@ -200,42 +193,4 @@ func (c *Counter) refusedBefore(ctx context.Context, f found, rep codicefiscale.
 func (c *Counter) disowned(ctx context.Context, holder, rep codicefiscale.Code) (bool, error) {
 	links, err := c.d.Links.LinksOf(ctx, holder)
 	return slices.ContainsFunc(links, func(l Link) bool { return l.Why == WhyUnconfirmed && l.Representative.Base() == rep.Base() }), err
-}
-
-// trusted refuses to take the hold of an unconfirmed title away while its owner's
-// codes are the card's (CSE-753): new ones come first, and are on the chip.
-func (c *Counter) trusted(ctx context.Context, card lifecycle.Card) error {
-	if card.Reason != lifecycle.Unconfirmed {
-		return nil
-	}
-	since, err := c.unconfirmedSince(ctx, card)
-	if err != nil {
-		return err
-	}
-	rows, err := c.d.Acts.ByCard(ctx, card.ID)
-	if err != nil {
-		return err
-	}
-	if !slices.ContainsFunc(rows, func(r ActRow) bool { return r.Kind == KindNewCodes && !r.At.Before(since) }) {
-		return words.Refuse("CSE-753")
-	}
-	if c.d.Renew == nil {
-		return nil
-	}
-	pending, err := c.d.Renew.Pending(ctx, card.ID)
-	if err == nil && pending {
-		err = words.Refuse("CSE-476")
-	}
-	return err
-}
-
-func (c *Counter) unconfirmedSince(ctx context.Context, card lifecycle.Card) (time.Time, error) {
-	since := card.SuspendedAt
-	links, err := c.d.Links.LinksOf(ctx, card.CF)
-	for _, l := range links {
-		if l.Why == WhyUnconfirmed && l.EndedAt.After(since) {
-			since = l.EndedAt
-		}
-	}
-	return since, err
 }

@@ -28,10 +28,10 @@ func (w *chipWriter) Renewed(context.Context, string) (first bool, _ error) {
 }
 
 // sampling is a bench that hears which acts are offered to the sample.
-func sampling(t *testing.T, db *store.DB) (b *bench, offered *[]string, chip *chipWriter) {
+func sampling(t *testing.T, db *store.DB) (b *bench, offered *[]string) {
 	t.Helper()
-	b, offered, chip = newBench(t, db), &[]string{}, &chipWriter{}
-	b.deps.Renew = chip
+	b, offered = newBench(t, db), &[]string{}
+	b.deps.Renew = &chipWriter{}
 	b.deps.Sample = func(_ context.Context, r counter.ActRow, asl string) error {
 		if asl != "201" {
 			return errors.New("the holder's health unit is " + asl)
@@ -43,7 +43,7 @@ func sampling(t *testing.T, db *store.DB) (b *bench, offered *[]string, chip *ch
 	if b.Counter, err = counter.New(b.deps); err != nil {
 		t.Fatal(err)
 	}
-	return b, offered, chip
+	return b, offered
 }
 
 // disown is what a check that does not confirm does.
@@ -67,7 +67,7 @@ func (b *bench) disown(t *testing.T, protocol string) int {
 // Every self-declaration of a title is offered to the sample in its act, and
 // nothing else is.
 func TestR69_WhatIsOfferedToTheSample(t *testing.T) {
-	b, offered, _ := sampling(t, storetest.SQLite(t))
+	b, offered := sampling(t, storetest.SQLite(t))
 	_, father, _ := b.father(t)
 	a, err := b.Join(t.Context(), b.operator(t, "op1", "asl1"), b.joining(t, father))
 	if err != nil {
@@ -103,7 +103,7 @@ func TestR69_WhatIsOfferedToTheSample(t *testing.T) {
 // again unless the registry knows; everything is kept.
 func TestR69_ATitleThatIsNotConfirmed(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
-		b, offered, chip := sampling(t, db)
+		b, offered := sampling(t, db)
 		mother, father, child := b.father(t)
 		if _, err := b.Join(t.Context(), b.operator(t, "op1", "asl1"), b.joining(t, father)); err != nil {
 			t.Fatal(err)
@@ -154,6 +154,8 @@ func TestR69_ATitleThatIsNotConfirmed(t *testing.T) {
 		_, err = b.ReactivateWithCIP(t.Context(), number, b.codes[number].CIP, "192.0.2.7", words.Italian)
 		refused(t, "she reactivates with the CIP that she knows", err, "CSE-753")
 
+		_, err = b.RevokeWithCIP(t.Context(), number, b.codes[number].CIP, "192.0.2.8", words.Italian)
+		refused(t, "she revokes with the CIP that she knows", err, "CSE-753")
 		his := func() counter.Order {
 			o := b.order(t)
 			o.Identity, o.Email, o.EmailAgain = b.joining(t, father).Identity, "pietro@posta.example", "pietro@posta.example"
@@ -161,14 +163,14 @@ func TestR69_ATitleThatIsNotConfirmed(t *testing.T) {
 		}
 		_, err = b.Reactivate(t.Context(), op, his())
 		refused(t, "he reactivates with her codes about", err, "CSE-753")
-		if _, err := b.NewCodes(t.Context(), op, his()); err != nil {
+		a, err := b.NewCodes(t.Context(), op, his())
+		if err != nil {
 			t.Fatal(err)
 		}
 		_, err = b.Reactivate(t.Context(), op, his())
-		refused(t, "before the chip has the new codes", err, "CSE-476")
-		chip.pending = false
-		if _, err := b.Reactivate(t.Context(), op, his()); err != nil {
-			t.Errorf("with new codes on the chip: %v", err)
+		refused(t, "before the chip has the new codes", err, "CSE-753")
+		if err := b.atomically(t.Context(), func(ctx context.Context) error { return b.Written(ctx, a.Protocol) }); err != nil {
+			t.Fatal(err)
 		}
 		if c := b.card(t, number); c.State != lifecycle.Active || c.Reason != "" {
 			t.Errorf("the card is %s (%s)", c.State, c.Reason)
@@ -188,7 +190,7 @@ func TestR69_ATitleThatIsNotConfirmed(t *testing.T) {
 // Who joined was given no codes: his title ends, and the card stays as it is. One on
 // hold at the holder's wish gets the graver reason.
 func TestR69_WhatIsHeld(t *testing.T) {
-	b, offered, _ := sampling(t, storetest.SQLite(t))
+	b, offered := sampling(t, storetest.SQLite(t))
 	mother, father, _ := b.father(t)
 	if _, err := b.Join(t.Context(), b.operator(t, "op1", "asl1"), b.joining(t, father)); err != nil {
 		t.Fatal(err)
@@ -220,7 +222,7 @@ func TestR69_WhatIsHeld(t *testing.T) {
 
 // A title that is over is not ended twice, and neither is one that a stranger has.
 func TestR69_ATitleThatIsOverAlready(t *testing.T) {
-	b, offered, _ := sampling(t, storetest.SQLite(t))
+	b, offered := sampling(t, storetest.SQLite(t))
 	_, child := b.family(t)
 	child = b.people[child.CF]
 	child.Born = day(t, "2008-11-25")

@@ -146,10 +146,15 @@ func (c *Counter) HoldDue(ctx context.Context, card lifecycle.Card) (bool, error
 	return c.toHold(ctx, card, gone)
 }
 
-// waitsForCodes refuses what only new codes can undo (CSE-765).
+// waitsForCodes refuses what only new codes can undo: CSE-765, and CSE-753 where a
+// title was not confirmed (disown.go).
 func waitsForCodes(card lifecycle.Card) error {
-	if card.State == lifecycle.Suspended && card.Reason == lifecycle.RepresentationEnded {
+	switch {
+	case card.State != lifecycle.Suspended:
+	case card.Reason == lifecycle.RepresentationEnded:
 		return words.Refuse("CSE-765")
+	case card.Reason == lifecycle.Unconfirmed:
+		return words.Refuse("CSE-753")
 	}
 	return nil
 }

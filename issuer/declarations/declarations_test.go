@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"sync"
@@ -182,9 +183,10 @@ func TestR69_TheSampleIsNearItsPercentage(t *testing.T) {
 				same++
 			}
 		}
-		// Four standard deviations of a fair draw: 4·sqrt(n·p·(1-p)) is 283 at most.
-		if want := n * percent / 100; drawn < want-283 || drawn > want+283 || (percent == 0 || percent == 100) && drawn != want {
-			t.Errorf("%d of a hundred: %d of %d", percent, drawn, n)
+		// Four standard deviations of a fair draw, none at the ends.
+		want, p := n*percent/100, float64(percent)/100
+		if most := int(4 * math.Sqrt(n*p*(1-p))); drawn < want-most || drawn > want+most {
+			t.Errorf("%d of a hundred: %d of %d, want %d within %d", percent, drawn, n, want, most)
 		}
 	}
 	if same < n/2-283 || same > n/2+283 {

@@ -143,7 +143,7 @@ func guard(c Card, e Event, why Reason, today civil.Date) string {
 		return "this event has no reason"
 	case chip && !c.HasChip():
 		return "the card has no chip"
-	case e == Suspend && c.State == Suspended && (why != RepresentationEnded || c.Reason != ByHolder && c.Reason != Unconfirmed):
+	case e == Suspend && c.State == Suspended && !graver(why, c.Reason):
 		return "it is suspended already"
 	case e == Produce && c.HasChip() && c.CertSerial == "":
 		return "the chip has no certificate"
@@ -155,6 +155,12 @@ func guard(c Card, e Event, why Reason, today civil.Date) string {
 		return "it has not expired yet"
 	}
 	return ""
+}
+
+// graver tells whether a hold for why takes the place of one for was: it waits for
+// new codes, and the other does not, or it is the last word of the two.
+func graver(why, was Reason) bool {
+	return why == RepresentationEnded && (was == ByHolder || was == Unconfirmed) || why == Unconfirmed && was == ByHolder
 }
 
 func apply(c Card, e Event, to State, why Reason, at time.Time) Card {
