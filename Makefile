@@ -34,6 +34,13 @@ bench: build ## side by side with peers; writes bin/bench.json
 fuzz: ## every fuzz target, one minute each (FUZZTIME=…)
 	@exec scripts/fuzz.sh
 
+packages: assets ## .deb, .rpm, archives for other systems, SHA256SUMS, bills of materials: bin/packages
+	@exec scripts/packages.sh
+
+packages-test: packages ## install, use and remove them in a clean root (debootstrap; root; MIRROR=…)
+	CSE_PACKAGES=$(CURDIR)/bin/packages go test -count=1 ./test/packages
+	@exec test/packages/clean.sh
+
 rules: ## every rule of the catalogue with the tests that prove it
 	@exec go run ./test/rules/prove
 
@@ -50,4 +57,4 @@ pkits: ## NIST's path validation tests, complete, beside OpenSSL's score on the 
 generate: ## query code (sqlc), after a change to engine/store/queries or migrations
 	engine/store/generate.sh
 
-.PHONY: help demo build assets test lint bench fuzz rules crash model pkits generate
+.PHONY: help demo build assets test lint bench fuzz packages packages-test rules crash model pkits generate

@@ -21,6 +21,7 @@ func (p *Portal) PublicRoutes(at func(pattern string, a answer)) {
 		at("GET "+a.Address(), contentPage(a.Address()))
 	}
 	at("GET /modulo-delega/{kind}", (*call).blankForm)
+	at("GET /software/{file}", (*call).download)
 	at("GET /sportelli", (*call).counters)
 	at("GET /stato-tessera", (*call).statusForm)
 	at("POST /stato-tessera", (*call).status)
@@ -158,6 +159,7 @@ var lists = map[string]struct {
 }{
 	"/lettore-smart-card": {"readers", (*call).readers},
 	"/elenco-driver":      {"drivers", (*call).drivers},
+	"/software":           {"software", (*call).software},
 	"/glossario":          {"glossary", (*call).glossary},
 	"/modulo-delega":      {"forms", (*call).forms},
 	"/team/paesi":         {"countries", (*call).countries},
@@ -188,12 +190,19 @@ func (c *call) readers() any {
 	return out
 }
 
-type driverView struct{ Card, System, Where string }
+type driverView struct {
+	Card, System, Where string
+	// Here: the program is on the page of downloads; Missing: it could be and is not.
+	Here, Missing bool
+}
 
 func (c *call) drivers() any {
 	var out []driverView
 	for _, d := range c.p.content.Drivers {
-		out = append(out, driverView{d.Card.In(c.tongue.lang), d.System.In(c.tongue.lang), d.Where.In(c.tongue.lang)})
+		v := driverView{Card: d.Card.In(c.tongue.lang), System: d.System.In(c.tongue.lang), Where: d.Where.In(c.tongue.lang)}
+		v.Here = d.Program != "" && c.hasDownloads(d.Program)
+		v.Missing = d.Program != "" && !v.Here
+		out = append(out, v)
 	}
 	return out
 }

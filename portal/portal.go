@@ -136,6 +136,8 @@ type Deps struct {
 	Offices Offices
 	// Signatures verifies signed files; nil: there is no such page.
 	Signatures *Signatures
+	// Downloads is the folder of programs to be given out; nil: there are none.
+	Downloads fs.FS
 	// BlankForm makes the forms to fill in at home; nil: none can be downloaded.
 	BlankForm BlankForm
 	// CardAlive answers nil while the card may be used to be here, or why not. issuer
@@ -177,6 +179,7 @@ type Portal struct {
 	login    *client
 	handler  http.Handler
 	loginURL string // origin of login, for form-action
+	shelf    shelf
 }
 
 // New checks what it is given and makes the site. It does not reach login yet:

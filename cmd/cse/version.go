@@ -19,6 +19,9 @@ type versionDocument struct {
 	Arch     string `json:"arch"`
 }
 
+// release is the version of the package that this binary is in (scripts/packages.sh).
+var release string
+
 // version is what the Go linker knows of this binary.
 func version() versionDocument {
 	v := versionDocument{Schema: "cse.version/1", Version: "devel", Go: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH}
@@ -26,7 +29,9 @@ func version() versionDocument {
 	if !ok {
 		return v
 	}
-	if info.Main.Version != "" && info.Main.Version != "(devel)" {
+	if release != "" {
+		v.Version = release
+	} else if info.Main.Version != "" && info.Main.Version != "(devel)" {
 		v.Version = info.Main.Version
 	}
 	for _, s := range info.Settings {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -192,12 +193,15 @@ func (a *app) with(ctx context.Context, t tool, f func(*Platform) error) error {
 	return errors.Join(f(p), p.Close())
 }
 
+// release is the version of the package that this binary is in (scripts/packages.sh).
+var release string
+
 func (a *app) version() *cobra.Command {
 	return &cobra.Command{
 		Use: "version", Short: a.say("csed.version.short"), Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			v := "devel"
-			if bi, ok := debug.ReadBuildInfo(); ok {
+			v := cmp.Or(release, "devel")
+			if bi, ok := debug.ReadBuildInfo(); ok && release == "" {
 				for _, s := range bi.Settings {
 					if s.Key == "vcs.revision" {
 						v = s.Value

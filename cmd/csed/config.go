@@ -58,6 +58,9 @@ type Config struct {
 	Maintain  Maintain   `yaml:"maintenance"`
 	Citizen   Citizen    `yaml:"citizen"`
 
+	// Downloads is the folder of packages that the portal gives out; empty: none.
+	Downloads string `yaml:"downloads"`
+
 	Minors     Minors          `yaml:"minors"`
 	Privacy    Privacy         `yaml:"privacy"`
 	Archive    Archive         `yaml:"archive"`

@@ -155,7 +155,7 @@ func gateOf(pattern, word string) (gate, bool) {
 var public = []string{
 	"/{$}", "/accedi", "/servizi-online", "/sicurezza", "/entra", "/ritorno", "/uscita", "/revoca", "/sospendi", "/riattiva", "/riattiva/", "/cartasanitaria",
 	"/verifica-postazione", "/contatti", "/privacy", "/privacy/", "/note-legali", "/accessibilita", "/domande-frequenti", "/domande-frequenti/", "/lettore-smart-card",
-	"/software", "/elenco-driver", "/sblocco-pin", "/modulo-delega", "/modulo-delega/", "/moduli/", "/fascicolosanitario", "/tutorial-spid-cie", "/glossario", "/documento-identita",
+	"/software", "/software/", "/elenco-driver", "/sblocco-pin", "/modulo-delega", "/modulo-delega/", "/moduli/", "/fascicolosanitario", "/tutorial-spid-cie", "/glossario", "/documento-identita",
 	"/team/paesi", "/sblocca/", "/primo-accesso", "/primo-accesso/codice", "/sportelli", "/sportelli/", "/stato-tessera", "/verifica-team/", "/verifica-firma",
 }
 

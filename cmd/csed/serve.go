@@ -555,6 +555,7 @@ func (p *Platform) openPortal(_ context.Context, o Options) error {
 		Print: p.print, Twin: p.twin, Shift: p.shift, Revoke: p.counter.RevokeWithCIP, Holder: p.counter, Proof: p.login, CardStatus: p.counter.Status, Offices: p.offices, BlankForm: p.blankForm(o.Ribbon), Signatures: signatures, CardAlive: p.cardAlive, Activities: p.activities, Area: p.area(o.Ribbon), Tasks: p.tasks, Declarations: p.declarations, Maintenance: p.maintenance, Log: p.Log,
 		Diagnosis:  p.inbox.Read,
 		FormTexts:  p.formTexts,
+		Downloads:  p.downloads(),
 		Archive:    p.archive,
 		Campaigns:  p.campaignPages(),
 		Readers:    p.readers(),

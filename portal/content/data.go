@@ -62,6 +62,9 @@ type Driver struct {
 	Card   Two `yaml:"card"`
 	System Two `yaml:"system"`
 	Where  Two `yaml:"where"`
+	// Program is the system (linux, windows, macos) whose program on the page of
+	// downloads makes it work; empty: none does.
+	Program string `yaml:"program"`
 }
 
 // data are the lists from which pages are made.

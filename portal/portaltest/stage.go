@@ -227,6 +227,7 @@ func (s *Stage) deps(assets fs.FS) (portal.Deps, error) {
 		Declarations: checksRoom{s},
 		Shift:        shift,
 		FormTexts:    formTexts,
+		Downloads:    Downloads(),
 		Print:        func(context.Context, counter.Form) ([]byte, error) { return []byte("%PDF-1.4 invented\n"), nil },
 		Revoke:       s.revoke, Holder: holderActs{s}, CodesDeps: portal.CodesDeps{Phone: phone{}, Home: home{s}, Halves: halves}, Proof: cardProof{s}, CardStatus: s.cardStatus, Offices: Offices, BlankForm: blankForm,
 		CardAlive: func(_ context.Context, card, _ string) *words.Fault {
