@@ -68,7 +68,8 @@ func (c *call) tessera() error {
 		Back       []line
 		Activities []activityView
 		NewCard    bool
-	}{Nav: c.areaNav(), NewCard: c.hasSuccessor(), CF: c.session.CF, Name: c.session.Name(), Activities: acts}
+		Extend     bool
+	}{Nav: c.areaNav(), NewCard: c.hasSuccessor(), Extend: c.mayExtend(w), CF: c.session.CF, Name: c.session.Name(), Activities: acts}
 	for i, card := range w.Cards {
 		data.Cards = append(data.Cards, c.view(card, i == 0))
 	}

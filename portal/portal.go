@@ -138,6 +138,8 @@ type Deps struct {
 	Signatures *Signatures
 	// Downloads is the folder of programs to be given out; nil: there are none.
 	Downloads fs.FS
+	// Extensions tells of the extension of certificates; nil: there are no such pages.
+	Extensions Extensions
 	// BlankForm makes the forms to fill in at home; nil: none can be downloaded.
 	BlankForm BlankForm
 	// CardAlive answers nil while the card may be used to be here, or why not. issuer

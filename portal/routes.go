@@ -45,6 +45,7 @@ func (p *Portal) routes() http.Handler {
 	p.PublicRoutes(at)
 	p.noticeRoutes(at)
 	p.signatureRoutes(at)
+	p.extensionRoutes(at)
 
 	at("GET /tessera", citizen((*call).tessera))
 	p.areaRoutes(at)

@@ -46,7 +46,7 @@ type exportDocument struct {
 	PEM    string `json:"pem,omitempty"`
 }
 
-// certificateCommand shows and exports the certificate of the card.
+// certificateCommand shows, exports and extends the certificate of the card.
 func (a *app) certificateCommand() *cobra.Command {
 	var out string
 	var der bool
@@ -58,7 +58,7 @@ func (a *app) certificateCommand() *cobra.Command {
 	return a.group("certificate", "certificate", []string{"certificato"}, export, a.checkCommand(),
 		a.command("show", "certificate.show", []string{"mostra"}, 0, func(context.Context, []string) error {
 			return a.withCard(func(h *holder.Holder, _ string) error { return a.show(h) })
-		}))
+		}), a.extendCommand())
 }
 
 // show reads certificate and personal data and compares them.

@@ -67,6 +67,8 @@ var exits = map[string]int{
 	"CSE-305": exitGeneric, "CSE-307": exitExpired,
 	"CSE-910": exitExpired, "CSE-911": exitRevoked, "CSE-912": exitSignature, "CSE-913": exitUsage,
 	"CSE-301": exitExpired, "CSE-302": exitRevoked, "CSE-303": exitRevoked, "CSE-306": exitNetwork,
+	"CSE-880": exitExpired, "CSE-883": exitInactive, "CSE-884": exitRevoked, "CSE-885": exitRevoked, "CSE-886": exitExpired, "CSE-887": exitExpired,
+	"CSE-891": exitNoCard, "CSE-896": exitNoCard, "CSE-898": exitNetwork, "CSE-899": exitNetwork, "CSE-900": exitCancelled,
 }
 
 // exitOf is the exit status of a CSE code.

@@ -17,7 +17,9 @@ import (
 	"cse.example/cse/issuer/extension"
 	"cse.example/cse/issuer/lifecycle"
 	"cse.example/cse/issuer/parameters"
+	"cse.example/cse/issuer/privacy"
 	"cse.example/cse/issuer/throttle"
+	"cse.example/cse/person/codicefiscale"
 	"cse.example/cse/pki/ca"
 	"cse.example/cse/portal/api"
 )
@@ -104,6 +106,32 @@ func (c certificates) abandon(ctx context.Context, serial string) error {
 		return err
 	}
 	return c.p.extension.Abandon(ctx, r.Card)
+}
+
+// heldExtensions is what is kept of somebody's extensions, for the copy of his data.
+func (p *Platform) heldExtensions(ctx context.Context, cf codicefiscale.Code) ([][]privacy.Field, error) {
+	cards, err := p.db.Cards().ByPerson(ctx, cf)
+	if err != nil {
+		return nil, err
+	}
+	var rows [][]privacy.Field
+	for _, c := range cards {
+		list, err := p.db.Extensions().Of(ctx, c.ID)
+		if err != nil {
+			return nil, err
+		}
+		for _, q := range list {
+			rows = append(rows, []privacy.Field{
+				{Name: "card", Value: q.Card},
+				{Name: "state", Value: string(q.State)},
+				{Name: "at", Value: moment(q.OpenedAt)},
+				{Name: "ended", Value: moment(q.EndedAt)},
+				{Name: "to", Value: day(q.Until)},
+				{Name: "certificate", Value: q.New},
+			})
+		}
+	}
+	return rows, nil
 }
 
 // waits tells whether r is the certificate with which a living request would take

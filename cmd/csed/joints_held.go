@@ -66,6 +66,11 @@ func (p *Platform) heldAbout(ctx context.Context, cf codicefiscale.Code) ([]priv
 		})
 	}
 	out = append(out, privacy.Section{Key: "team", Rows: rows})
+	extended, err := p.heldExtensions(ctx, cf)
+	if err != nil {
+		return nil, err
+	}
+	out = append(out, privacy.Section{Key: "extensions", Rows: extended})
 	titles, err := p.heldTitles(ctx, cf)
 	if err != nil {
 		return nil, err

@@ -157,6 +157,7 @@ var public = []string{
 	"/verifica-postazione", "/contatti", "/privacy", "/privacy/", "/note-legali", "/accessibilita", "/domande-frequenti", "/domande-frequenti/", "/lettore-smart-card",
 	"/software", "/software/", "/elenco-driver", "/sblocco-pin", "/modulo-delega", "/modulo-delega/", "/moduli/", "/fascicolosanitario", "/tutorial-spid-cie", "/glossario", "/documento-identita",
 	"/team/paesi", "/sblocca/", "/primo-accesso", "/primo-accesso/codice", "/sportelli", "/sportelli/", "/stato-tessera", "/verifica-team/", "/verifica-firma",
+	"/estensione-certificato",
 }
 
 // Every route × every role × own and other health unit, on the real platform:

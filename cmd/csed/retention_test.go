@@ -198,7 +198,7 @@ func TestTheCopyHoldsContactsAndActs(t *testing.T) {
 	for _, s := range e.Sections {
 		keys = append(keys, s.Key)
 	}
-	if want := []string{"registry", "cards", "acts", "contacts", "team", "titles", "requests", "papers", "activity"}; !slices.Equal(keys, want) {
+	if want := []string{"registry", "cards", "acts", "contacts", "team", "extensions", "titles", "requests", "papers", "activity"}; !slices.Equal(keys, want) {
 		t.Errorf("sections %v, want %v", keys, want)
 	}
 	given, err := o.given(ctx, x.CF)

@@ -560,7 +560,8 @@ func (p *Platform) openPortal(_ context.Context, o Options) error {
 		Campaigns:  p.campaignPages(),
 		Readers:    p.readers(),
 		Operations: portal.OperationsOf(ops), FourEyes: p.fourEyes(),
-		CodesDeps: portal.CodesDeps{Phone: p.counter, Home: p.counter, Halves: p.halves()}, DelegationDeps: p.delegationDeps(o.Ribbon),
+		Extensions: p.extension,
+		CodesDeps:  portal.CodesDeps{Phone: p.counter, Home: p.counter, Halves: p.halves()}, DelegationDeps: p.delegationDeps(o.Ribbon),
 	})
 	return err
 }

@@ -55,6 +55,7 @@ func (s *Stage) States() []State {
 	out = append(out, s.deskStates()...)
 	out = append(out, s.holdStates()...)
 	out = append(out, successorStates()...)
+	out = append(out, extensionStates()...)
 	out = append(out, s.opsStates()...)
 	out = append(out, healthStates()...)
 	out = append(out, s.eyesStates()...)
