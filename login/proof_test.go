@@ -70,6 +70,9 @@ func TestR84_TheProofRefusesTheRest(t *testing.T) {
 		"not activated": {func(w *logintest.World) {
 			w.Office.SetCard(logintest.CardID, func(c *door.Card) { c.State = door.NotActivated })
 		}, "CSE-205"},
+		"waits for new codes": {func(w *logintest.World) {
+			w.Office.SetCard(logintest.CardID, func(c *door.Card) { c.State = door.Waiting })
+		}, "CSE-765"},
 		"dead":                {func(w *logintest.World) { w.Office.SetCard(logintest.CardID, func(c *door.Card) { c.Deceased = true }) }, "CSE-314"},
 		"revoked certificate": {func(w *logintest.World) { w.Office.SetCert(serialOf(w), door.CertStatus{State: door.Revoked}) }, "CSE-302"},
 		"a hold of no card": {func(w *logintest.World) {

@@ -115,6 +115,8 @@ func TestCardStateRefused(t *testing.T) {
 		{name: "unknown state", want: "CSE-316", card: func(c *door.Card) { c.State = 99 }},
 		{name: "dead", want: "CSE-314", card: func(c *door.Card) { c.Deceased = true }},
 		{name: "not assisted", want: "CSE-315", card: func(c *door.Card) { c.NotAssisted = true }},
+		{name: "waits for new codes", want: "CSE-765", card: func(c *door.Card) { c.State = door.Waiting }, cert: door.CertStatus{State: door.Held}},
+		{name: "will wait, its certificate not held yet", want: "CSE-765", card: func(c *door.Card) { c.State = door.Waiting }},
 		{name: "certificate held", want: "CSE-303", cert: door.CertStatus{State: door.Held}},
 		{name: "certificate never issued", want: "CSE-316", cert: door.CertStatus{State: door.NeverIssued}},
 		{

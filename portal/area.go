@@ -30,6 +30,9 @@ type Area struct {
 	PaperSays func(lang words.Lang, c entitlement.Certificate, address string) ([]PaperBlock, error)
 	// Wards are those for whom somebody stands today.
 	Wards func(ctx context.Context, cf codicefiscale.Code) ([]Ward, error)
+	// CodesToChange tells that somebody had a card's codes who stands for its holder
+	// no more; nil: nobody knows.
+	CodesToChange func(ctx context.Context, card lifecycle.Card) (bool, error)
 	// Given are the privacy notices that somebody was handed with acts.
 	Given func(ctx context.Context, cf codicefiscale.Code) ([]GivenNotice, error)
 	// Entered is told of each login with a card.

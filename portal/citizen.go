@@ -35,6 +35,9 @@ type cardView struct {
 	Activable        bool
 	// Expiry warns of an end that is near.
 	Expiry *expiryView
+	// CodesToChange: who stands for the holder no more has had its codes; OnHold: the
+	// card waits for new ones.
+	CodesToChange, OnHold bool
 	// Offers are the counter's acts.
 	Offers []offerView
 	// Faces are the drawings of front and back, for the counter.
@@ -71,7 +74,11 @@ func (c *call) tessera() error {
 		Extend     bool
 	}{Nav: c.areaNav(), NewCard: c.hasSuccessor(), Extend: c.mayExtend(w), CF: c.session.CF, Name: c.session.Name(), Activities: acts}
 	for i, card := range w.Cards {
-		data.Cards = append(data.Cards, c.view(card, i == 0))
+		v := c.view(card, i == 0)
+		if v.CodesToChange, err = c.codesToChange(card); err != nil {
+			return err
+		}
+		data.Cards = append(data.Cards, v)
 	}
 	if len(w.Cards) > 0 && w.Cards[0].Back != nil {
 		data.Back = c.back7(*w.Cards[0].Back)
@@ -88,6 +95,7 @@ func (c *call) view(card Card, current bool) cardView {
 	for _, f := range card.Functions {
 		v.Views = append(v.Views, c.function(f))
 	}
+	v.OnHold = card.State == lifecycle.Suspended && card.Reason == lifecycle.RepresentationEnded
 	v.Activable = card.HasChip() && (card.State == lifecycle.Shipped || card.State == lifecycle.Delivered)
 	return v
 }

@@ -158,7 +158,7 @@ func (c *call) sheet(cf codicefiscale.Code) error {
 	c.asl, c.dependent = x.ASL, data.Minor || data.Guarded
 	for i, l := range w.Cards {
 		v := c.view(Card{Card: l.Card, Functions: l.Functions}, i == 0)
-		v.Activable = l.CanActivate && w.May(staff.ActivateAdult)
+		v.Activable, v.CodesToChange = l.CanActivate && w.May(staff.ActivateAdult), l.CodesToChange
 		v.Faces = c.faces(x, l.Card)
 		v.Offers = c.offers(Card{Card: l.Card})
 		data.Views = append(data.Views, v)

@@ -172,8 +172,12 @@ func (p *Platform) doorCard(ctx context.Context, id string) (door.Card, error) {
 	now := p.Clock.Now()
 	today := civil.DayOf(now)
 	fn := lifecycle.Functions(c, lifecycle.FactsOf(person, c, cards), now)[3]
+	state, err := p.waiting(ctx, c, doorState(c, fn))
+	if err != nil {
+		return door.Card{}, err
+	}
 	return door.Card{
-		State: doorState(c, fn), Since: fn.Since, CF: string(person.CF), Surname: person.Surname, Name: person.Name,
+		State: state, Since: fn.Since, CF: string(person.CF), Surname: person.Surname, Name: person.Name,
 		Born: person.Born, Sex: person.Sex, Birthplace: person.BirthPlace, Province: person.BirthProvince,
 		Deceased: !person.AliveOn(today), NotAssisted: !person.AssistedOn(today),
 	}, nil
@@ -185,6 +189,8 @@ func doorState(c lifecycle.Card, fn lifecycle.Function) door.State {
 		return door.Active
 	case fn.State == lifecycle.NotActivated || fn.State == lifecycle.Pending:
 		return door.NotActivated
+	case fn.State == lifecycle.OnHold && c.Reason == lifecycle.RepresentationEnded:
+		return door.Waiting
 	case fn.State == lifecycle.OnHold:
 		return door.Suspended
 	case fn.State == lifecycle.FunctionOver:

@@ -90,7 +90,7 @@ func (p *Platform) openCertificates() error {
 // area is the citizen's, beyond the cards.
 func (p *Platform) area(ribbon string) *portal.Area {
 	return &portal.Area{
-		Book: p.book, Changes: p.book, Certificates: p.certificates, ForWards: p.certificates, Check: p.certificates, Wards: p.wardsShown,
+		Book: p.book, Changes: p.book, Certificates: p.certificates, ForWards: p.certificates, Check: p.certificates, Wards: p.wardsShown, CodesToChange: p.counter.CodesToChange,
 		Given: p.given, Entered: p.entered, Paper: p.teamPaper(ribbon), PaperSays: p.teamSays,
 	}
 }

@@ -98,6 +98,9 @@ const retryNight = 10 * time.Minute
 // done today by any process. A process that was down at two does it when it is
 // back. While another process has the plant, the turn waits for the next one.
 func (w *watchman) turn(ctx context.Context) error {
+	if err := w.midnight(ctx); err != nil {
+		return err
+	}
 	now := w.p.Clock.Now()
 	today := civil.DayOf(now).String()
 	if now.In(civil.Rome).Hour() < nightHour || now.Before(w.notBefore) {

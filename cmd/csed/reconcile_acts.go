@@ -92,7 +92,7 @@ func (i *inspector) activation(ctx context.Context, a counter.ActRow) error {
 var afterwards = []string{
 	"codes.printed", "codes.shown", "codes.handed-over", "papers.printed", "papers.copied", "papers.handed-over", "codes.undelivered",
 	"paper.archived", "paper.seen", "codes.to-reader", "codes.written", "card.read-at-desk", "card.tested-at-desk", "desk.failed",
-	"declaration.confirmed", "declaration.not-confirmed",
+	"declaration.confirmed", "declaration.not-confirmed", "card.held",
 }
 
 // journalled counts the trail's entries for an act, those of its papers apart.

@@ -98,6 +98,9 @@ type CardLine struct {
 	Functions [4]lifecycle.Function
 	// CanActivate tells that step 1 of an activation would pass the card's state.
 	CanActivate bool
+	// CodesToChange tells that somebody had its codes who stands for the holder no
+	// more: new ones are offered. Filled on the sheet only.
+	CodesToChange bool
 }
 
 // Sheet is the holder's sheet (scheda titolare).
@@ -127,7 +130,10 @@ func (c *Counter) Sheet(ctx context.Context, op staff.Operator, cf codicefiscale
 	if s.Cards, err = c.Lines(ctx, p); err != nil {
 		return s, err
 	}
-	for _, x := range s.Cards {
+	for i, x := range s.Cards {
+		if s.Cards[i].CodesToChange, err = c.CodesToChange(ctx, x.Card); err != nil {
+			return s, err
+		}
 		rows, err := c.d.Acts.ByCard(ctx, x.Card.ID)
 		if err != nil {
 			return s, err

@@ -87,6 +87,9 @@ const (
 	Ended    // revoked
 	Expired  // the card's own end
 	Replaced // by a newer card
+	// Waiting is on hold until there are new codes: whoever had the former ones may
+	// not use them any more, and no CIP lifts it.
+	Waiting
 )
 
 // Card is what the back office knows of one of our cards at this instant.
@@ -275,6 +278,8 @@ func (c Card) refusal(cf string) *words.Fault {
 		return words.Refuse("CSE-205")
 	case c.State == Suspended:
 		return words.Refuse("CSE-303")
+	case c.State == Waiting:
+		return words.Refuse("CSE-765")
 	case c.State == Ended:
 		return words.Refuse("CSE-302", c.Since.Italian())
 	case c.State == Replaced:

@@ -10,6 +10,7 @@ import (
 	"cse.example/cse/ground/words"
 	"cse.example/cse/issuer/contacts"
 	"cse.example/cse/issuer/entitlement"
+	"cse.example/cse/issuer/lifecycle"
 	"cse.example/cse/issuer/throttle"
 	"cse.example/cse/person/codicefiscale"
 	"cse.example/cse/person/registry"
@@ -169,6 +170,9 @@ func (s *Stage) area() *portal.Area {
 				{Kind: "fields", Pairs: [][2]string{{"3. Cognome", c.Back.Surname}, {"4. Nome", c.Back.Names}}},
 				{Kind: "paragraph", Text: "Vale come la TEAM durante un soggiorno temporaneo."},
 			}, nil
+		},
+		CodesToChange: func(_ context.Context, c lifecycle.Card) (bool, error) {
+			return c.Reason == lifecycle.RepresentationEnded, nil
 		},
 		Wards: func(_ context.Context, cf codicefiscale.Code) ([]portal.Ward, error) {
 			if cf != a.of("active") {

@@ -180,6 +180,7 @@ func (d *desk) Sheet(ctx context.Context, _ staff.Operator, cf codicefiscale.Cod
 	for _, c := range mine {
 		s.Cards = append(s.Cards, counter.CardLine{
 			Card: c, Functions: lifecycle.Functions(c, lifecycle.FactsOf(p, c, mine), Now), CanActivate: c.State == lifecycle.Shipped,
+			CodesToChange: c.Reason == lifecycle.RepresentationEnded,
 		})
 		if c.State == lifecycle.Active {
 			s.Protocols = append(s.Protocols, "2026/0000002")
@@ -220,6 +221,9 @@ func (d *desk) Draft(_ context.Context, _ staff.Operator, id string) (counter.Dr
 func (d *desk) Identify(_ context.Context, _ staff.Operator, id string, version int64, s counter.IdentityStep) (counter.Draft, error) {
 	switch s.Present {
 	case counter.PresentParent, counter.PresentGuardian:
+		if s.Present == counter.PresentGuardian && s.Representative.CF != "" { // who does not say until when
+			return counter.Draft{}, words.Refuse("CSE-773").At("titolo_fino_al")
+		}
 		if r := s.Representative; r != nil && r.CF != "" { // somebody whose name is another's
 			return counter.Draft{}, errors.Join(words.Refuse("CSE-767").At("rappresentante_cognome"), words.Refuse("CSE-767").At("rappresentante_nome"))
 		}

@@ -59,6 +59,7 @@ func (s *Stage) holdStates() []State {
 		{Name: "sospendi", Host: "portal", Path: "/sospendi", Status: http.StatusOK},
 		{Name: "sospendi-vuota", Host: "portal", Path: "/sospendi", Form: form(), Status: 422, Fault: "CSE-358"},
 		{Name: "sospendi-cip-errato", Host: "portal", Path: "/sospendi", Form: form("chi", "6000000900001001", "cip", "1111111111"), Status: 422, Fault: "CSE-401"},
+		{Name: "sospendi-codici-da-cambiare", Host: "portal", Path: "/sospendi", Form: form("chi", "6000000900008001", "cip", "1818181818"), Status: 422, Fault: "CSE-765"},
 		{Name: "sospendi-fatta", Host: "portal", Path: "/sospendi", Form: form("chi", "6000000900001001", "cip", "1234512345"), Status: 200},
 		{Name: "riattiva", Host: "portal", Path: "/riattiva", Status: http.StatusOK},
 		{Name: "riattiva-biglietto-vecchio", Host: "portal", Path: "/riattiva?ticket=usato", Status: 403, Fault: "CSE-324"},

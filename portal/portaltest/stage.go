@@ -141,6 +141,7 @@ func (s *Stage) cast() error {
 		{"auditor", "VILLA", "SARA", "F", day(1982, 8, 8), true},
 		{"security", "GALLI", "ELENA", "F", day(1981, 9, 9), true},
 		{"supervisor", "MORI", "VERA", "F", day(1979, 10, 10), true},
+		{"held", "RIVA", "NICO", "M", day(2008, 11, 20), true}, // of age for three days
 		{"cardless", "COSTA", "ELENA", "F", day(1999, 9, 9), true},
 	} {
 		p := registry.Person{
@@ -165,6 +166,7 @@ func (s *Stage) cast() error {
 		{ID: "revoked", Model: lifecycle.TSCNS, State: lifecycle.Revoked, Issued: day(2024, 5, 5), Expires: day(2030, 5, 5), Reason: lifecycle.ByHolder, RevokedAt: sent, EndedAt: sent, CertSerial: "0d"},
 		{ID: "minor", Model: lifecycle.TSCNS, State: lifecycle.Shipped, Issued: day(2026, 8, 1), Expires: day(2032, 8, 1), CertSerial: "0e"},
 		{ID: "operator", Model: lifecycle.TSCNS, State: lifecycle.Active, Issued: day(2024, 8, 1), Expires: day(2030, 8, 1), ActivatedAt: sent, CertSerial: "0f"},
+		{ID: "held", Model: lifecycle.TSCNS, State: lifecycle.Suspended, Reason: lifecycle.RepresentationEnded, Issued: day(2025, 8, 1), Expires: day(2031, 8, 1), ActivatedAt: sent, SuspendedAt: Now.AddDate(0, 0, -3), CertSerial: "10"},
 	} {
 		role := c.ID
 		c.ID = fmt.Sprintf("6%012d001", 900001+i)
@@ -255,6 +257,8 @@ func (s *Stage) revoke(_ context.Context, _ string, cip secret.Text, _ string, _
 	switch string(cip.Reveal()) {
 	case "1234512345":
 		return counter.Receipt{Protocol: "2026/0000042", Card: s.Cards["active"].ID, At: Now}, nil
+	case "1818181818": // what his mother was given
+		return counter.Receipt{}, words.Refuse("CSE-765")
 	case "9999999999":
 		return counter.Receipt{}, words.Refuse("CSE-402", "1:00")
 	}

@@ -104,7 +104,7 @@ func publicStates() []State {
 
 func citizenStates() []State {
 	var out []State
-	for _, who := range []string{"active", "pending", "chipless", "revoked", "cardless"} {
+	for _, who := range []string{"active", "pending", "chipless", "revoked", "cardless", "held"} {
 		out = append(out, State{Name: "tessera-" + who, Host: "portal", Path: "/tessera", Who: who, Status: 200})
 	}
 	return append(out,
@@ -134,6 +134,7 @@ func (s *Stage) counterStates() []State {
 		page("scheda-pending", "/sportello/tessera/"+card),
 		page("scheda-active", "/sportello/tessera/"+s.Cards["active"].ID),
 		page("scheda-chipless", "/sportello/tessera/"+s.Cards["chipless"].ID),
+		page("scheda-held", "/sportello/tessera/"+s.Cards["held"].ID),
 		page("scheda-minor", "/sportello/tessera/"+s.Cards["minor"].ID),
 		{Name: "scheda-cardless", Host: "portal", Path: "/sportello/cerca", Form: form("q", string(s.People["cardless"].CF)), Who: who, Status: 200, Follow: true},
 		{Name: "scheda-ignota", Host: "portal", Path: "/sportello/titolare/abc", Who: who, Status: 404, Fault: "CSE-002"},
@@ -148,6 +149,9 @@ func (s *Stage) counterStates() []State {
 			"documento_numero", "ax1234567", "documento_ente", "Comune", "documento_rilascio", "05/03/2022", "documento_scadenza", "05/03/2032")),
 		post("passo-2-delegato", "/sportello/attivazione/due/2", "CSE-121", form("versione", "1", "presente", "delegato", "documento_tipo", "CI",
 			"documento_numero", "ax1234567", "documento_ente", "Comune", "documento_rilascio", "05/03/2022", "documento_scadenza", "05/03/2032")),
+		post("passo-2-tutore", "/sportello/attivazione/due/2", "CSE-773", form("versione", "1", "presente", "tutore", "rappresentante_cf", "VRDLGU85M41F205T",
+			"rappresentante_cognome", "Verdi", "rappresentante_nome", "Luigia", "titolo", "ads", "documento_tipo", "CI", "documento_numero", "ax1234567",
+			"documento_ente", "Comune", "documento_rilascio", "05/03/2022", "documento_scadenza", "05/03/2032")),
 		post("passo-2-altro-nome", "/sportello/attivazione/due/2", "CSE-767", form("versione", "1", "presente", "genitore", "rappresentante_cf", "VRDLGU85M41F205T",
 			"rappresentante_cognome", "Bianchi", "rappresentante_nome", "Anna", "documento_tipo", "CI", "documento_numero", "ax1234567", "documento_ente", "Comune",
 			"documento_rilascio", "05/03/2022", "documento_scadenza", "05/03/2032")),
