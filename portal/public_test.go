@@ -244,7 +244,7 @@ func TestR58_R78_R85_R90_R113_R114_PagesSayIt(t *testing.T) {
 		{"/lettore-smart-card", "Lettore USB a contatto CCID, PC/SC", "USB contact reader CCID, PC/SC"}, // R85
 		{"/sblocco-pin", "cse pin unblock", "cse pin unblock"},                                          // R90
 		{"/fascicolosanitario", "non è ancora collegato a questo portale", "not connected to this portal yet"},
-		{"/elenco-driver", "Modulo PKCS#11 per il browser", "PKCS#11 module for the browser"},              // R109, later
+		{"/elenco-driver", "Modulo PKCS#11 per il browser", "PKCS#11 module for the browser"}, // R109, later
 		{"/domande-frequenti/b6", "Attivazione e PIN servono solo per i servizi online", "useful only for the online services"},
 	} {
 		for lang, want := range map[words.Lang]string{words.Italian: x.it, words.English: x.en} {
