@@ -10,6 +10,7 @@ import (
 
 	"cse.example/cse/engine/audit/internal/auditdb"
 	"cse.example/cse/ground/journal"
+	"cse.example/cse/ground/redact"
 )
 
 // Retention of the trail. Old records cannot be taken out of the middle of a
@@ -76,13 +77,14 @@ func (t *Trail) Cut(ctx context.Context, before time.Time) (int64, error) {
 	})
 }
 
-// cutTo tells whether a record says that the trail was cut at the foot.
+// cutTo tells whether a record says that the trail was cut at the foot. Details are kept with what looks like a code covered, and
+// some eight digits of a hash may look like one: the foot's hash is covered as the record's was.
 func cutTo(r auditdb.AuditRecord, foot Head) bool {
 	if r.Act != actCut {
 		return false
 	}
 	x, err := shown(r)
-	return err == nil && x.Detail["through"] == strconv.FormatInt(foot.Index, 10) && x.Detail["hash"] == foot.Hash
+	return err == nil && x.Detail["through"] == strconv.FormatInt(foot.Index, 10) && x.Detail["hash"] == redact.Text(foot.Hash)
 }
 
 // above drops heads that were deposited before the cut, save the foot's own: the

@@ -200,7 +200,7 @@ func (l *life) fill(rt *rapid.T, f form, c *card, by string, o *counter.Order) (
 	case counter.KindNotReceived:
 		o.Address, foreseen = !slip, !slip
 	case counter.KindChipFault:
-		o.Lights = &counter.Lights{ATR: slip, Files: true, Certificate: true, PIN: true, PUK: true}
+		o.Lights, o.NoReader = &counter.Lights{ATR: slip, Files: true, Certificate: true, PIN: true, PUK: true}, "lettore guasto"
 		if rapid.Bool().Draw(rt, "by telephone") {
 			o.Lights = nil
 			if delete(l.w.tickets, c.id); !slip {

@@ -303,7 +303,7 @@ func (m *model) entitled(op staff.Operator, act, asl string) bool {
 // the holder needs nobody any more.
 func (m *model) standsFor(who, holder codicefiscale.Code, d civil.Date) bool {
 	p := m.people[holder]
-	if !dependent(p, d) {
+	if !dependent(p, d) || !p.AliveOn(d) { // nobody stands for the dead
 		return false
 	}
 	for _, g := range p.Guardians {
