@@ -4,7 +4,6 @@ import (
 	"crypto/rand"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 
 	"cse.example/cse/issuer/staff"
@@ -81,39 +80,6 @@ func (c *call) show(status int, name string, page *look.Page) error {
 		return err
 	}
 	return c.p.look.Render(c.w, status, name, page)
-}
-
-// notHis are the refusals that say "this is not yours to do or see": they are
-// recorded, unlike what was merely filled in wrongly. The rooms of operations
-// (CSE-540, CSE-541) and of approvals (CSE-552, CSE-555) record theirs themselves.
-var notHis = []string{
-	"CSE-003", "CSE-122", "CSE-123", "CSE-124", "CSE-125", "CSE-126", "CSE-127", "CSE-140", "CSE-141", "CSE-144", "CSE-145", "CSE-147", "CSE-355", "CSE-356",
-}
-
-// recordRefusal writes down, once for each request, that somebody who has entered
-// was refused: an operator, whoever was one until a moment ago, or a holder at
-// pages that are not his.
-func (c *call) recordRefusal(f *words.Fault) error {
-	if f == nil || c.op == nil && c.session == nil || c.p.Refused == nil || c.recorded || !slices.Contains(notHis, f.Code) {
-		return nil
-	}
-	c.recorded = true
-	r := Refusal{Route: c.r.Pattern, Code: f.Code, Card: c.r.PathValue("numero")}
-	if len(r.Card) != 16 {
-		r.Card = "" // a protocol number has the same name in its address
-	}
-	switch {
-	case c.op != nil:
-		r.Actor, r.Office = c.op.Account, c.op.Office.ID
-	case c.session.Account != "":
-		r.Actor = c.session.Account
-	default:
-		r.Actor, r.Person = "holder", c.session.CF
-		if r.Card == "" {
-			r.Card = c.session.Card
-		}
-	}
-	return c.p.Refused(c.r.Context(), r)
 }
 
 // leave redirects to a path of ours, in the page's language.

@@ -175,6 +175,8 @@ type Deps struct {
 // Portal is the site. Make one with New; it is an http.Handler.
 type Portal struct {
 	patterns []string // every route
+	// strangers bounds what is written of requests without a session.
+	strangers strangers
 	Deps
 	look     *look.Look
 	content  *content.Content

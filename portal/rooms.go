@@ -58,10 +58,14 @@ type Papers interface {
 	HandOver(ctx context.Context, op staff.Operator, protocol string) error
 }
 
-// Refusal is what somebody asked for that is not his: who (an account name, or
-// "holder" with his codice fiscale), on which route, which card if the address
-// names one, with which code he was sent away.
-type Refusal struct{ Actor, Office, Person, Route, Card, Code string }
+// Refusal is what somebody asked for that is not his: who (an account name,
+// "holder" with his codice fiscale, or "nobody"), on which route, which card if the
+// address names one, with which code he was sent away. Others is how many of nobody
+// were not written down before this one.
+type Refusal struct {
+	Actor, Office, Person, Route, Card, Code string
+	Others                                   int
+}
 
 // Refused writes a refusal down.
 type Refused func(ctx context.Context, r Refusal) error

@@ -198,7 +198,7 @@ func (c *call) askLogin() error {
 	if c.r.Method == http.MethodGet {
 		return c.leave("/entra?" + url.Values{"a": {c.tongue.path}}.Encode())
 	}
-	return words.Refuse("CSE-350")
+	return c.stranger()
 }
 
 // closed is the maintenance page: reason and end, 503 with Retry-After (R2).

@@ -198,7 +198,7 @@ func (c *call) resume() error {
 	}
 	c.session = &s
 	if f := c.over(s); f != nil {
-		return errors.Join(f, c.end())
+		return errors.Join(f, c.recordEnd(f), c.end())
 	}
 	if c.locks(s) {
 		c.session, c.locked = nil, &s

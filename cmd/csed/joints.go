@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
@@ -512,10 +513,13 @@ func (p *Platform) clerk() *production.Clerk {
 
 // refused writes down what somebody was refused, in an act of its own.
 func (p *Platform) refused(ctx context.Context, r portal.Refusal) error {
+	detail := map[string]string{"route": r.Route, "code": r.Code}
+	if r.Others > 0 {
+		detail["others"] = strconv.Itoa(r.Others)
+	}
 	return p.db.Atomically(ctx, func(ctx context.Context) error {
 		return p.trail.Record(ctx, journal.Entry{
-			Act: "access.refused", Actor: r.Actor, Office: r.Office, Card: r.Card, Person: r.Person,
-			Detail: map[string]string{"route": r.Route, "code": r.Code},
+			Act: "access.refused", Actor: r.Actor, Office: r.Office, Card: r.Card, Person: r.Person, Detail: detail,
 		})
 	})
 }

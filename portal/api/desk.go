@@ -68,6 +68,9 @@ func NewDesk(d Desks, log *slog.Logger) http.Handler {
 			case err != nil:
 				f := words.FaultOf(err)
 				status := http.StatusForbidden
+				if f != nil {
+					log.WarnContext(r.Context(), "a reader was refused", "route", r.Pattern, "code", f.Code)
+				}
 				if f == nil {
 					log.ErrorContext(r.Context(), "a reader's request failed", "err", err)
 					f, status = words.Refuse("CSE-001", "-"), http.StatusInternalServerError
