@@ -331,6 +331,7 @@ func (c *call) filePage(faults ...*words.Fault) error {
 	page := c.page("sportello", title)
 	c.crumbs(page, "look.menu.counter", "/sportello")
 	page.Form = c.newForm(c.r.PostForm, faults...)
+	page.Form.Labels = scanLabels
 	page.Data = stepData{
 		Archive: papers, Panel: p, Steps: c.steps(step), Email: a.Form.EmailMasked, Protocol: a.Protocol, Path: FilePath(a.Protocol),
 		Printed: !a.PrintedAt.IsZero(), Handed: !a.HandedAt.IsZero(), Kept: c.keptOf(a), Shown: a.Shown,
@@ -358,6 +359,7 @@ func (c *call) deskFile(a counter.Act, p panel, faults ...*words.Fault) error {
 	page := c.page("sportello", "portal.desk.donetitle", c.say("portal.desk.act."+string(a.Kind)))
 	c.crumbs(page, "look.menu.counter", "/sportello")
 	page.Form = c.newForm(c.r.PostForm, faults...)
+	page.Form.Labels = scanLabels
 	data := struct {
 		Panel                  panel
 		Protocol, Path         string

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -49,6 +50,16 @@ type archiveView struct {
 	Motives []string
 	// Closed tells that these papers are not this operator's to see.
 	Closed bool
+}
+
+// scanLabels name the fields of the page of an act, where the file is a scan.
+var scanLabels = renamed(map[string]string{"file": "portal.archive.file"})
+
+// renamed are the names of fields on a page where some have another.
+func renamed(other map[string]string) map[string]string {
+	out := maps.Clone(labels)
+	maps.Copy(out, other)
+	return out
 }
 
 func (c *call) archived(a counter.Act) (archiveView, error) {

@@ -2,7 +2,6 @@ package portal
 
 import (
 	"context"
-	"maps"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -52,16 +51,10 @@ type delegationData struct {
 }
 
 // delegationLabels name the fields here, where all of them are the delegate's.
-var delegationLabels = func() map[string]string {
-	out := maps.Clone(labels)
-	for field, key := range map[string]string{
-		"rappresentante_cognome": "portal.delegation.surname", "rappresentante_nome": "portal.delegation.name", "rappresentante_cf": "portal.delegation.cf",
-		"rappresentante_nascita": "portal.delegation.born", "email": "portal.delegation.email",
-	} {
-		out[field] = key
-	}
-	return out
-}()
+var delegationLabels = renamed(map[string]string{
+	"rappresentante_cognome": "portal.delegation.surname", "rappresentante_nome": "portal.delegation.name", "rappresentante_cf": "portal.delegation.cf",
+	"rappresentante_nascita": "portal.delegation.born", "email": "portal.delegation.email",
+})
 
 func (c *call) delegation() error { return c.delegationPage(nil) }
 

@@ -12,6 +12,7 @@ import (
 
 var (
 	reH1     = regexp.MustCompile(`<h1[ >]`)
+	reEnter  = regexp.MustCompile(`(?s)<form[^>]*>.*?<button([^>]*)>`) // Enter presses a form's first button
 	reField  = regexp.MustCompile(`<(?:input|select)[^>]*\sid="([^"]+)"[^>]*>`)
 	reID     = regexp.MustCompile(`\sid="([^"]+)"`)
 	reInline = regexp.MustCompile(`<style|<script>|\sstyle="|\son[a-z]+="|javascript:`)
@@ -62,6 +63,11 @@ func checkPage(t *testing.T, body string, lang words.Lang) {
 	for _, m := range reField.FindAllStringSubmatch(body, -1) {
 		if !strings.Contains(body, `<label for="`+m[1]+`"`) {
 			t.Errorf("field %s has no label", m[1])
+		}
+	}
+	for _, m := range reEnter.FindAllStringSubmatch(body, -1) {
+		if strings.Contains(m[1], "formaction") {
+			t.Errorf("Enter in a field goes elsewhere than the form: %s", m[1])
 		}
 	}
 	seen := map[string]bool{}
