@@ -145,33 +145,86 @@ func TestLanguages(t *testing.T) {
 	s.Get("/en/pin").Want(t, 200, "", `href="/it/pin"`)
 }
 
+// hands is time.After worked by hand: each call of it is seen, and ends when told.
+type hands struct {
+	t     *testing.T
+	asked chan time.Duration
+	tick  chan time.Time
+}
+
+func newHands(t *testing.T) hands {
+	return hands{t, make(chan time.Duration, 8), make(chan time.Time, 8)}
+}
+
+func (h hands) after(d time.Duration) <-chan time.Time { h.asked <- d; return h.tick }
+
+// looks waits until the manager looks again, and wants that to be in so long.
+func (h hands) looks(want time.Duration) {
+	h.t.Helper()
+	select {
+	case got := <-h.asked:
+		if got != want {
+			h.t.Errorf("it looks again after %v, want %v", got, want)
+		}
+	case <-time.After(10 * time.Second):
+		h.t.Fatal("it does not look again")
+	}
+}
+
+// ends waits for an end.
+func ends(t *testing.T, end <-chan pinmanager.End, want pinmanager.End) {
+	t.Helper()
+	select {
+	case got := <-end:
+		if got != want {
+			t.Errorf("it ended: %s, want %s", got, want)
+		}
+	case <-time.After(10 * time.Second):
+		t.Fatal("it does not end")
+	}
+}
+
 // Nobody uses it: it ends, and every page had said when.
 func TestItEndsByItself(t *testing.T) {
 	s := managertest.Entered(t, "mario")
-	tick := make(chan time.Time)
-	asked := make(chan time.Duration)
-	end := s.Waits(func(d time.Duration) <-chan time.Time { asked <- d; return tick })
-	if d := <-asked; d != 10*time.Minute {
-		t.Errorf("it looks again after %v", d)
-	}
+	h := newHands(t)
+	end := s.Waits(h.after)
+	h.looks(10 * time.Minute)
 	s.Get("/").Want(t, 200, "", "si chiude da sola alle 09:10")
 	s.Clock.Advance(9 * time.Minute)
 	s.Get("/pin").Want(t, 200, "", "si chiude da sola alle 09:19")
 	// What is no use of the person's does not keep it open.
+	s.Clock.Advance(5 * time.Minute)
 	s.Do("GET", "/", nil, http.Header{"Origin": {"https://evil.example"}}).Want(t, 403, "CSE-856")
+	s.Do("GET", "/", nil, http.Header{"Sec-Fetch-Site": {"cross-site"}}).Want(t, 403, "CSE-856")
+	s.Do("GET", "/benvenuto", nil, nil).Want(t, 303, "")
+	h.tick <- managertest.Now
+	h.looks(5 * time.Minute)
 	s.Clock.Advance(5 * time.Minute)
-	s.Do("GET", "/", nil, http.Header{"Cookie": nil, "Sec-Fetch-Site": {"cross-site"}}).Want(t, 403, "CSE-856")
-	tick <- managertest.Now
-	if d := <-asked; d != 5*time.Minute {
-		t.Errorf("after use it looks again after %v", d)
-	}
-	s.Clock.Advance(5 * time.Minute)
-	tick <- managertest.Now
-	if got := <-end; got != pinmanager.Unused {
-		t.Errorf("it ended: %s", got)
-	}
+	h.tick <- managertest.Now
+	ends(t, end, pinmanager.Unused)
 	s.Get("/").Want(t, 403, "CSE-862", "!ROSSI")
 	s.Do("GET", s.Key, nil, nil).Want(t, 403, "CSE-855")
+}
+
+// What takes long is use: a card at work, a document that still comes in.
+func TestItDoesNotEndInAnAct(t *testing.T) {
+	s := managertest.Entered(t, "mario")
+	h := newHands(t)
+	end := s.Waits(h.after)
+	h.looks(10 * time.Minute)
+	s.Drawer.Cut = func([]byte) bool {
+		if s.Clock.Now().Equal(managertest.Now) {
+			s.Clock.Advance(time.Hour)
+			h.tick <- managertest.Now
+			h.looks(time.Second)
+		}
+		return false
+	}
+	s.Get("/").Want(t, 200, "", "ROSSI", "alle 10:10")
+	s.Clock.Advance(10 * time.Minute)
+	h.tick <- managertest.Now
+	ends(t, end, pinmanager.Unused)
 }
 
 // The button ends it.
@@ -181,8 +234,6 @@ func TestTheButtonEndsIt(t *testing.T) {
 	s.Get("/")
 	s.Do("POST", "/chiudi", strings.NewReader("gettone=invented"), nil).Want(t, 409, "CSE-857")
 	s.Post("/chiudi").Want(t, 200, "", "Il programma è chiuso")
-	if got := <-end; got != pinmanager.Closed {
-		t.Errorf("it ended: %s", got)
-	}
+	ends(t, end, pinmanager.Closed)
 	s.Get("/").Want(t, 403, "CSE-862", "!ROSSI")
 }

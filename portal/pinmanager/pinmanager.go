@@ -219,6 +219,15 @@ func (m *Manager) use() (done func()) {
 	}
 }
 
+// again is Until for a page that is about to be shown: the act before it may have
+// taken long.
+func (m *Manager) again() time.Time {
+	m.mu.Lock()
+	m.last = m.Clock.Now()
+	m.mu.Unlock()
+	return m.Until()
+}
+
 // end forgets everything and closes the door for good.
 func (m *Manager) end() {
 	m.mu.Lock()

@@ -175,7 +175,7 @@ func (c *call) page(section, title string, args ...any) *look.Page {
 func (c *call) show(status int, name string, p *look.Page, x any) error {
 	v := view{Inside: c.in, X: x}
 	if c.in {
-		v.Token, v.Until = c.m.token(), c.m.Until().In(c.m.Zone).Format("15:04")
+		v.Token, v.Until = c.m.token(), c.m.again().In(c.m.Zone).Format("15:04")
 	}
 	p.Data = v
 	return c.m.look.Render(c.w, status, name, p)
