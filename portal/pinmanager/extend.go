@@ -59,11 +59,11 @@ func (c *call) extendPage() error {
 func (c *call) extendForm(status int, g glance, terms *Extension, faults ...*words.Fault) error {
 	p := c.page("extend", "manager.extend.title")
 	p.Path = "/estendi"
-	c.form(p, signLabels, nil, faults...)
 	v := extendView{codeView: c.codeView(askedPIN, g), Steps: c.extendSteps(0), Service: true, Terms: terms}
 	if terms != nil {
 		v.Steps = c.extendSteps(1)
 	}
+	c.codeForm(p, v.codeView, signLabels, faults...)
 	return c.show(status, "extend", p, v)
 }
 

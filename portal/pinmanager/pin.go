@@ -85,6 +85,15 @@ func (c *call) codeView(a asked, g glance) codeView {
 	return v
 }
 
+// codeForm gives a page its form, unless the code is blocked: then the notice says it,
+// and there is no field to point to.
+func (c *call) codeForm(p *look.Page, v codeView, labels map[string]string, faults ...*words.Fault) {
+	c.form(p, labels, nil, faults...)
+	if v.Blocked != nil {
+		p.Form = look.NewForm(c.lang, nil)
+	}
+}
+
 var codeLabels = map[string]string{
 	"pin": "manager.pin.now", "new": "manager.pin.new", "again": "manager.pin.again", "puk": "manager.puk", "last": "manager.confirm",
 }
@@ -132,8 +141,9 @@ func (c *call) pinPage() error {
 func (c *call) pinForm(status int, g glance, faults ...*words.Fault) error {
 	p := c.page("pin", "manager.pin.title")
 	p.Path = "/pin"
-	c.form(p, codeLabels, nil, faults...)
-	return c.show(status, "pin", p, c.codeView(askedPIN, g))
+	v := c.codeView(askedPIN, g)
+	c.codeForm(p, v, codeLabels, faults...)
+	return c.show(status, "pin", p, v)
 }
 
 // changePIN spends at most one try.

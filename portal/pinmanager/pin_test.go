@@ -84,7 +84,7 @@ func TestR71_ThreeWrongPINsBlock(t *testing.T) {
 	for range 3 {
 		s.Post("/pin", "pin", "99174", "new", other, "again", other, "last", "si")
 	}
-	s.Page.Want(t, 422, "CSE-212", `href="/sblocca"`, `!name="pin"`)
+	s.Page.Want(t, 422, "CSE-212", `href="/sblocca"`, `!name="pin"`, "!data-cse-summary")
 	s.Get("/").Want(t, 200, "", "PIN bloccato", `href="/sblocca"`, "bloccato")
 	s.Get("/pin").Want(t, 200, "", "CSE-212", `!name="pin"`)
 }

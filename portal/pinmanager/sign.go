@@ -112,9 +112,10 @@ func (c *call) signPIN() error {
 func (c *call) signPINForm(status int, w *waiting, g glance, faults ...*words.Fault) error {
 	p := c.page("sign", "manager.sign.title")
 	p.Path = "/firma/pin"
-	c.form(p, signLabels, nil, faults...)
+	v := c.codeView(askedPIN, g)
+	c.codeForm(p, v, signLabels, faults...)
 	return c.show(status, "signpin", p, signView{
-		codeView: c.codeView(askedPIN, g), Steps: c.signSteps(1), Name: w.name, Size: size(len(w.data)),
+		codeView: v, Steps: c.signSteps(1), Name: w.name, Size: size(len(w.data)),
 		SHA256: fmt.Sprintf("%x", sha256.Sum256(w.data)), Format: c.say("manager.sign.format." + string(w.wish.Format)),
 		Visible: w.visible, Out: w.wish.Format.FileName(w.name),
 	})

@@ -59,8 +59,9 @@ func (c *call) unblockCodes() error {
 func (c *call) unblockForm(status int, g glance, faults ...*words.Fault) error {
 	p := c.page("unblock", "manager.unblock.title")
 	p.Path = "/sblocca/codici"
-	c.form(p, codeLabels, nil, faults...)
-	return c.show(status, "unblockcodes", p, unblockView{c.codeView(askedPUK, g), c.unblockSteps(1), c.tries("manager.state.pin", g.Tries.PIN)})
+	v := c.codeView(askedPUK, g)
+	c.codeForm(p, v, codeLabels, faults...)
+	return c.show(status, "unblockcodes", p, unblockView{v, c.unblockSteps(1), c.tries("manager.state.pin", g.Tries.PIN)})
 }
 
 // unblock spends at most one try of the PUK.

@@ -2,6 +2,7 @@ package managertest
 
 import (
 	"io/fs"
+	"slices"
 
 	"cse.example/cse/card/holder/holdertest"
 	"cse.example/cse/portal/pinmanager"
@@ -24,6 +25,11 @@ func (st State) Play(t TB, assets fs.FS, lang string) Answer {
 	s.Follow(s.Do("GET", s.Key, nil, nil))
 	st.walk(s)
 	return s.Page
+}
+
+// English tells that a page is looked at in English too: one of each kind.
+func (st State) English() bool {
+	return slices.Contains([]string{"app-tessera", "app-pin-errato", "app-sblocca", "app-firma", "app-verificato", "app-diagnosi"}, st.Name)
 }
 
 // States are the pages that test/pages looks at.

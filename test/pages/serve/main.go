@@ -96,6 +96,9 @@ func announce(stage *portaltest.Stage, addr portaltest.Addresses) error {
 	}
 	for _, st := range managertest.States() {
 		for _, lang := range []words.Lang{words.Italian, words.English} {
+			if lang == words.English && !st.English() {
+				continue
+			}
 			list = append(list, entry{st.Name + "." + string(lang), addr.Portal + "/__state/" + string(lang) + "/" + st.Name, st.Status})
 		}
 	}
