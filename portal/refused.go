@@ -13,7 +13,8 @@ import (
 
 // notHis are the refusals that say "this is not yours to do or see": they are
 // recorded, unlike what was merely filled in wrongly. The rooms of operations
-// (CSE-540, CSE-541) and of approvals (CSE-552, CSE-555) record theirs themselves.
+// (CSE-540, CSE-541), of approvals (CSE-552, CSE-555) and of checks (CSE-754,
+// CSE-755) record theirs themselves.
 var notHis = []string{
 	"CSE-003", "CSE-122", "CSE-123", "CSE-124", "CSE-125", "CSE-126", "CSE-127", "CSE-140", "CSE-141", "CSE-144", "CSE-145", "CSE-147", "CSE-355", "CSE-356",
 }
