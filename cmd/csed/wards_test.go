@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -75,6 +77,65 @@ func TestWardsEndAtEighteen(t *testing.T) {
 	check(t, err)
 	if len(stranger) != 0 {
 		t.Errorf("a stranger sees %v", stranger)
+	}
+}
+
+// A guardian's ward is there to the last day of his decree; what the registry alone
+// said is remembered and gives no right; a parent who is a minor himself, or a ward,
+// has no children here.
+func TestR64_WardsEndWithTheTitle(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	me := o.patient(t, 1)
+	today := civil.Today(o.hand)
+	ward := relative(t, o.Platform, "ANZIANA", today.AddYears(-70), true)
+	told := relative(t, o.Platform, "ALTRA", today.AddYears(-71), true)
+	child := relative(t, o.Platform, "BIMBA", today.AddYears(-9), false)
+	check(t, o.db.Atomically(t.Context(), func(ctx context.Context) error {
+		for i, l := range []counter.Link{
+			{Holder: ward.CF, Kind: counter.PresentGuardian, Until: today.AddDays(1)},
+			{Holder: told.CF, Kind: counter.PresentGuardian, ByRegistry: true},
+			{Holder: child.CF, Kind: counter.PresentParent},
+		} {
+			l.Representative, l.Since, l.Protocol = me.CF, o.hand.Now(), fmt.Sprintf("2026/000000%d", i)
+			if err := o.db.Links().AddLink(ctx, l); err != nil {
+				return err
+			}
+		}
+		return nil
+	}))
+	expect := func(what string, want ...codicefiscale.Code) {
+		t.Helper()
+		list, err := o.wards(t.Context(), me.CF)
+		check(t, err)
+		var got []codicefiscale.Code
+		for _, w := range list {
+			got = append(got, w.CF)
+			if w.CF == ward.CF && w.Until != today.AddDays(1) {
+				t.Errorf("%s: until %s", what, w.Until)
+			}
+		}
+		slices.Sort(got)
+		slices.Sort(want)
+		if !slices.Equal(got, want) {
+			t.Errorf("%s: %v, want %v", what, got, want)
+		}
+	}
+	expect("today", ward.CF, child.CF)
+	o.hand.Set(today.AddDays(2).Start().Add(-time.Second))
+	expect("the last second", ward.CF, child.CF)
+	o.hand.Set(today.AddDays(2).Start())
+	expect("midnight", child.CF)
+	for what, change := range map[string]func(p *registry.Person){
+		"a minor":            func(p *registry.Person) { p.Born = today.AddYears(-17) },
+		"under guardianship": func(p *registry.Person) { p.UnderGuardianship = true },
+	} {
+		p, err := o.db.People().Get(t.Context(), me.CF)
+		check(t, err)
+		p.Born, p.UnderGuardianship = today.AddYears(-40), false
+		change(&p)
+		check(t, o.db.Atomically(t.Context(), func(ctx context.Context) error { _, err := o.db.People().Put(ctx, p); return err }))
+		expect(what)
 	}
 }
 

@@ -43,6 +43,8 @@ type desk struct {
 	letters map[string]contacts.Letter // by effect key
 	acts    []string
 	failing bool
+	// gone is a representative whose title has ended.
+	gone codicefiscale.Code
 }
 
 func day(y int, m time.Month, d int) civil.Date { return civil.Date{Year: y, Month: m, Day: d} }
@@ -57,6 +59,9 @@ func newDesk(t *testing.T) *desk {
 	d.Book, err = contacts.New(contacts.Deps{
 		Store: s, Changes: s, Releases: s, Sent: s, People: db.People(), Tries: db.Tries(), Key: secret.New(make([]byte, 32)), Seal: plain{},
 		Check: counter.CheckEmail, Clock: d.hand, Rand: rand.Reader, Atomically: db.Atomically, Policy: contacts.DefaultPolicy(),
+		Stands: func(_ context.Context, _ registry.Person, by codicefiscale.Code) (bool, error) {
+			return by != d.gone, nil
+		},
 		Enqueue: func(_ context.Context, e effect.Effect) error {
 			if d.failing {
 				return errors.New("the queue is away")
@@ -268,6 +273,33 @@ func TestAddressesOfRepresentativesAndAdults(t *testing.T) {
 	d.hand.Set(time.Date(2026, 3, 2, 23, 0, 0, 0, time.UTC)) // midnight in Rome
 	if got := d.email(t, child.CF); got != "" {
 		t.Errorf("of age, and the letters still go to %s", got)
+	}
+}
+
+// A representative's address counts as long as he stands for the holder, though the
+// holder is a ward still; it is not told of what comes after either.
+func TestR64_TheAddressEndsWithTheTitle(t *testing.T) {
+	d := newDesk(t)
+	ward := d.person(t, day(1950, 1, 2))
+	ward.UnderGuardianship = true
+	d.act(t, func(ctx context.Context) error { _, err := d.db.People().Put(ctx, ward); return err })
+	const eva, bice = codicefiscale.Code("BLUVEA80B42D612X"), codicefiscale.Code("BLUBCI81C43D612X")
+	set := func(email string, by codicefiscale.Code) {
+		d.act(t, func(ctx context.Context) error { return d.Set(ctx, ward.CF, email, words.Italian, true, by) })
+	}
+	set(before, eva)
+	if got := d.email(t, ward.CF); got != before {
+		t.Errorf("while she stands: %q", got)
+	}
+	d.gone = eva
+	if got := d.email(t, ward.CF); got != "" {
+		t.Errorf("her title has ended, and letters go to %q", got)
+	}
+	set(after, bice)
+	c, err := d.Of(t.Context(), ward.CF)
+	check(t, err)
+	if c.Email != after || c.Before != "" {
+		t.Errorf("the next guardian's: %q, before %q", c.Email, c.Before)
 	}
 }
 
