@@ -12,7 +12,7 @@ import (
 	"cse.example/cse/pki/ca"
 )
 
-// The eighteenth birthday over HTTP, with minors.at18: hold. A second before
+// C16 and the eighteenth birthday over HTTP, with minors.at18: hold. A second before
 // midnight the card opens the area; from midnight on neither the card nor an open
 // session does, before anybody has looked; the first look suspends card and
 // certificate, once. The CIP that the mother was given suspends, reactivates and

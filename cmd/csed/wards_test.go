@@ -80,7 +80,7 @@ func TestWardsEndAtEighteen(t *testing.T) {
 	}
 }
 
-// A guardian's ward is there to the last day of his decree; what the registry alone
+// C16: a guardian's ward is there to the last day of his decree; what the registry alone
 // said is remembered and gives no right; a parent who is a minor himself, or a ward,
 // has no children here.
 func TestR64_WardsEndWithTheTitle(t *testing.T) {
