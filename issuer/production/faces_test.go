@@ -20,12 +20,12 @@ import (
 
 func rossi() (registry.Person, lifecycle.Card) {
 	return registry.Person{
-			CF: "RSSMRA80A01D612Y", Surname: "Ro<ssi", Name: "Niccolò", Born: civil.Date{Year: 1980, Month: 1, Day: 1}, Sex: "M",
-			BirthPlace: "D612", Citizenship: "IT", AbroadRight: true,
-		}, lifecycle.Card{
-			ID: "6090000000010017", TEAM: "80380000900000000018", CF: "RSSMRA80A01D612Y", Model: lifecycle.TSCNS,
-			Expires: civil.Date{Year: 2032, Month: 11, Day: 23},
-		}
+		CF: "RSSMRA80A01D612Y", Surname: "Ro<ssi", Name: "Niccolò", Born: civil.Date{Year: 1980, Month: 1, Day: 1}, Sex: "M",
+		BirthPlace: "D612", Citizenship: "IT", AbroadRight: true,
+	}, lifecycle.Card{
+		ID: "6090000000010017", TEAM: "80380000900000000018", CF: "RSSMRA80A01D612Y", Model: lifecycle.TSCNS,
+		Expires: civil.Date{Year: 2032, Month: 11, Day: 23},
+	}
 }
 
 func TestFaces(t *testing.T) {
