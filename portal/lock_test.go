@@ -108,7 +108,7 @@ func TestIdleLock_TheFormIsSentOnceAndOnlyWhenConfirmed(t *testing.T) {
 		t.Errorf("not sent: to %s, %d kept", w.Header().Get("Location"), s.Sessions.LenHeld())
 	}
 	// What a form refuses comes back with what was typed.
-	s, p, v = locked(t)
+	_, p, v = locked(t)
 	wrong := url.Values{"richiesta": form["richiesta"], "presente": {"titolare"}, "documento_numero": {"AX7654321"}}
 	v.do("POST", path, wrong, "Referer", page)
 	v.unlock(p, path)
