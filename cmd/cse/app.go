@@ -183,9 +183,7 @@ func (a *app) managerDeps(w appWish) (pinmanager.Deps, error) {
 		}
 		return doctor.Run(ctx, deps)
 	}
-	if w.service != "" {
-		d.Extend, err = a.extender(w)
-	}
+	d.Extend, err = a.extender(w)
 	return d, err
 }
 
@@ -194,15 +192,23 @@ func (w appWish) doctor() doctorWish {
 	return doctorWish{portal: w.portal, ca: w.ca, issuers: w.verify.issuers}
 }
 
-// extender extends certificates at the service of this run.
+// extender extends certificates at the service of this run, or of whoever issued
+// the card's certificate.
 func (a *app) extender(w appWish) (pinmanager.Extend, error) {
 	roots, err := readRoots(w.ca)
 	if err != nil {
 		return nil, err
 	}
 	return func(ctx context.Context, h *holder.Holder, pin holder.AskPIN, agree func(pinmanager.Extension) error) (pinmanager.Extension, error) {
+		service := w.service
+		if service == "" {
+			var err error
+			if service, err = serviceOf(h); err != nil {
+				return pinmanager.Extension{}, words.Refuse("CSE-870").Because(err)
+			}
+		}
 		r, err := extend.Run(ctx, h, extend.Options{
-			Service: w.service, Roots: roots, PIN: pin, Name: "cse/" + version().Version,
+			Service: service, Roots: roots, PIN: pin, Name: "cse/" + version().Version,
 			Agree: func(_ context.Context, t extend.Terms) error {
 				return agree(pinmanager.Extension{From: t.From, Until: t.Until})
 			},

@@ -32,11 +32,12 @@ func TestR31_Diagnosis(t *testing.T) {
 	s.Get("/diagnosi").Want(t, 200, "", reader.CodeNoService)
 }
 
-// Without a service the page says so; with one the person sees both days before
-// anything is issued, and agrees to what was seen.
+// The person sees both days before anything is issued, and agrees to what was seen;
+// where no service is known the page says so.
 func TestR109_ExtensionAsksBefore(t *testing.T) {
-	managertest.Entered(t, "mario").Get("/estendi").Want(t, 200, "", "non conosce il servizio", `!name="pin"`)
-
+	alone := managertest.Entered(t, "mario")
+	alone.Get("/estendi")
+	alone.Post("/estendi", "pin", holdertest.PIN).Want(t, 409, "CSE-870", "--service")
 	issued := 0
 	terms := pinmanager.Extension{From: civil.Date{Year: 2026, Month: 12, Day: 20}, Until: civil.Date{Year: 2027, Month: 6, Day: 30}}
 	s := managertest.Entered(t, "mario", func(d *pinmanager.Deps) {

@@ -24,7 +24,7 @@ type Extension struct {
 }
 
 // Extend extends the certificate of h's card. agree is asked before anything is
-// issued; its error stops the act and comes back.
+// issued; its error stops the act and comes back. CSE-870: no service is known.
 type Extend func(ctx context.Context, h *holder.Holder, pin holder.AskPIN, agree func(Extension) error) (Extension, error)
 
 // errNotYet stops an extension that the person has not agreed to.
@@ -34,8 +34,6 @@ var errNotYet = errors.New("the person has not agreed yet")
 type extendView struct {
 	codeView
 	Steps look.Steps
-	// Service tells that a service is known.
-	Service bool
 	// Terms are what the person is asked to agree to; nil in the first step.
 	Terms *Extension
 }
@@ -44,11 +42,8 @@ func (c *call) extendSteps(current int) look.Steps {
 	return look.Steps{Current: current, Names: []string{c.say("manager.extend.step.ask"), c.say("manager.extend.step.agree"), c.say("manager.extend.step.done")}}
 }
 
-// extendPage says what it is, and asks for the PIN when there is a service.
+// extendPage says what it is, and asks for the PIN.
 func (c *call) extendPage() error {
-	if c.m.Extend == nil {
-		return c.show(http.StatusOK, "extend", c.page("extend", "manager.extend.title"), extendView{Steps: c.extendSteps(0)})
-	}
 	g, err := c.lookAtCard()
 	if err != nil {
 		return err
@@ -59,7 +54,7 @@ func (c *call) extendPage() error {
 func (c *call) extendForm(status int, g glance, terms *Extension, faults ...*words.Fault) error {
 	p := c.page("extend", "manager.extend.title")
 	p.Path = "/estendi"
-	v := extendView{codeView: c.codeView(askedPIN, g), Steps: c.extendSteps(0), Service: true, Terms: terms}
+	v := extendView{codeView: c.codeView(askedPIN, g), Steps: c.extendSteps(0), Terms: terms}
 	if terms != nil {
 		v.Steps = c.extendSteps(1)
 	}
@@ -74,9 +69,6 @@ func (c *call) extend() error {
 		return err
 	}
 	defer f.wipe()
-	if c.m.Extend == nil {
-		return words.Refuse("CSE-865")
-	}
 	var terms *Extension
 	if until, err := civil.ParseISO(f.Get("fino")); err == nil {
 		if from, err := civil.ParseISO(f.Get("dal")); err == nil {

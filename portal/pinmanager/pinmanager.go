@@ -79,7 +79,7 @@ type Deps struct {
 	// Diagnose looks at everything; reader is the chosen one, empty for any. Online
 	// allows questions over the network.
 	Diagnose func(ctx context.Context, reader string, online bool) diagnosis.Report
-	// Extend is the extension of the certificate; nil when no service is known.
+	// Extend is the extension of the certificate.
 	Extend Extend
 }
 
@@ -111,8 +111,8 @@ type Manager struct {
 
 // New makes the manager: CSE-860 without the built assets, unless Assets is nil.
 func New(d Deps) (*Manager, error) {
-	if d.Cards == nil || d.Clock == nil || len(d.Hosts) == 0 || d.Verify == nil || d.Print == nil || d.Diagnose == nil {
-		return nil, errors.New("pinmanager: Cards, Clock, Hosts, Verify, Print and Diagnose are required")
+	if d.Cards == nil || d.Clock == nil || len(d.Hosts) == 0 || d.Verify == nil || d.Print == nil || d.Diagnose == nil || d.Extend == nil {
+		return nil, errors.New("pinmanager: Cards, Clock, Hosts, Verify, Print, Diagnose and Extend are required")
 	}
 	if d.Idle == 0 {
 		d.Idle = idle

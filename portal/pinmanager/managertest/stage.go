@@ -26,6 +26,7 @@ import (
 	"cse.example/cse/card/cns"
 	"cse.example/cse/card/diagnosis"
 	"cse.example/cse/card/doctor"
+	"cse.example/cse/card/holder"
 	"cse.example/cse/card/holder/holdertest"
 	"cse.example/cse/card/iso7816"
 	"cse.example/cse/card/reader"
@@ -206,6 +207,9 @@ func New(t TB, card string, change ...func(*pinmanager.Deps)) *Stage {
 	d.Print = func(signature.Report, words.Lang) ([]byte, error) { return []byte("%PDF-1.3"), nil }
 	d.Diagnose = func(ctx context.Context, name string, _ bool) diagnosis.Report {
 		return doctor.Run(ctx, doctor.Deps{Reader: name, Clock: s.Clock, Open: func() (doctor.Service, error) { return service{s.Drawer}, s.Drawer.Err }})
+	}
+	d.Extend = func(context.Context, *holder.Holder, holder.AskPIN, func(pinmanager.Extension) error) (pinmanager.Extension, error) {
+		return pinmanager.Extension{}, words.Refuse("CSE-870")
 	}
 	for _, f := range change {
 		f(&d)
