@@ -109,7 +109,7 @@ func TestR64_R69_TheSecondParentJoins(t *testing.T) {
 		if _, err := b.Suspend(t.Context(), b.operator(t, "op1", "asl2"), s); err != nil {
 			t.Errorf("the father suspends: %v", err)
 		}
-		o.Request = s.Request[:31] + "0"
+		o.Request = b.order(t).Request
 		_, err = b.Join(t.Context(), op, o)
 		refused(t, "the same father again", err, "CSE-751")
 	})
