@@ -153,7 +153,8 @@ func (k *keeper) feed(ctx context.Context, i int, chip reader.Chip) {
 	v := reader.Virtual{
 		Address: fmt.Sprintf("127.0.0.1:%d", port(i, len(k.state.Cards))),
 		Removed: func(error) { set(false) },
-		Pause:   300 * time.Millisecond,
+		// pcscd looks every 400 ms: a card that is back sooner has not been away, and one whose reset failed meanwhile stays mute.
+		Pause: time.Second,
 	}
 	for ctx.Err() == nil {
 		if err := v.Run(ctx, &seen{chip, func() { set(true) }}); err != nil {
