@@ -91,6 +91,7 @@ func (s *site) took(command string, d time.Duration) {
 		old.shortest = d
 	}
 	s.lasts[command] = span{shortest: min(old.shortest, d), last: d}
+	s.idle = min(s.idle, d) // measured while others were busy it would be later than every command's end, and nothing would be killed
 }
 
 // instant chooses when to kill a command: seldom while it opens its keys, mostly
