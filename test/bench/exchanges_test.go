@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -88,13 +89,14 @@ func insert(t *testing.T) *desk {
 		if err := c.Close(); err != nil {
 			t.Error(err)
 		}
+		waitForCard(t, false) // pcscd looks every 400 ms: the next row's card would be taken for this one
 	})
-	waitForCard(t)
+	waitForCard(t, true)
 	return d
 }
 
-// waitForCard waits until PC/SC sees a CNS.
-func waitForCard(t *testing.T) {
+// waitForCard waits until PC/SC sees a CNS, or none.
+func waitForCard(t *testing.T, want bool) {
 	t.Helper()
 	service, err := reader.OpenPCSC()
 	if err != nil {
@@ -106,13 +108,11 @@ func waitForCard(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, s := range slots {
-			if holder.IsCNS(s.ATR) {
-				return
-			}
+		if slices.ContainsFunc(slots, func(s reader.Slot) bool { return holder.IsCNS(s.ATR) }) == want {
+			return
 		}
 	}
-	t.Fatal("PC/SC sees no card")
+	t.Fatalf("PC/SC does not come to see a card: want %v", want)
 }
 
 func (d *desk) file(t *testing.T, name string, b []byte) {
