@@ -83,9 +83,12 @@ func Keep(ctx context.Context, dir string, open func(c Card, lost func()) (Chip,
 	}
 }
 
-func end(c *exec.Cmd) error { return errors.Join(c.Process.Kill(), ignore(c.Wait())) }
-
-func ignore(error) error { return nil }
+// end kills the service; that it then ended by a signal is no news.
+func end(c *exec.Cmd) error {
+	err := c.Process.Kill()
+	_ = c.Wait()
+	return err
+}
 
 type keeper struct {
 	dir string
