@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"slices"
 	"time"
 
 	"golang.org/x/crypto/cryptobyte"
@@ -74,30 +75,35 @@ func Parse(der []byte) (*Certificate, error) {
 
 // ParseAll reads certificates from PEM blocks, or from one DER certificate.
 func ParseAll(data []byte) ([]*Certificate, error) {
+	return readFile(data, "certificate", Parse, "CERTIFICATE", "X509 CERTIFICATE", "TRUSTED CERTIFICATE")
+}
+
+// readFile reads what a file holds: PEM blocks of the types named, or one DER document.
+func readFile[T any](data []byte, what string, one func(der []byte) (T, error), types ...string) ([]T, error) {
 	if len(data) > 0 && data[0] == 0x30 {
-		c, err := Parse(data)
+		v, err := one(data)
 		if err != nil {
 			return nil, err
 		}
-		return []*Certificate{c}, nil
+		return []T{v}, nil
 	}
-	var out []*Certificate
+	var out []T
 	for {
 		var b *pem.Block
 		if b, data = pem.Decode(data); b == nil {
 			break
 		}
-		if b.Type != "CERTIFICATE" && b.Type != "X509 CERTIFICATE" && b.Type != "TRUSTED CERTIFICATE" {
+		if !slices.Contains(types, b.Type) {
 			continue
 		}
-		c, err := Parse(b.Bytes)
+		v, err := one(b.Bytes)
 		if err != nil {
-			return nil, fmt.Errorf("certificate %d: %w", len(out)+1, err)
+			return nil, fmt.Errorf("%s %d: %w", what, len(out)+1, err)
 		}
-		out = append(out, c)
+		out = append(out, v)
 	}
 	if len(out) == 0 {
-		return nil, &Refusal{Reason: Malformed, Index: -1, Err: errors.New("no certificate in the file")}
+		return nil, refuse(Malformed, -1, "no %s in the file", what)
 	}
 	return out, nil
 }

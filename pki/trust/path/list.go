@@ -2,7 +2,6 @@ package path
 
 import (
 	"bytes"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"math/big"
@@ -72,32 +71,7 @@ func ParseList(der []byte) (*List, error) {
 
 // ParseLists reads lists from PEM blocks, or one DER list.
 func ParseLists(data []byte) ([]*List, error) {
-	if len(data) > 0 && data[0] == 0x30 {
-		l, err := ParseList(data)
-		if err != nil {
-			return nil, err
-		}
-		return []*List{l}, nil
-	}
-	var out []*List
-	for {
-		var b *pem.Block
-		if b, data = pem.Decode(data); b == nil {
-			break
-		}
-		if b.Type != "X509 CRL" {
-			continue
-		}
-		l, err := ParseList(b.Bytes)
-		if err != nil {
-			return nil, fmt.Errorf("list %d: %w", len(out)+1, err)
-		}
-		out = append(out, l)
-	}
-	if len(out) == 0 {
-		return nil, &Refusal{Reason: Malformed, Index: -1, Err: errors.New("no revocation list in the file")}
-	}
-	return out, nil
+	return readFile(data, "revocation list", ParseList, "X509 CRL")
 }
 
 func parseList(der []byte) (*List, error) {
