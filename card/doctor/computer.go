@@ -88,6 +88,7 @@ func text(path string) string {
 // browser tells whether a browser knows the module.
 func (r *run) browser() {
 	if r.Programs == nil {
+		r.unknown(diagnosis.Browser, "browser.elsewhere")
 		return
 	}
 	module, places, err := r.Programs()
@@ -95,11 +96,12 @@ func (r *run) browser() {
 		r.bad(diagnosis.Browser, err)
 		return
 	}
-	var known int
+	var known, stale int
 	var absent, boxed []Program
 	for _, p := range places {
 		switch {
 		case p.State == Stale:
+			stale++
 			r.add(diagnosis.Check{Part: diagnosis.Browser, State: diagnosis.Fault, Fault: words.Refuse("CSE-815", p.Name), Detail: p.Path})
 		case !p.Browser:
 		case p.State == Registered:
@@ -118,6 +120,10 @@ func (r *run) browser() {
 	}
 	if known == 0 && module == "" {
 		r.add(diagnosis.Check{Part: diagnosis.Browser, State: state, Fault: words.Refuse("CSE-702", "libcse-pkcs11.so")})
+		return
+	}
+	if known+stale+len(boxed)+len(absent) == 0 {
+		r.unknown(diagnosis.Browser, "browser.none")
 		return
 	}
 	for _, p := range boxed {

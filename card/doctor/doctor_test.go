@@ -320,6 +320,21 @@ func TestNothingLookedAt(t *testing.T) {
 	}
 }
 
+// A computer without a browser, or one whose browsers cannot be looked at, has nothing to mend first.
+func TestNoBrowserIsSaid(t *testing.T) {
+	for note, p := range map[string]func() (string, []doctor.Program, error){
+		"browser.none": programs("/m.so", doctor.Program{Name: "p11-kit", State: doctor.Registered}), "browser.elsewhere": nil,
+	} {
+		d := healthy(t)
+		d.Programs = p
+		r := doctor.Run(t.Context(), d)
+		i := slices.IndexFunc(r.Checks, func(c diagnosis.Check) bool { return c.Part == diagnosis.Browser })
+		if c := r.Checks[i]; c.State != diagnosis.Unknown || c.Note != note {
+			t.Errorf("%s: %+v", note, c)
+		}
+	}
+}
+
 // No network is a warning, and the rest is told all the same.
 func TestNobodyAnswers(t *testing.T) {
 	d := healthy(t)
