@@ -315,37 +315,21 @@ func (v *Verifier) ask(ctx context.Context, leaf, issuer *x509.Certificate) erro
 
 // path is one to an authority known here, from the leaf up; nil when there is none.
 func (v *Verifier) path(x found, when time.Time) []*x509.Certificate {
-	return pathTo(append(append([]*x509.Certificate{}, v.Others...), v.CNS.Anchors...), x.cert, x.offered, when, x509.ExtKeyUsageAny)
+	return pathTo(append(append([]*x509.Certificate{}, v.Others...), v.CNS.Anchors...), x.cert, x.offered, when, trust.AnyPurpose)
 }
 
 // believed tells whether a time-stamp comes from a known authority.
 func (v *Verifier) believed(s *cades.Stamp) bool {
-	return pathTo(v.Stamps, s.Certificate, s.Certificates, s.Time, x509.ExtKeyUsageTimeStamping) != nil
+	return pathTo(v.Stamps, s.Certificate, s.Certificates, s.Time, trust.Stamping) != nil
 }
 
-func pathTo(anchors []*x509.Certificate, leaf *x509.Certificate, offered []*x509.Certificate, when time.Time, use x509.ExtKeyUsage) []*x509.Certificate {
-	if len(anchors) == 0 {
-		return nil
-	}
-	roots, between := x509.NewCertPool(), x509.NewCertPool()
-	for _, c := range anchors {
-		roots.AddCert(c)
-	}
-	for _, c := range offered {
-		between.AddCert(c)
-	}
-	c := *leaf // qcStatements are critical in some certificates; they are understood here
-	c.UnhandledCriticalExtensions = nil
-	for _, id := range leaf.UnhandledCriticalExtensions {
-		if !id.Equal(oidQCStatements) {
-			c.UnhandledCriticalExtensions = append(c.UnhandledCriticalExtensions, id)
-		}
-	}
-	chains, err := c.Verify(x509.VerifyOptions{Roots: roots, Intermediates: between, CurrentTime: when, KeyUsages: []x509.ExtKeyUsage{use}})
+func pathTo(anchors []*x509.Certificate, leaf *x509.Certificate, offered []*x509.Certificate, when time.Time, use trust.Purpose) []*x509.Certificate {
+	// qcStatements are critical in some certificates; they are understood here.
+	chain, err := trust.Chain(anchors, leaf, offered, when, use, oidQCStatements)
 	if err != nil {
 		return nil
 	}
-	return chains[0]
+	return chain
 }
 
 // personOf reads whom a certificate names. The codice fiscale is that of a

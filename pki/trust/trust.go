@@ -1,6 +1,7 @@
 // Package trust decides whether a certificate is that of a CNS we believe.
 //
-// It builds the path (RFC 5280, 6) to a pinned list of CNS issuers, never to
+// It builds the path (RFC 5280, 6, by package path: names and their constraints,
+// policies, purposes, bounded work) to a pinned list of CNS issuers, never to
 // the system's roots; an issuer that is itself certified by another may be
 // pinned. Then, in this order: validity, key usage (digitalSignature, no
 // nonRepudiation) and extended key usage (clientAuth) whether or not they are
@@ -162,12 +163,15 @@ type Holder struct {
 // that came with it. The possession of the key is proved elsewhere (TLS). When
 // only the revocation speaks against it, the holder is returned with the error.
 func (v *Verifier) Verify(ctx context.Context, leaf *x509.Certificate, offered []*x509.Certificate, at time.Time) (*Holder, error) {
-	chain, err := v.path(leaf, offered, at)
+	chain, pending, err := v.path(leaf, offered, at)
 	if err != nil {
 		return nil, err
 	}
 	if err := v.form(leaf, at); err != nil {
 		return nil, err
+	}
+	if pending != nil {
+		return nil, pending
 	}
 	h, err := holder(leaf)
 	if err != nil {
@@ -189,49 +193,6 @@ type trusting struct{}
 
 func (trusting) Revocation(context.Context, *x509.Certificate, *x509.Certificate) (Status, error) {
 	return Status{Standing: StandingGood}, nil
-}
-
-// path looks for a chain as of an instant within the leaf's own validity, so
-// that an expired certificate of a believed issuer is told from a stranger's.
-func (v *Verifier) path(leaf *x509.Certificate, offered []*x509.Certificate, at time.Time) ([]*x509.Certificate, error) {
-	roots, between := x509.NewCertPool(), x509.NewCertPool()
-	for _, c := range v.Anchors {
-		roots.AddCert(c)
-	}
-	for _, c := range append(append([]*x509.Certificate{}, v.Intermediates...), offered...) {
-		between.AddCert(c)
-	}
-	when := at
-	if when.After(leaf.NotAfter) {
-		when = leaf.NotAfter
-	}
-	if when.Before(leaf.NotBefore) {
-		when = leaf.NotBefore
-	}
-	chains, err := leaf.Verify(x509.VerifyOptions{
-		Roots: roots, Intermediates: between, CurrentTime: when, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny},
-	})
-	if err != nil {
-		return nil, pathRefusal(err)
-	}
-	for _, c := range chains {
-		if len(c) >= 2 { // an anchor is nobody's card
-			return c, nil
-		}
-	}
-	return nil, &Refusal{Reason: UntrustedIssuer, Err: errors.New("the certificate is itself an anchor")}
-}
-
-func pathRefusal(err error) error {
-	var critical x509.UnhandledCriticalExtension
-	var invalid x509.CertificateInvalidError
-	switch {
-	case errors.As(err, &critical):
-		return &Refusal{Reason: CriticalExtension, Err: err}
-	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
-		return &Refusal{Reason: IssuerExpired, Err: err}
-	}
-	return &Refusal{Reason: UntrustedIssuer, Err: err}
 }
 
 // form is what the certificate says of itself.
@@ -259,8 +220,14 @@ func (v *Verifier) form(c *x509.Certificate, at time.Time) error {
 	if k.N.BitLen() < least {
 		return &Refusal{Reason: WeakKey, Err: fmt.Errorf("RSA of %d bits", k.N.BitLen())}
 	}
+	if k.E < minExponent {
+		return &Refusal{Reason: WeakKey, Err: fmt.Errorf("an exponent of %d", k.E)}
+	}
 	return nil
 }
+
+// minExponent is the smallest public exponent of a card's key (FIPS 186-5, A.1.1).
+const minExponent = 1<<16 + 1
 
 func clientAuth(c *x509.Certificate) bool {
 	for _, u := range c.ExtKeyUsage {
@@ -272,12 +239,8 @@ func clientAuth(c *x509.Certificate) bool {
 }
 
 func (v *Verifier) policy(c *x509.Certificate) bool {
-	accepted := v.Policies
-	if len(accepted) == 0 {
-		accepted = []asn1.ObjectIdentifier{PolicyCNS}
-	}
 	for _, p := range c.PolicyIdentifiers {
-		for _, a := range accepted {
+		for _, a := range v.policies() {
 			if p.Equal(a) {
 				return true
 			}

@@ -72,6 +72,11 @@ func (b *builder) extend(path []*Certificate) (*Result, error) {
 		}
 	}
 	for _, a := range byKey(b.anchors, last) {
+		if ok, err := b.signed(path, a); err != nil {
+			return nil, err
+		} else if !ok {
+			continue
+		}
 		if r, err := b.try(append(slices.Clone(path), a)); r != nil || err != nil {
 			return r, err
 		}
@@ -83,21 +88,33 @@ func (b *builder) extend(path []*Certificate) (*Result, error) {
 		if repeats(path, c) {
 			continue
 		}
-		// A signature that is not this issuer's needs no longer path. DSA parameters may come from above: then the path decides.
-		if !(c.key.oid == oidDSA && len(c.key.params) == 0) {
-			if err := b.v.check(c.key, last.algorithm, last.tbs, last.signature); err != nil {
-				if ReasonOf(err) == TooMuchWork {
-					return nil, err
-				}
-				_ = b.keep(at(err, BadSignature, len(path)-1).(*Refusal)) // kept as the answer if nothing better comes
-				continue
-			}
+		if ok, err := b.signed(path, c); err != nil {
+			return nil, err
+		} else if !ok {
+			continue
 		}
 		if r, err := b.extend(append(slices.Clone(path), c)); r != nil || err != nil {
 			return r, err
 		}
 	}
 	return nil, nil
+}
+
+// signed: a signature that is not this issuer's needs no longer path, and its refusal is kept in case nothing better comes. DSA
+// parameters may come from above: then the path decides.
+func (b *builder) signed(path []*Certificate, issuer *Certificate) (bool, error) {
+	if issuer.key.oid == oidDSA && len(issuer.key.params) == 0 {
+		return true, nil
+	}
+	last := path[len(path)-1]
+	err := b.v.check(issuer.key, last.algorithm, last.tbs, last.signature)
+	if err == nil {
+		return true, nil
+	}
+	if ReasonOf(err) == TooMuchWork {
+		return false, err
+	}
+	return false, b.keep(at(err, BadSignature, len(path)-1).(*Refusal))
 }
 
 // repeats: the same name with the same key is no news in a path (RFC 4158, 2.4.2).

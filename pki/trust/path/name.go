@@ -3,9 +3,11 @@ package path
 import (
 	"errors"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf16"
+	"unicode/utf8"
 
 	"golang.org/x/crypto/cryptobyte"
 	"golang.org/x/crypto/cryptobyte/asn1"
@@ -89,10 +91,11 @@ func (n *Name) rdn(set cryptobyte.String) error {
 			return err
 		}
 		text, ok := text(value, tag)
+		ok = ok && utf8.ValidString(text) && !strings.ContainsRune(text, utf8.RuneError) // what is no text is compared as it is
 		switch {
 		case !ok:
 			// Compared as octets, with the type.
-			parts = append(parts, oid+"\x00"+string(rune(tag))+string(value))
+			parts = append(parts, oid+"\x00"+strconv.Itoa(int(tag))+"\x00"+string(value))
 			continue
 		case oid == oidEmail:
 			n.emails = append(n.emails, text)
@@ -102,7 +105,11 @@ func (n *Name) rdn(set cryptobyte.String) error {
 		parts = append(parts, oid+"="+fold(text))
 	}
 	slices.Sort(parts)
-	n.rdns = append(n.rdns, strings.Join(parts, "\x01"))
+	// Lengths, not a separator: a value may hold any character, and one attribute must never read as two.
+	for i, p := range parts {
+		parts[i] = strconv.Itoa(len(p)) + ":" + p
+	}
+	n.rdns = append(n.rdns, strings.Join(parts, ""))
 	return nil
 }
 

@@ -21,9 +21,13 @@ const (
 	Server Purpose = "server"
 	// OCSPSigning is a responder's.
 	OCSPSigning Purpose = "ocsp"
+	// Stamping is a time-stamping authority's; its keyUsage may be nonRepudiation alone.
+	Stamping Purpose = "stamping"
 )
 
-var purposeOID = map[Purpose]string{Client: "1.3.6.1.5.5.7.3.2", Server: "1.3.6.1.5.5.7.3.1", OCSPSigning: "1.3.6.1.5.5.7.3.9"}
+var purposeOID = map[Purpose]string{
+	Client: "1.3.6.1.5.5.7.3.2", Server: "1.3.6.1.5.5.7.3.1", OCSPSigning: "1.3.6.1.5.5.7.3.9", Stamping: "1.3.6.1.5.5.7.3.8",
+}
 
 // Options are the inputs of RFC 5280, 6.1.1 and our bounds.
 type Options struct {
@@ -34,6 +38,14 @@ type Options struct {
 	// ExplicitPolicy, InhibitMapping and InhibitAny are the initial values of those names.
 	ExplicitPolicy, InhibitMapping, InhibitAny bool
 	Purpose                                    Purpose
+	// AnchorBinds: what the anchor's certificate says of authorities (basicConstraints, keyUsage, extendedKeyUsage, nameConstraints)
+	// binds the path below it, as RFC 5937 has it. RFC 5280 takes only its name and key.
+	AnchorBinds bool
+	// SilentAuthorities: an authority without certificatePolicies says nothing of policies and counts as one with anyPolicy; one that
+	// has the extension binds. RFC 5280 takes its silence for "none".
+	SilentAuthorities bool
+	// Understood are critical extensions that the caller judges himself.
+	Understood []string
 	// Legacy allows SHA-1 and DSA; Result.Weak names what was met.
 	Legacy bool
 	// MinRSA is the smallest RSA modulus in bits; 1024 when zero.
@@ -95,6 +107,11 @@ func validateWith(s *state, path []*Certificate, o Options, v *verifier) (*Resul
 	}
 	if err := window(path[len(path)-1], o.At, len(path)-1); err != nil {
 		return nil, err
+	}
+	if o.AnchorBinds && len(path) > 1 {
+		if err := s.bind(path[len(path)-1], len(path)-1); err != nil {
+			return nil, err
+		}
 	}
 	if len(path) == 1 { // an anchor itself
 		if err := purpose(path[0], o.Purpose, 0, true); err != nil {
@@ -170,6 +187,19 @@ func newState(path []*Certificate, o Options, v *verifier) *state {
 	return s
 }
 
+// bind takes the anchor's own limits for initial values (RFC 5937, 3.2).
+func (s *state) bind(a *Certificate, index int) error {
+	switch {
+	case a.hasBasic && !a.isCA, a.Version == 3 && !a.hasBasic:
+		return refuse(NotAuthority, index, "basicConstraints")
+	case a.hasUsage && a.usage&usageCertSign == 0:
+		return refuse(NotAuthority, index, "keyUsage")
+	}
+	s.constraints.add(&a.extensions)
+	s.max = lower(s.max, a.pathLen)
+	return purpose(a, s.o.Purpose, index, false)
+}
+
 // certificate is 6.1.3.
 func (s *state) certificate(c *Certificate, index int) error {
 	s.i++
@@ -190,16 +220,21 @@ func (s *state) certificate(c *Certificate, index int) error {
 			return &Refusal{Reason: NameNotPermitted, Index: index, Err: err}
 		}
 	}
-	if c.hasPolicies {
+	switch {
+	case c.hasPolicies:
 		s.graph.add(c.policies, s.inhibitAny > 0 || (s.i < s.n && c.selfIssued()))
-	} else {
+	case index > 0 && s.o.SilentAuthorities:
+		s.graph.add([]string{anyPolicy}, true)
+	default:
 		s.graph = nil
 	}
 	if s.explicitPolicy == 0 && s.graph.null() {
 		return refuse(PolicyNotAccepted, index, "no policy is left")
 	}
-	if len(c.unknownCritical) > 0 {
-		return refuse(CriticalExtension, index, "%v", c.unknownCritical)
+	for _, x := range c.unknownCritical {
+		if !slices.Contains(s.o.Understood, x) {
+			return refuse(CriticalExtension, index, "%s", x)
+		}
 	}
 	return nil
 }
@@ -298,7 +333,11 @@ func purpose(c *Certificate, p Purpose, index int, leaf bool) error {
 	if c.hasEKU && !slices.Contains(c.eku, want) && (p == OCSPSigning || !slices.Contains(c.eku, ekuAny)) && (leaf || p != OCSPSigning) {
 		return refuse(WrongPurpose, index, "extendedKeyUsage")
 	}
-	if leaf && c.hasUsage && c.usage&usageDigitalSignature == 0 && p != Server {
+	signs := usageDigitalSignature
+	if p == Stamping {
+		signs |= usageNonRepudiation
+	}
+	if leaf && c.hasUsage && c.usage&signs == 0 && p != Server {
 		return refuse(WrongPurpose, index, "keyUsage")
 	}
 	return nil
