@@ -11,8 +11,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"cse.example/cse/ground/civil"
-	"cse.example/cse/ground/secret"
 	"cse.example/cse/pki/ca"
+	"cse.example/cse/pki/keys"
 	"cse.example/cse/pki/profile"
 	"cse.example/cse/pki/status"
 )
@@ -25,21 +25,22 @@ func (c *Config) initialise(ctx context.Context, clock civil.Clock) (*ca.Materia
 	if err := c.makeKeys(); err != nil {
 		return nil, err
 	}
-	pass, err := passphrase(c.under(c.Keys.CA))
+	vault, done, err := c.openVault()
 	if err != nil {
 		return nil, err
 	}
+	defer done()
 	plan := ca.DefaultPlan()
 	for _, n := range []*profile.Names{&plan.Root, &plan.Issuing, &plan.Responder} {
 		n.Organisation = c.Region.Certifier
 	}
 	plan.Issuing.CommonName = c.Region.Name + " - CA Cittadini"
-	plan.URLs, plan.Passphrase, plan.Clock, plan.Rand = profile.URLsAt(c.Public.PKI), pass, clock, rand.Reader
+	plan.URLs, plan.Vault, plan.Clock, plan.Rand = profile.URLsAt(c.Public.PKI), vault, clock, rand.Reader
 	m, err := ca.Create(ctx, c.caDir(), plan)
 	if err != nil {
 		return nil, err
 	}
-	_, err = c.publishRoot(m.Root, pass, clock)
+	_, err = c.publishRoot(m.Root, vault, clock)
 	return m, err
 }
 
@@ -48,8 +49,8 @@ func (c *Config) initialise(ctx context.Context, clock civil.Clock) (*ca.Materia
 const rootListLife = 180 * 24 * time.Hour
 
 // publishRoot signs the root's own list.
-func (c *Config) publishRoot(root *x509.Certificate, pass secret.Text, clock civil.Clock) (status.Published, error) {
-	key, err := ca.LoadRootKey(c.caDir(), pass)
+func (c *Config) publishRoot(root *x509.Certificate, vault keys.Vault, clock civil.Clock) (status.Published, error) {
+	key, err := ca.LoadRootKey(c.caDir(), vault)
 	if err != nil {
 		return status.Published{}, err
 	}
@@ -91,15 +92,16 @@ func (a *app) ca() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			pass, err := passphrase(c.under(c.Keys.CA))
+			vault, done, err := c.openVault()
 			if err != nil {
 				return err
 			}
+			defer done()
 			root, err := ca.ReadCertificate(filepath.Join(c.caDir(), ca.FileRoot))
 			if err != nil {
 				return err
 			}
-			l, err := c.publishRoot(root, pass, civil.System{})
+			l, err := c.publishRoot(root, vault, civil.System{})
 			if err != nil {
 				return err
 			}

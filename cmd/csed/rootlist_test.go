@@ -10,6 +10,7 @@ import (
 	"cse.example/cse/ground/civil"
 	"cse.example/cse/pki/ca"
 	"cse.example/cse/pki/ca/catest"
+	"cse.example/cse/pki/keys"
 )
 
 // The root's list can be renewed for as long as the root lives: same place, a
@@ -25,7 +26,7 @@ func TestRootListIsRenewed(t *testing.T) {
 	check(t, err)
 	var lists []*x509.RevocationList
 	for range 2 {
-		p, err := c.publishRoot(root, catest.Passphrase, hand)
+		p, err := c.publishRoot(root, keys.Sealed(catest.Passphrase), hand)
 		check(t, err)
 		b, err := os.ReadFile(p.Path)
 		check(t, err)

@@ -111,11 +111,11 @@ func (p *Platform) broom(ctx context.Context) error {
 
 // renewResponder puts a fresh OCSP certificate in place in good time.
 func (p *Platform) renewResponder() error {
-	pass, err := passphrase(p.Config.under(p.Config.Keys.CA))
+	vault, err := p.vault()
 	if err != nil {
 		return err
 	}
-	done, err := ca.RenewResponder(p.material, profile.URLsAt(p.Config.Public.PKI), pass, p.Clock, rand.Reader)
+	done, err := ca.RenewResponder(p.material, profile.URLsAt(p.Config.Public.PKI), vault, p.Clock, rand.Reader)
 	if err != nil || !done {
 		return err
 	}

@@ -272,11 +272,11 @@ func (p *Platform) openPKI(context.Context, Options) error {
 		return nil
 	}
 	p.handlers[cardbase.KindRequest] = p.askIssuer
-	pass, err := passphrase(p.Config.under(p.Config.Keys.CA))
+	vault, err := p.vault()
 	if err != nil {
 		return err
 	}
-	if p.material, err = ca.Load(p.Config.caDir(), pass); err != nil {
+	if p.material, err = ca.Load(p.Config.caDir(), vault); err != nil {
 		return err
 	}
 	urls := profile.URLsAt(p.Config.Public.PKI)

@@ -26,6 +26,7 @@ import (
 	"context"
 	"crypto"
 	"crypto/ecdsa"
+	"crypto/rsa"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -182,9 +183,22 @@ type dummy struct {
 }
 
 func newDummy(rand io.Reader, issuer *x509.Certificate) (dummy, error) {
+	alg, err := profile.AlgorithmOf(issuer.PublicKey)
+	if err != nil {
+		return dummy{}, fmt.Errorf("ca: %w", err)
+	}
+	if pub, ok := issuer.PublicKey.(*rsa.PublicKey); ok {
+		// No throw-away RSA key is worth its seconds: octets below the modulus look
+		// like a signature, and verify under none.
+		sig := make([]byte, pub.Size())
+		if _, err := io.ReadFull(rand, sig[1:]); err != nil {
+			return dummy{}, fmt.Errorf("ca: throw-away signature: %w", err)
+		}
+		return dummy{alg, sig}, nil
+	}
 	pub, ok := issuer.PublicKey.(*ecdsa.PublicKey)
 	if !ok {
-		return dummy{}, fmt.Errorf("ca: an issuing key is ECDSA, not %T", issuer.PublicKey)
+		return dummy{}, fmt.Errorf("ca: an issuing key is ECDSA or RSA, not %T", issuer.PublicKey)
 	}
 	k, err := ecdsa.GenerateKey(pub.Curve, rand)
 	if err != nil {

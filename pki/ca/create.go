@@ -12,10 +12,10 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"cse.example/cse/ground/civil"
-	"cse.example/cse/ground/secret"
 	"cse.example/cse/ground/words"
 	"cse.example/cse/pki/keys"
 	"cse.example/cse/pki/profile"
@@ -35,21 +35,21 @@ const (
 // terms take the values that DefaultPlan gives.
 type Plan struct {
 	Root, Issuing, Responder profile.Names
-	// RootAlgorithm and IssuingAlgorithm are P-384 or P-256; the responder's key
-	// is always P-256, since it signs most.
+	// RootAlgorithm and IssuingAlgorithm; the responder's key is always P-256,
+	// since it signs most.
 	RootAlgorithm, IssuingAlgorithm keys.Algorithm
 	// RootYears and IssuingYears; a six-year card fits the issuing authority for
 	// as long as IssuingYears - 6 years.
 	RootYears, IssuingYears int
 	// URLs are the addresses that certificates carry (profile.URLsAt).
 	URLs profile.URLs
-	// Passphrase seals the three keys.
-	Passphrase secret.Text
-	Clock      civil.Clock
-	Rand       io.Reader
+	// Vault is where the three keys are made.
+	Vault keys.Vault
+	Clock civil.Clock
+	Rand  io.Reader
 }
 
-// DefaultPlan is a plan that lacks URLs, Passphrase, Clock and Rand only.
+// DefaultPlan is a plan that lacks URLs, Vault, Clock and Rand only.
 func DefaultPlan() Plan {
 	names := func(cn string) profile.Names {
 		return profile.Names{Country: "IT", Organisation: "CSE", Unit: "Servizi di certificazione", CommonName: cn}
@@ -78,8 +78,8 @@ type Material struct {
 // makes if need be, and answers as Load does. It refuses a folder that has an
 // authority already (CSE-193). Every certificate is linted before it is signed.
 func Create(ctx context.Context, dir string, p Plan) (*Material, error) {
-	if p.Clock == nil || p.Rand == nil || p.Passphrase.Len() == 0 || p.URLs.CRL == "" {
-		return nil, errors.New("ca: create: clock, randomness, passphrase and addresses are required")
+	if p.Clock == nil || p.Rand == nil || (p.Vault.Passphrase.Len() == 0 && !p.Vault.Inside) || p.URLs.CRL == "" {
+		return nil, errors.New("ca: create: clock, randomness, vault and addresses are required")
 	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, fmt.Errorf("ca: create: %w", err)
@@ -99,7 +99,7 @@ func Create(ctx context.Context, dir string, p Plan) (*Material, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	return Load(dir, p.Passphrase)
+	return Load(dir, p.Vault)
 }
 
 // maker carries the ceremony along; after the first error its steps do nothing.
@@ -109,7 +109,7 @@ type maker struct {
 	now  time.Time
 	err  error
 
-	rootKey, issuingKey   *keys.Key
+	rootKey, issuingKey   crypto.Signer
 	rootCert, issuingCert *x509.Certificate
 	made                  []ceremonyEntry
 }
@@ -124,9 +124,15 @@ func (m *maker) step(f func() error) {
 	}
 }
 
+// make makes a key under a label that tells whose it is.
+func (m *maker) make(file string, a keys.Algorithm) (crypto.Signer, error) {
+	label := strings.TrimSuffix(file, ".new") + " " + m.now.Format("20060102T150405Z")
+	return m.plan.Vault.Make(m.plan.Rand, filepath.Join(m.dir, file), a, label)
+}
+
 func (m *maker) root() {
 	m.step(func() (err error) {
-		m.rootKey, err = keys.Create(m.plan.Rand, filepath.Join(m.dir, FileRootKey), m.plan.RootAlgorithm, m.plan.Passphrase)
+		m.rootKey, err = m.make(FileRootKey, m.plan.RootAlgorithm)
 		if err != nil {
 			return err
 		}
@@ -141,7 +147,7 @@ func (m *maker) root() {
 
 func (m *maker) issuing() {
 	m.step(func() (err error) {
-		m.issuingKey, err = keys.Create(m.plan.Rand, filepath.Join(m.dir, FileIssuingKey), m.plan.IssuingAlgorithm, m.plan.Passphrase)
+		m.issuingKey, err = m.make(FileIssuingKey, m.plan.IssuingAlgorithm)
 		if err != nil {
 			return err
 		}
@@ -156,7 +162,7 @@ func (m *maker) issuing() {
 
 func (m *maker) responder(keyFile string) {
 	m.step(func() error {
-		k, err := keys.Create(m.plan.Rand, filepath.Join(m.dir, keyFile), keys.P256, m.plan.Passphrase)
+		k, err := m.make(keyFile, keys.P256)
 		if err != nil {
 			return err
 		}

@@ -11,6 +11,7 @@ import (
 	"cse.example/cse/ground/secret"
 	"cse.example/cse/pki/ca"
 	"cse.example/cse/pki/ca/catest"
+	"cse.example/cse/pki/keys"
 	"cse.example/cse/pki/profile"
 )
 
@@ -36,7 +37,7 @@ func TestCreate(t *testing.T) {
 		}
 	}
 	p := ca.DefaultPlan()
-	p.URLs, p.Passphrase, p.Clock, p.Rand = profile.URLsAt(catest.Base), catest.Passphrase, clock, rand.Reader
+	p.URLs, p.Vault, p.Clock, p.Rand = profile.URLsAt(catest.Base), keys.Sealed(catest.Passphrase), clock, rand.Reader
 	if _, err := ca.Create(t.Context(), m.Dir, p); code(err) != "CSE-193" {
 		t.Errorf("a second authority in one folder: %v, want CSE-193", err)
 	}
@@ -45,10 +46,10 @@ func TestCreate(t *testing.T) {
 func TestLoadRefuses(t *testing.T) {
 	clock := civil.NewHand(catest.Start)
 	m, other := catest.Material(t, clock), catest.Fresh(t, clock)
-	if _, err := ca.Load(m.Dir, secret.FromString("another")); code(err) != "CSE-190" {
+	if _, err := ca.Load(m.Dir, keys.Sealed(secret.FromString("another"))); code(err) != "CSE-190" {
 		t.Errorf("wrong passphrase: %v, want CSE-190", err)
 	}
-	if _, err := ca.Load(t.TempDir(), catest.Passphrase); code(err) != "CSE-197" {
+	if _, err := ca.Load(t.TempDir(), keys.Sealed(catest.Passphrase)); code(err) != "CSE-197" {
 		t.Errorf("empty folder: %v, want CSE-197", err)
 	}
 	for _, f := range []string{ca.FileRoot, ca.FileIssuing, ca.FileIssuingKey, ca.FileResponder} {
@@ -65,7 +66,7 @@ func TestLoadRefuses(t *testing.T) {
 			if err := os.WriteFile(path, strange, 0o600); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := ca.Load(m.Dir, catest.Passphrase); code(err) != "CSE-197" {
+			if _, err := ca.Load(m.Dir, keys.Sealed(catest.Passphrase)); code(err) != "CSE-197" {
 				t.Errorf("got %v, want CSE-197", err)
 			}
 			if err := os.WriteFile(path, keep, 0o600); err != nil {
@@ -73,7 +74,7 @@ func TestLoadRefuses(t *testing.T) {
 			}
 		})
 	}
-	if _, err := ca.Load(m.Dir, catest.Passphrase); err != nil {
+	if _, err := ca.Load(m.Dir, keys.Sealed(catest.Passphrase)); err != nil {
 		t.Errorf("with everything back in place: %v", err)
 	}
 }
@@ -83,7 +84,7 @@ func TestRenewResponder(t *testing.T) {
 	m := catest.Material(t, clock)
 	renew := func() bool {
 		t.Helper()
-		did, err := ca.RenewResponder(m, profile.URLsAt(catest.Base), catest.Passphrase, clock, rand.Reader)
+		did, err := ca.RenewResponder(m, profile.URLsAt(catest.Base), keys.Sealed(catest.Passphrase), clock, rand.Reader)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -97,7 +98,7 @@ func TestRenewResponder(t *testing.T) {
 	if !renew() || m.Responder.Equal(old) || m.Responder.Subject.String() != old.Subject.String() {
 		t.Error("not renewed with ten days left, or under another name")
 	}
-	again, err := ca.Load(m.Dir, catest.Passphrase)
+	again, err := ca.Load(m.Dir, keys.Sealed(catest.Passphrase))
 	if err != nil || !again.Responder.Equal(m.Responder) {
 		t.Fatalf("the folder does not hold what was renewed (%v)", err)
 	}
@@ -113,7 +114,7 @@ func TestRenewResponder(t *testing.T) {
 	if err := os.WriteFile(key, stale, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := ca.Load(m.Dir, catest.Passphrase); err != nil {
+	if _, err := ca.Load(m.Dir, keys.Sealed(catest.Passphrase)); err != nil {
 		t.Errorf("a renewal interrupted by a kill: %v", err)
 	}
 }

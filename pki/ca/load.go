@@ -11,15 +11,14 @@ import (
 	"path/filepath"
 
 	"cse.example/cse/ground/civil"
-	"cse.example/cse/ground/secret"
 	"cse.example/cse/ground/words"
 	"cse.example/cse/pki/keys"
 	"cse.example/cse/pki/profile"
 )
 
 // Load reads an authority from its folder and checks that keys, certificates
-// and chain belong together. The root's key stays sealed: LoadRootKey.
-func Load(dir string, passphrase secret.Text) (*Material, error) {
+// and chain belong together. The root's key stays shut: LoadRootKey.
+func Load(dir string, vault keys.Vault) (*Material, error) {
 	m := &Material{Dir: dir, RootFile: filepath.Join(dir, FileRoot), IssuingFile: filepath.Join(dir, FileIssuing)}
 	for _, f := range []struct {
 		name string
@@ -36,9 +35,9 @@ func Load(dir string, passphrase secret.Text) (*Material, error) {
 		cert *x509.Certificate
 		into *crypto.Signer
 	}{{FileIssuingKey, m.Issuing, &m.IssuingKey}, {FileResponderKey, m.Responder, &m.ResponderKey}} {
-		k, err := loadKey(filepath.Join(dir, f.name), f.cert, passphrase)
+		k, err := loadKey(filepath.Join(dir, f.name), f.cert, vault)
 		if f.name == FileResponderKey && errors.Is(err, errOtherKey) {
-			k, err = finishRenewal(dir, f.cert, passphrase)
+			k, err = finishRenewal(dir, f.cert, vault)
 		}
 		if err != nil {
 			return nil, unusable(dir, err)
@@ -55,16 +54,16 @@ func Load(dir string, passphrase secret.Text) (*Material, error) {
 }
 
 // LoadRootKey opens the root's key, for a root CRL or a new issuing authority.
-func LoadRootKey(dir string, passphrase secret.Text) (crypto.Signer, error) {
+func LoadRootKey(dir string, vault keys.Vault) (crypto.Signer, error) {
 	c, err := ReadCertificate(filepath.Join(dir, FileRoot))
 	if err != nil {
 		return nil, unusable(dir, err)
 	}
-	return loadKey(filepath.Join(dir, FileRootKey), c, passphrase)
+	return loadKey(filepath.Join(dir, FileRootKey), c, vault)
 }
 
-func loadKey(path string, cert *x509.Certificate, passphrase secret.Text) (*keys.Key, error) {
-	k, err := keys.Load(path, passphrase)
+func loadKey(path string, cert *x509.Certificate, vault keys.Vault) (crypto.Signer, error) {
+	k, err := vault.Open(path)
 	if err != nil {
 		return nil, err
 	}
@@ -78,8 +77,8 @@ var errOtherKey = errors.New("ca: not the key of its certificate")
 
 // finishRenewal completes what a kill interrupted between RenewResponder's new
 // certificate and the new key's final name.
-func finishRenewal(dir string, cert *x509.Certificate, passphrase secret.Text) (*keys.Key, error) {
-	k, err := loadKey(filepath.Join(dir, fileFreshKey), cert, passphrase)
+func finishRenewal(dir string, cert *x509.Certificate, vault keys.Vault) (crypto.Signer, error) {
+	k, err := loadKey(filepath.Join(dir, fileFreshKey), cert, vault)
 	if err != nil {
 		return nil, err
 	}
@@ -117,19 +116,20 @@ func ReadCertificate(path string) (*x509.Certificate, error) {
 
 // RenewResponder replaces the responder's key and certificate in m's folder and
 // in m when fewer than ResponderSlack days are left; it tells whether it did.
-// urls are the addresses that the certificate carries.
-func RenewResponder(m *Material, urls profile.URLs, passphrase secret.Text, clock civil.Clock, rand io.Reader) (bool, error) {
+// urls are the addresses that the certificate carries. The new key is made where
+// the old one is: sealed in a file, or in the token.
+func RenewResponder(m *Material, urls profile.URLs, vault keys.Vault, clock civil.Clock, rand io.Reader) (bool, error) {
 	now := clock.Now()
 	if m.Responder.NotAfter.After(now.AddDate(0, 0, ResponderSlack)) {
 		return false, nil
 	}
-	issuing, ok := m.IssuingKey.(*keys.Key)
-	if !ok {
-		return false, errors.New("ca: the issuing key is not a software key")
+	var err error
+	if vault.Inside, err = keys.InToken(filepath.Join(m.Dir, FileResponderKey)); err != nil {
+		return false, unusable(m.Dir, err)
 	}
 	mk := &maker{
-		dir: m.Dir, now: now.UTC(), issuingKey: issuing, issuingCert: m.Issuing,
-		plan: Plan{Responder: namesOf(m.Responder), URLs: urls, Passphrase: passphrase, Clock: clock, Rand: rand},
+		dir: m.Dir, now: now.UTC(), issuingKey: m.IssuingKey, issuingCert: m.Issuing,
+		plan: Plan{Responder: namesOf(m.Responder), URLs: urls, Vault: vault, Clock: clock, Rand: rand},
 	}
 	// The new key waits under a name of its own until its certificate is there;
 	// Load finishes what a kill interrupts.
@@ -140,7 +140,7 @@ func RenewResponder(m *Material, urls profile.URLs, passphrase secret.Text, cloc
 	if mk.err != nil {
 		return false, mk.err
 	}
-	again, err := Load(m.Dir, passphrase)
+	again, err := Load(m.Dir, vault)
 	if err != nil {
 		return false, err
 	}

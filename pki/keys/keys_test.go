@@ -5,6 +5,7 @@ import (
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/rand"
+	"crypto/rsa"
 	"crypto/sha256"
 	"encoding/json"
 	"encoding/pem"
@@ -43,23 +44,24 @@ func made(t *testing.T, a keys.Algorithm) (string, *keys.Key) {
 }
 
 func TestCreateLoadSign(t *testing.T) {
-	for _, a := range []keys.Algorithm{keys.P256, keys.P384} {
+	for _, a := range keys.Algorithms() {
 		path, k := made(t, a)
 		again, err := keys.Load(path, phrase)
 		if err != nil {
 			t.Fatal(err)
 		}
-		pub := k.Public().(*ecdsa.PublicKey)
-		if !pub.Equal(again.Public()) {
+		if pub := k.Public().(interface{ Equal(crypto.PublicKey) bool }); !pub.Equal(again.Public()) {
 			t.Errorf("%s: another key came back", a)
 		}
-		if got := keys.Algorithm(pub.Curve.Params().Name); got != a {
+		if got := keys.AlgorithmOf(again.Public()); got != a {
 			t.Errorf("made %s, wanted %s", got, a)
 		}
 		digest := sha256.Sum256([]byte("message"))
-		sig, err := again.Sign(rand.Reader, digest[:], crypto.SHA256)
-		if err != nil || !ecdsa.VerifyASN1(pub, digest[:], sig) {
-			t.Errorf("%s: signature does not verify (%v)", a, err)
+		for _, opts := range []crypto.SignerOpts{crypto.SHA256, &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash, Hash: crypto.SHA256}} {
+			sig, err := again.Sign(rand.Reader, digest[:], opts)
+			if err != nil || !verifies(again.Public(), digest[:], sig, opts) {
+				t.Errorf("%s: signature does not verify (%v)", a, err)
+			}
 		}
 		if st, err := os.Stat(path); err != nil || st.Mode().Perm() != 0o600 {
 			t.Errorf("%s: mode %v (%v), want 0600", a, st.Mode(), err)
@@ -68,6 +70,19 @@ func TestCreateLoadSign(t *testing.T) {
 	if _, err := keys.Create(rand.Reader, filepath.Join(t.TempDir(), "x"), "RSA", phrase); err == nil {
 		t.Error("an unknown algorithm was accepted")
 	}
+}
+
+func verifies(pub crypto.PublicKey, digest, sig []byte, opts crypto.SignerOpts) bool {
+	switch k := pub.(type) {
+	case *ecdsa.PublicKey:
+		return ecdsa.VerifyASN1(k, digest, sig)
+	case *rsa.PublicKey:
+		if pss, ok := opts.(*rsa.PSSOptions); ok {
+			return rsa.VerifyPSS(k, crypto.SHA256, digest, sig, pss) == nil
+		}
+		return rsa.VerifyPKCS1v15(k, crypto.SHA256, digest, sig) == nil
+	}
+	return false
 }
 
 func TestLoadRefuses(t *testing.T) {

@@ -16,6 +16,7 @@ import (
 	"cse.example/cse/ground/civil"
 	"cse.example/cse/pki/ca"
 	"cse.example/cse/pki/ca/catest"
+	"cse.example/cse/pki/keys"
 	"cse.example/cse/pki/profile"
 	"cse.example/cse/pki/profile/lint"
 )
@@ -216,7 +217,7 @@ func TestTheListIsAStream(t *testing.T) {
 func TestPublishRoot(t *testing.T) {
 	clock := civil.NewHand(catest.Start)
 	m := catest.Material(t, clock)
-	key, err := ca.LoadRootKey(m.Dir, catest.Passphrase)
+	key, err := ca.LoadRootKey(m.Dir, keys.Sealed(catest.Passphrase))
 	if err != nil {
 		t.Fatal(err)
 	}

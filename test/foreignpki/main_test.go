@@ -23,6 +23,7 @@ import (
 	"cse.example/cse/engine/store/storetest"
 	"cse.example/cse/pki/ca"
 	"cse.example/cse/pki/ca/catest"
+	"cse.example/cse/pki/keys"
 	"cse.example/cse/pki/profile"
 	"cse.example/cse/pki/status"
 )
@@ -115,7 +116,7 @@ func (o *office) publish(t testing.TB) (der, pems [2]string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	key, err := ca.LoadRootKey(o.Material.Dir, catest.Passphrase)
+	key, err := ca.LoadRootKey(o.Material.Dir, keys.Sealed(catest.Passphrase))
 	if err != nil {
 		t.Fatal(err)
 	}

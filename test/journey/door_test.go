@@ -20,6 +20,7 @@ import (
 	"cse.example/cse/ground/civil"
 	"cse.example/cse/ground/secret"
 	"cse.example/cse/pki/ca"
+	"cse.example/cse/pki/keys"
 )
 
 // The live demonstration's addresses.
@@ -283,7 +284,7 @@ func (j *journey) issuer(t *testing.T, foreign bool) (*x509.Certificate, any) {
 	if !foreign {
 		pass, err := os.ReadFile(filepath.Join(j.live.data, "secrets/ca.passphrase"))
 		ok(t, err)
-		m, err := ca.Load(filepath.Join(j.live.data, "ca"), secret.FromString(strings.TrimSpace(string(pass))))
+		m, err := ca.Load(filepath.Join(j.live.data, "ca"), keys.Sealed(secret.FromString(strings.TrimSpace(string(pass)))))
 		ok(t, err)
 		return m.Issuing, m.IssuingKey
 	}

@@ -33,6 +33,7 @@ import (
 	"cse.example/cse/issuer/staff"
 	"cse.example/cse/pki/ca"
 	"cse.example/cse/pki/ca/catest"
+	"cse.example/cse/pki/keys"
 	"cse.example/cse/pki/profile"
 )
 
@@ -85,7 +86,7 @@ func newVault(t testing.TB, dir string) *vault {
 	must(t, codes.CreateKeysets(dir, codes.Wraps{First: v.first, Second: v.second, CIP: v.cip}))
 	plan := ca.DefaultPlan()
 	plan.RootYears, plan.IssuingYears = 40, 30 // a life may last twenty years
-	plan.URLs, plan.Passphrase, plan.Clock, plan.Rand = profile.URLsAt(catest.Base), catest.Passphrase, civil.NewHand(start), rand.Reader
+	plan.URLs, plan.Vault, plan.Clock, plan.Rand = profile.URLsAt(catest.Base), keys.Sealed(catest.Passphrase), civil.NewHand(start), rand.Reader
 	v.material, err = ca.Create(t.Context(), t.TempDir(), plan)
 	must(t, err)
 	return v

@@ -21,6 +21,7 @@ import (
 	"cse.example/cse/ground/secret"
 	"cse.example/cse/person/codicefiscale"
 	"cse.example/cse/pki/ca"
+	"cse.example/cse/pki/keys"
 	"cse.example/cse/pki/profile"
 )
 
@@ -141,7 +142,7 @@ var usual struct {
 func Fresh(t testing.TB, clock civil.Clock) *ca.Material {
 	t.Helper()
 	p := ca.DefaultPlan()
-	p.URLs, p.Passphrase, p.Clock, p.Rand = profile.URLsAt(Base), Passphrase, clock, rand.Reader
+	p.URLs, p.Vault, p.Clock, p.Rand = profile.URLsAt(Base), keys.Sealed(Passphrase), clock, rand.Reader
 	m, err := ca.Create(t.Context(), t.TempDir(), p)
 	if err != nil {
 		t.Fatal(err)
