@@ -4,24 +4,24 @@ import (
 	"context"
 	"crypto/x509"
 	"fmt"
-	"slices"
 	"time"
 
 	"golang.org/x/crypto/ocsp"
+
+	"cse.example/cse/pki/trust/path"
 )
 
 // Responder is a Revocation source that asks the certificate's own OCSP service
 // (RFC 6960). The issuer is believed before it is asked, so the address is one
-// that a pinned authority signed; still Ask decides where to go.
+// that a pinned authority signed; still Ask decides where to go. The answer is
+// judged by package path: signed by the issuer or by a responder that the issuer
+// certified for it, about this certificate, and not out of date.
 type Responder struct {
 	// Ask posts an OCSP request to an address and gives the answer's body.
 	Ask func(ctx context.Context, address string, request []byte) ([]byte, error)
 	// Now tells the instant; required.
 	Now func() time.Time
 }
-
-// skew is how far a responder's clock may be from ours.
-const skew = 5 * time.Minute
 
 // Revocation implements Revocation. A certificate without an address, or
 // without Ask, is foreign.
@@ -37,29 +37,13 @@ func (r Responder) Revocation(ctx context.Context, leaf, issuer *x509.Certificat
 	if err != nil {
 		return Status{}, fmt.Errorf("ocsp: %w", err)
 	}
-	a, err := ocsp.ParseResponseForCert(der, leaf, issuer)
+	a, err := path.ParseAnswer(der)
 	if err != nil {
 		return Status{}, fmt.Errorf("ocsp: %w", err)
 	}
-	now := r.Now()
-	// Whoever holds a certificate of the issuer could answer for others: only one
-	// made for it may (RFC 6960, 4.2.2.2).
-	if c := a.Certificate; c != nil && !c.Equal(issuer) &&
-		(!slices.Contains(c.ExtKeyUsage, x509.ExtKeyUsageOCSPSigning) || now.After(c.NotAfter) || now.Before(c.NotBefore)) {
-		return Status{}, fmt.Errorf("%w: not by a responder of the issuer", errNoAnswer)
+	st, err := standing(path.Evidence{Answers: []*path.Answer{a}}, leaf, issuer, nil, nil, r.Now())
+	if err != nil {
+		return Status{}, fmt.Errorf("ocsp: %w", err)
 	}
-	if a.ThisUpdate.After(now.Add(skew)) || (!a.NextUpdate.IsZero() && now.After(a.NextUpdate.Add(skew))) {
-		return Status{}, fmt.Errorf("%w: it is of %s", errNoAnswer, a.ThisUpdate.UTC().Format(time.RFC3339))
-	}
-	switch a.Status {
-	case ocsp.Good:
-		return Status{Standing: StandingGood}, nil
-	case ocsp.Revoked:
-		s := Status{Standing: StandingRevoked, Since: a.RevokedAt, Code: a.RevocationReason}
-		if a.RevocationReason == reasonHold {
-			s.Standing = StandingHeld
-		}
-		return s, nil
-	}
-	return Status{}, nil
+	return st, nil
 }

@@ -32,6 +32,7 @@ type single struct {
 	serial   []byte // content octets
 	status   int    // 0 good, 1 revoked, 2 unknown
 	reason   int
+	revoked  time.Time
 	this     time.Time
 	next     time.Time
 }
@@ -194,7 +195,7 @@ func (a *Answer) readSingle(list *cryptobyte.String) (single, error) {
 		s.status = 1
 		var why, reason cryptobyte.String
 		var has bool
-		if _, err := readTime(&status); err != nil {
+		if s.revoked, err = readTime(&status); err != nil {
 			return s, err
 		}
 		if !status.ReadOptionalASN1(&why, &has, asn1.Tag(0).Constructed().ContextSpecific()) || !status.Empty() {
@@ -230,6 +231,9 @@ func (a *Answer) readSingle(list *cryptobyte.String) (single, error) {
 // skew is how far a responder's clock may be from ours.
 const skew = 5 * time.Minute
 
+// fresh is how long a response without nextUpdate holds: newer ones are to be had at all times then (RFC 6960, 4.2.2.1), and this one may be a replay.
+const fresh = time.Hour
+
 // answers looks for a response that speaks of c. Its signer is the issuer, or
 // one that the issuer itself certified for it (RFC 6960, 4.2.2.2).
 func (q *inquiry) answers(c, issuer *Certificate, key publicKey) verdict {
@@ -259,9 +263,9 @@ func (q *inquiry) answers(c, issuer *Certificate, key publicKey) verdict {
 			case 0:
 				good = true
 			case 1:
-				return verdict{err: errRevoked, reason: s.reason, by: "ocsp"}
+				return verdict{err: errRevoked, reason: s.reason, since: s.revoked, by: "ocsp"}
 			default:
-				why = errors.Join(why, errors.New("the responder does not know the certificate"))
+				why = errors.Join(why, ErrNotKnown)
 			}
 		}
 	}
@@ -293,6 +297,8 @@ func (q *inquiry) fresh(s single) error {
 	switch {
 	case s.this.After(q.o.At.Add(skew)):
 		return errors.New("the response is of a later instant")
+	case s.next.IsZero() && q.o.At.After(s.this.Add(fresh+skew)):
+		return errors.New("the response is old, and does not say how long it holds")
 	case !s.next.IsZero() && (q.o.At.After(s.next.Add(skew)) || s.next.Before(s.this)):
 		return errors.New("the response is past its nextUpdate")
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 )
 
 // Evidence is what is at hand about revocation, and the certificates by which it is believed.
@@ -28,7 +29,54 @@ type verdict struct {
 	good   bool
 	by     string
 	reason int // when revoked
+	since  time.Time
 	err    error
+}
+
+// Standing is what evidence says of one certificate.
+type Standing struct {
+	Revoked bool
+	// Code is the reason code of a revocation (RFC 5280, 5.3.1), 6 for certificateHold, Since its instant.
+	Code  int
+	Since time.Time
+	// By is what spoke: "crl" or "ocsp".
+	By string
+}
+
+// What Standing has to say when nothing is proved, in its errors' chain.
+var (
+	// ErrSilent: no list at hand that is signed by one who may speaks of the certificate.
+	ErrSilent = errors.New("no list at hand speaks of it")
+	// ErrNotKnown: a believed responder answers that it does not know the certificate.
+	ErrNotKnown = errors.New("the responder does not know the certificate")
+)
+
+// Standing asks the evidence about c, whose issuer somebody has believed already. A list that is not the issuer's own is believed
+// when its signer's path leads to the issuer or to one of the anchors. An error is a *Refusal for RevocationUnproved or TooMuchWork.
+func (e *Evidence) Standing(c, issuer *Certificate, anchors []*Certificate, o Options) (Standing, error) {
+	o.Revocation = nil
+	q := e.inquiry(append([]*Certificate{issuer}, anchors...), o, o.verifier())
+	d := q.ask(c, issuer, issuer.key)
+	switch {
+	case errors.Is(d.err, errRevoked):
+		return Standing{Revoked: true, Code: d.reason, Since: d.since, By: d.by}, nil
+	case d.good:
+		return Standing{By: d.by}, nil
+	case ReasonOf(d.err) == TooMuchWork:
+		return Standing{}, at(d.err, TooMuchWork, 0)
+	}
+	if !q.spoke && !errors.Is(d.err, ErrSilent) {
+		d.err = fmt.Errorf("%w: %w", ErrSilent, d.err)
+	}
+	return Standing{}, &Refusal{Reason: RevocationUnproved, Err: d.err}
+}
+
+// inquiry asks the newest list first: what it says is what counts.
+func (e *Evidence) inquiry(anchors []*Certificate, o Options, v *verifier) *inquiry {
+	sorted := *e
+	sorted.Lists = slices.Clone(e.Lists)
+	slices.SortStableFunc(sorted.Lists, func(a, b *List) int { return b.ThisUpdate.Compare(a.ThisUpdate) })
+	return &inquiry{e: &sorted, o: o, v: v, anchors: anchors, within: map[*List]*Certificate{}, signer: map[*List]error{}}
 }
 
 var errRevoked = errors.New("revoked")
@@ -39,20 +87,20 @@ const maxSigners = 4
 // inquiry is one validation's questions: lists that are being believed just now,
 // so that a list can speak of its own signer without a circle.
 type inquiry struct {
-	e      *Evidence
-	o      Options
-	v      *verifier
-	anchor *Certificate
-	within map[*List]*Certificate
-	signer map[*List]error // what was found of lists signed by keys of their own
-	depth  int
+	e       *Evidence
+	o       Options
+	v       *verifier
+	anchors []*Certificate
+	within  map[*List]*Certificate
+	signer  map[*List]error // what was found of lists signed by keys of their own
+	depth   int
+	spoke   bool // a list that is signed by one who may speaks of a certificate that was asked about
 }
 
 // path asks about every certificate below the anchor, from the anchor down: a
 // list is only believed when the path above its signer is.
 func (e *Evidence) path(path []*Certificate, keys []publicKey, o Options, v *verifier) ([]string, error) {
-	q := &inquiry{e: e, o: o, v: v, anchor: path[len(path)-1], within: map[*List]*Certificate{}, signer: map[*List]error{}}
-	return q.path(path, keys)
+	return e.inquiry(path[len(path)-1:], o, v).path(path, keys)
 }
 
 func (q *inquiry) path(path []*Certificate, keys []publicKey) ([]string, error) {
@@ -83,8 +131,8 @@ func (q *inquiry) ask(c, issuer *Certificate, key publicKey) verdict {
 	l := q.lists(c, issuer, key)
 	switch {
 	case errors.Is(l.err, errRevoked), l.good, !a.good:
-		if l.err == nil && !l.good {
-			l.err = a.err
+		if !l.good && l.err != nil && a.err != nil && !errors.Is(l.err, errRevoked) {
+			l.err = errors.Join(a.err, l.err)
 		}
 		return l
 	}
@@ -111,7 +159,7 @@ func (q *inquiry) lists(c, issuer *Certificate, key publicKey) verdict {
 				if interim&^mask == 0 {
 					continue
 				}
-				revoked, reason, err := q.search(l, c, issuer, key)
+				found, revoked, err := q.search(l, c, issuer, key)
 				switch {
 				case err != nil && ReasonOf(err) == TooMuchWork:
 					return verdict{err: err}
@@ -119,7 +167,7 @@ func (q *inquiry) lists(c, issuer *Certificate, key publicKey) verdict {
 					why = errors.Join(why, err)
 					continue
 				case revoked:
-					return verdict{err: errRevoked, reason: reason, by: "crl"}
+					return verdict{err: errRevoked, reason: found.Reason, since: found.Date, by: "crl"}
 				}
 				if mask |= interim; mask == allReasons {
 					return verdict{good: true, by: "crl"}
@@ -127,11 +175,11 @@ func (q *inquiry) lists(c, issuer *Certificate, key publicKey) verdict {
 			}
 		}
 	}
-	if why == nil {
-		why = errors.New("no list at hand speaks of it")
-		if mask != 0 {
-			why = errors.New("the lists at hand do not cover all reasons")
-		}
+	switch {
+	case mask != 0:
+		why = errors.Join(errors.New("the lists at hand do not cover all reasons"), why)
+	case why == nil:
+		why = ErrSilent
 	}
 	return verdict{err: why}
 }
@@ -193,25 +241,29 @@ func (p point) names(base Name) []general {
 }
 
 // search believes the list and looks c up, in its delta first.
-func (q *inquiry) search(l *List, c, issuer *Certificate, key publicKey) (revoked bool, reason int, err error) {
+func (q *inquiry) search(l *List, c, issuer *Certificate, key publicKey) (e Entry, revoked bool, err error) {
 	signer, err := q.believe(l, c, issuer, key)
+	if err == nil {
+		q.spoke = true
+		err = q.current(l)
+	}
 	if err != nil {
-		return false, 0, err
+		return e, false, err
 	}
 	for _, d := range q.e.Lists {
 		if d.base == nil || !deltaOf(d, l) || q.current(d) != nil || q.v.check(signer, d.algorithm, d.tbs, d.signature) != nil {
 			continue
 		}
-		found, reason, err := lookUp(d, c)
+		e, found, err := lookUp(d, c)
 		if err != nil {
-			return false, 0, err
+			return e, false, err
 		}
 		if found {
-			return reason != reasonRemove, reason, nil
+			return e, e.Reason != reasonRemove, nil
 		}
 	}
-	found, reason, err := lookUp(l, c)
-	return found && reason != reasonRemove, reason, err
+	e, found, err := lookUp(l, c)
+	return e, found && e.Reason != reasonRemove, err
 }
 
 // deltaOf is RFC 5280, 5.2.4.
@@ -224,7 +276,7 @@ func (q *inquiry) current(l *List) error {
 	switch {
 	case len(l.unknown) > 0:
 		return fmt.Errorf("the list has critical extensions not known here: %v", l.unknown)
-	case q.o.At.Before(l.ThisUpdate):
+	case q.o.At.Before(l.ThisUpdate.Add(-skew)):
 		return errors.New("the list is of a later instant")
 	case l.NextUpdate.IsZero():
 		return errors.New("the list has no nextUpdate")
@@ -234,23 +286,20 @@ func (q *inquiry) current(l *List) error {
 	return nil
 }
 
-func lookUp(l *List, c *Certificate) (found bool, reason int, err error) {
+func lookUp(l *List, c *Certificate) (entry Entry, found bool, err error) {
 	// The content octets of the INTEGER decide: that is what both wrote.
 	want := integer(c)
 	err = l.Each(func(e Entry) bool {
 		if bytes.Equal(e.Serial, want) && e.Issuer.Equal(c.Issuer) {
-			found, reason = true, e.Reason
+			found, entry = true, e
 		}
 		return !found
 	})
-	return found, reason, err
+	return entry, found, err
 }
 
 // believe gives the key that signed the list, once its path is proved (6.3.3 (f), (g)).
 func (q *inquiry) believe(l *List, c, issuer *Certificate, key publicKey) (publicKey, error) {
-	if err := q.current(l); err != nil {
-		return publicKey{}, err
-	}
 	if s := q.within[l]; s != nil {
 		return s.key, nil
 	}
@@ -302,7 +351,7 @@ func (q *inquiry) prove(l *List, signer *Certificate) error {
 	defer func() { delete(q.within, l); q.depth-- }()
 	o := q.o
 	o.Purpose, o.Policies, o.ExplicitPolicy, o.Revocation = AnyPurpose, nil, false, nil
-	b := builder{pool: q.e.Certificates, anchors: []*Certificate{q.anchor}, o: o, v: q.v, accept: func(path []*Certificate, keys []publicKey) error {
+	b := builder{pool: q.e.Certificates, anchors: q.anchors, o: o, v: q.v, accept: func(path []*Certificate, keys []publicKey) error {
 		if len(path) == 1 {
 			return nil
 		}
