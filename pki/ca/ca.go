@@ -2,7 +2,7 @@
 //
 // It follows one discipline, write before you sign: the serial number and the
 // exact octets to be signed are stored, with one journal entry, in a first act;
-// then the certificate is linted under a signature that nobody can use, signed,
+// then the certificate is linted (our rules, then zlint) under a signature that nobody can use, signed,
 // compared octet by octet with what was stored, and stored with a second entry
 // in a second act. A kill between the two leaves the intent on record, and
 // Recover finishes it or voids it. No certificate leaves before the second act.
@@ -28,9 +28,11 @@ import (
 	"crypto/ecdsa"
 	"crypto/rsa"
 	"crypto/x509"
+	"encoding/asn1"
 	"errors"
 	"fmt"
 	"io"
+	"math/big"
 	"strings"
 	"time"
 
@@ -174,9 +176,9 @@ func (a *Authority) awake(now time.Time) error {
 	return nil
 }
 
-// dummy is a signature, of the issuer's algorithm, that belongs to nothing: it
-// stands in the certificate that is linted, so that a certificate refused by
-// the lints has never existed.
+// dummy is a signature, of the issuer's algorithm and of the greatest length, that
+// belongs to nothing: it stands in the certificate that is linted, so that a
+// certificate refused by the lints has never existed.
 type dummy struct {
 	alg profile.Algorithm
 	sig []byte
@@ -187,23 +189,29 @@ func newDummy(rand io.Reader, issuer *x509.Certificate) (dummy, error) {
 	if err != nil {
 		return dummy{}, fmt.Errorf("ca: %w", err)
 	}
-	if pub, ok := issuer.PublicKey.(*rsa.PublicKey); ok {
-		// No throw-away RSA key is worth its seconds: octets below the modulus look
-		// like a signature, and verify under none.
-		sig := make([]byte, pub.Size())
-		if _, err := io.ReadFull(rand, sig[1:]); err != nil {
-			return dummy{}, fmt.Errorf("ca: throw-away signature: %w", err)
+	// number draws one whose first bit is set: the longest of its kind.
+	number := func(octets int) ([]byte, error) {
+		b := make([]byte, octets)
+		_, err := io.ReadFull(rand, b)
+		b[0] |= 0x80
+		return b, err
+	}
+	switch pub := issuer.PublicKey.(type) {
+	case *ecdsa.PublicKey:
+		size := (pub.Curve.Params().BitSize + 7) / 8
+		r, err := number(size)
+		if err != nil {
+			return dummy{}, fmt.Errorf("ca: a signature that is none: %w", err)
 		}
-		return dummy{alg, sig}, nil
+		s, err := number(size)
+		if err != nil {
+			return dummy{}, fmt.Errorf("ca: a signature that is none: %w", err)
+		}
+		sig, err := asn1.Marshal(struct{ R, S *big.Int }{new(big.Int).SetBytes(r), new(big.Int).SetBytes(s)})
+		return dummy{alg, sig}, err
+	case *rsa.PublicKey: // no throw-away RSA key is worth its seconds
+		sig, err := number(pub.Size())
+		return dummy{alg, sig}, err
 	}
-	pub, ok := issuer.PublicKey.(*ecdsa.PublicKey)
-	if !ok {
-		return dummy{}, fmt.Errorf("ca: an issuing key is ECDSA or RSA, not %T", issuer.PublicKey)
-	}
-	k, err := ecdsa.GenerateKey(pub.Curve, rand)
-	if err != nil {
-		return dummy{}, fmt.Errorf("ca: throw-away key: %w", err)
-	}
-	alg, sig, err := profile.Signature(rand, k, []byte("a certificate to be linted"))
-	return dummy{alg, sig}, err
+	return dummy{}, fmt.Errorf("ca: no signature of a %T", issuer.PublicKey)
 }

@@ -2,7 +2,6 @@ package ca
 
 import (
 	"context"
-	"crypto/ecdsa"
 	"crypto/rsa"
 	"errors"
 	"fmt"
@@ -40,7 +39,7 @@ func (a *Authority) Extend(ctx context.Context, q Extension) (Record, error) {
 	if err != nil {
 		return Record{}, err
 	}
-	j := job{}
+	j := job{known: known{expires: q.Until, room: q.Room}}
 	if j.record, err = a.longer(old, q, now); err != nil {
 		return Record{}, err
 	}
@@ -104,12 +103,7 @@ func (a *Authority) longer(old Record, q Extension, now time.Time) (Record, erro
 
 // longest is how long the certificate can become: signatures differ by some bytes.
 func (a *Authority) longest(tbs []byte) (int, error) {
-	pub, ok := a.Issuer.PublicKey.(*ecdsa.PublicKey)
-	if !ok {
-		return 0, errors.New("ca: an issuing key is ECDSA")
-	}
-	number := (pub.Curve.Params().BitSize+7)/8 + 1 + 2 // sign octet, tag, length
-	der, err := profile.Assemble(tbs, a.dummy.alg, make([]byte, 2*number+3))
+	der, err := profile.Assemble(tbs, a.dummy.alg, a.dummy.sig)
 	return len(der), err
 }
 
@@ -129,7 +123,7 @@ func (a *Authority) reserveLonger(ctx context.Context, old Record, q Extension, 
 			if len(r.DER) > q.Room {
 				j.err = words.Refuse("CSE-892")
 			}
-			j.record = r
+			j.record, j.known = r, known{room: q.Room}
 			return j, nil
 		}
 	}

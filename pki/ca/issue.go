@@ -63,8 +63,18 @@ func (a *Authority) IssueBatch(ctx context.Context, qs []Request) []Result {
 type job struct {
 	q      Request
 	record Record
-	cert   *x509.Certificate
-	err    error
+	// known is what the lints compare beside the reservation; nothing for one that
+	// was reserved before.
+	known known
+	cert  *x509.Certificate
+	err   error
+}
+
+// known is what is known of a card while its certificate is asked for.
+type known struct {
+	expires  civil.Date
+	personal []byte
+	room     int
 }
 
 func (a *Authority) issue(ctx context.Context, qs []Request, out []Result) {
@@ -77,7 +87,7 @@ func (a *Authority) issue(ctx context.Context, qs []Request, out []Result) {
 		return
 	}
 	each(jobs, func(i int, j *job) {
-		j.q = qs[i]
+		j.q, j.known = qs[i], known{expires: qs[i].Expires, personal: qs[i].PersonalData}
 		j.record, j.err = a.draft(j.q, now)
 	})
 	a.together(ctx, jobs, a.reserve)
@@ -91,7 +101,7 @@ func (a *Authority) issue(ctx context.Context, qs []Request, out []Result) {
 func (a *Authority) complete(ctx context.Context, jobs []job) {
 	each(jobs, func(_ int, j *job) {
 		if j.err == nil && j.record.State == Reserved {
-			j.record.DER, j.err = a.sign(j.record.TBS)
+			j.record.DER, j.err = a.sign(j.record, j.known)
 		}
 	})
 	a.together(ctx, jobs, a.finish)
@@ -143,7 +153,7 @@ func (a *Authority) reserve(ctx context.Context, j job) (job, error) {
 	for _, r := range old {
 		switch {
 		case r.Card == j.record.Card && r.KeyHash == j.record.KeyHash && r.State != Revoked:
-			j.record = r // asked before: continue, or give the same again
+			j.record, j.known = r, known{} // asked before: continue, or give the same again
 			return j, nil
 		case r.KeyHash == j.record.KeyHash:
 			j.err = words.Refuse("CSE-194").Because(fmt.Errorf("the key is certified already (serial %s)", r.Serial))
@@ -160,33 +170,46 @@ func (a *Authority) reserve(ctx context.Context, j job) (job, error) {
 }
 
 // sign lints, signs and compares.
-func (a *Authority) sign(tbs []byte) ([]byte, error) {
-	draft, err := profile.Assemble(tbs, a.dummy.alg, a.dummy.sig)
+func (a *Authority) sign(r Record, k known) ([]byte, error) {
+	if err := a.lint(r, k); err != nil {
+		return nil, words.Refuse("CSE-196").Because(err)
+	}
+	der, err := profile.Sign(a.Rand, a.Signer, r.TBS)
 	if err != nil {
 		return nil, err
 	}
-	c, err := x509.ParseCertificate(draft)
-	if err != nil {
-		return nil, words.Refuse("CSE-196").Because(err)
-	}
-	if err := profile.Refuse(c); err != nil {
-		return nil, words.Refuse("CSE-196").Because(err)
-	}
-	if _, err := lint.Certificate(draft); err != nil {
-		return nil, words.Refuse("CSE-196").Because(err)
-	}
-	der, err := profile.Sign(a.Rand, a.Signer, tbs)
-	if err != nil {
-		return nil, err
-	}
-	c, err = x509.ParseCertificate(der)
+	c, err := x509.ParseCertificate(der)
 	if err != nil {
 		return nil, fmt.Errorf("ca: what was signed: %w", err)
 	}
-	if !bytes.Equal(c.RawTBSCertificate, tbs) {
+	if !bytes.Equal(c.RawTBSCertificate, r.TBS) {
 		return nil, errors.New("ca: what was signed is not what was stored")
 	}
 	return der, c.CheckSignatureFrom(a.Issuer)
+}
+
+// lint looks at what would be signed, under a signature that nobody can use: by
+// the profile's refusals, our lints, zlint.
+func (a *Authority) lint(r Record, k known) error {
+	draft, err := profile.Assemble(r.TBS, a.dummy.alg, a.dummy.sig)
+	if err != nil {
+		return err
+	}
+	c, err := x509.ParseCertificate(draft)
+	if err != nil {
+		return err
+	}
+	if err := profile.Refuse(c); err != nil {
+		return err
+	}
+	if err := lint.Fault(lint.CNS(c, lint.Expected{
+		Issuer: a.Issuer, Profile: &a.Profile, Serial: r.Serial, Shard: r.Shard, KeyHash: r.KeyHash, CF: r.Person, Card: r.Card,
+		NotAfter: r.NotAfter, NotBefore: r.ReservedAt, Expires: k.expires, Personal: k.personal, Room: k.room,
+	})); err != nil {
+		return err
+	}
+	_, err = lint.Certificate(draft)
+	return err
 }
 
 // finish is one job's share of the second act.

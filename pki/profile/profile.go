@@ -120,6 +120,14 @@ func (p CNS) TBS(issuer *x509.Certificate, l Leaf) ([]byte, error) {
 	})
 }
 
+// Terms are the policy and the notice that certificates carry, defaults filled in.
+func (p CNS) Terms() (policy asn1.ObjectIdentifier, notice string) {
+	if p.Policy == nil {
+		return PolicyCNS, p.notice()
+	}
+	return p.Policy, p.notice()
+}
+
 func (p CNS) notice() string {
 	if p.Notice == "" {
 		return DefaultNotice
@@ -131,16 +139,13 @@ func (p CNS) extensions(issuer *x509.Certificate, l Leaf) ([]pkix.Extension, err
 	if p.URLs.OCSP == "" || p.URLs.Issuer == "" || p.URLs.CRL == "" {
 		return nil, fmt.Errorf("profile: %w: the addresses of OCSP, CRL and issuer must be configured", ErrRefused)
 	}
-	policy := p.Policy
-	if policy == nil {
-		policy = PolicyCNS
-	}
+	policy, notice := p.Terms()
 	exts, err := collect(
 		keyUsage(x509.KeyUsageDigitalSignature),
 		extKeyUsage(oidClientAuth),
 		subjectKeyID(l.Key),
 		authorityKeyID(issuer.SubjectKeyId),
-		policies(policyInfo{policy, p.notice()}),
+		policies(policyInfo{policy, notice}),
 		distributionPoint(p.URLs.Shard(p.Shard(l.Serial))),
 		authorityInfo(p.URLs.OCSP, p.URLs.Issuer),
 	)

@@ -1,9 +1,12 @@
-// Package lint is the check of form before signing: zlint (Apache-2.0), with
-// the lints of the RFCs that bind a CNS certificate and the community's; the
-// CA/Browser Forum's, which speak of web servers, are left out.
+// Package lint is the check before signing, of two parts. Certificate and
+// RevocationList are zlint (Apache-2.0), with the lints of the RFCs that bind a
+// CNS certificate and the community's; the CA/Browser Forum's, which speak of web
+// servers, are left out. CNS is our own: what the profile of the CNS says, what
+// was reserved, and what fits the card (Lints names each rule with its source).
 //
-// An error or a fatal finding refuses the certificate; warnings and notices are
-// reported and do not. The registry is filtered once. Only pki/ca imports this
+// An error or a fatal finding of zlint, and every finding of ours, refuses the
+// certificate; zlint's warnings and notices are reported and do not. The registry
+// is filtered once. Only pki/ca imports this
 // package, so that zlint's tables stay out of every other program.
 package lint
 
