@@ -58,7 +58,8 @@ type Config struct {
 	// TEAMInUK shows the United Kingdom among the countries of the TEAM.
 	TEAMInUK bool
 	Services []Service
-	Security []Fact
+	// Security reads what /sicurezza says (R91); nil: nothing.
+	Security func() ([]FactGroup, error)
 	// Idle ends a citizen's session without requests, CounterIdle an
 	// operator's, Longest any. Zero: 15 minutes, 10 minutes, 8 hours.
 	Idle, CounterIdle, Longest time.Duration
@@ -78,9 +79,6 @@ type Service struct {
 	// Legal: its acts are of a legal nature and ask for a qualified signature (R105).
 	Legal bool
 }
-
-// Fact is one line of /sicurezza: a catalogue key and a value in use.
-type Fact struct{ Key, Value string }
 
 // Maintenance is a planned interruption (rule R2).
 type Maintenance struct {

@@ -75,14 +75,6 @@ func (c *call) services() error {
 	return c.show(http.StatusOK, "services", page)
 }
 
-// security lists what is in use, as the configuration says (R91, small).
-func (c *call) security() error {
-	page := c.page("", "portal.security.title")
-	c.crumbs(page)
-	page.Data = c.p.Config.Security
-	return c.show(http.StatusOK, "security", page)
-}
-
 func (c *call) logout() error {
 	if err := c.end(); err != nil {
 		return err

@@ -287,6 +287,8 @@ type Issue struct {
 type Web struct {
 	Certificate string `yaml:"certificate"`
 	Key         string `yaml:"key"`
+	// TLSMin is the lowest TLS version that is spoken: 1.2 or 1.3.
+	TLSMin string `yaml:"tls_min"`
 }
 
 // Maintain closes the citizens' pages with a reason and an end (R2).
@@ -332,6 +334,7 @@ func defaults() Config {
 		Privacy:    defaultPrivacy(),
 		Minors:     Minors{At18: string(counter.MajorityNotify), SamplePercent: 10},
 		Archive:    Archive{Days: 2190, DocumentDays: 730},
+		Web:        Web{TLSMin: "1.2"},
 		Login:      Login{ACR: "https://www.spid.gov.it/SpidL3"},
 		Issue:      Issue{PermitRenewalMonths: 6, CRLHours: 6, ATR: "neutral", BureauFile: "bureau.json", Exchange: "exchange", PolicyText: policyText, Codes: codes.DefaultPolicy()},
 		Successor:  Successor{FromHome: true},
@@ -481,6 +484,9 @@ func (c *Config) check() error {
 	}
 	if len(c.Roles) == 0 {
 		bad("roles", strings.Join(knownRoles(), ", "), "")
+	}
+	if c.Web.TLSMin != "1.2" && c.Web.TLSMin != "1.3" {
+		bad("web.tls_min", "1.2 | 1.3", c.Web.TLSMin)
 	}
 	if c.Issue.ATR != "neutral" && c.Issue.ATR != "st2021" {
 		bad("issue.atr", "neutral | st2021", c.Issue.ATR)

@@ -487,17 +487,6 @@ func (c *Config) catalogue() []portal.Service {
 	return out
 }
 
-// facts are what /sicurezza says is in use (R91): made from what runs.
-func (c *Config) facts(m *ca.Material) []portal.Fact {
-	return []portal.Fact{
-		{Key: "portal.security.fact.tls", Value: "TLS 1.2, TLS 1.3"},
-		{Key: "portal.security.fact.card", Value: "RSA 2048"},
-		{Key: "portal.security.fact.ca", Value: m.Issuing.SignatureAlgorithm.String()},
-		{Key: "portal.security.fact.rest", Value: "AES-256-GCM, HPKE X25519"},
-		{Key: "portal.security.fact.revocation", Value: "OCSP, CRL " + (time.Duration(c.Issue.CRLHours) * time.Hour).String()},
-	}
-}
-
 // parent is the domain above a host name.
 func parent(host string) string {
 	_, p, _ := strings.Cut(host, ".")

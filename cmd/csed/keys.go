@@ -92,12 +92,16 @@ func openRing(path, purpose string, pass secret.Text) (ring, error) {
 	return r, json.Unmarshal(b, &r)
 }
 
-func (r ring) aead(name string) (tink.AEAD, error) {
+func (r ring) handle(name string) (*keyset.Handle, error) {
 	b, err := base64.StdEncoding.DecodeString(r.AEADs[name])
 	if err != nil || len(b) == 0 {
 		return nil, fmt.Errorf("the ring has no key %q", name)
 	}
-	h, err := insecurecleartextkeyset.Read(keyset.NewBinaryReader(bytes.NewReader(b)))
+	return insecurecleartextkeyset.Read(keyset.NewBinaryReader(bytes.NewReader(b)))
+}
+
+func (r ring) aead(name string) (tink.AEAD, error) {
+	h, err := r.handle(name)
 	if err != nil {
 		return nil, err
 	}

@@ -547,7 +547,7 @@ func (p *Platform) openPortal(_ context.Context, o Options) error {
 	p.portal, err = portal.New(portal.Deps{
 		Config: portal.Config{
 			URL: p.Config.Public.Portal, Issuer: p.Config.Public.Login, ClientID: "portal", ClientSecret: string(secretText.Reveal()),
-			Theme: p.theme(o), Services: p.Config.catalogue(), Security: p.Config.facts(p.material), TEAMInUK: p.Config.Region.TEAMInUK, NoEmail: p.Config.NoEmail.office() != "",
+			Theme: p.theme(o), Services: p.Config.catalogue(), Security: p.securityFacts, TEAMInUK: p.Config.Region.TEAMInUK, NoEmail: p.Config.NoEmail.office() != "",
 			FormOrigins: []string{p.Config.Public.Login, p.Config.Public.CNS},
 		},
 		Assets: assets, Clock: p.Clock, Rand: rand.Reader, Client: p.httpClient(), Sessions: p.db.Sessions(), Held: p.db.Held(), Seal: seal,
@@ -571,19 +571,14 @@ func (p *Platform) openServer(_ context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
-	hosts := []listen.Host{
-		{Name: hostname(p.Config.Public.Portal), Handler: p.health(site), MaxBody: portal.MaxBody},
-		{Name: hostname(p.Config.Public.Login), Handler: p.withAssets(p.login.LoginHandler())},
-		{
-			Name: hostname(p.Config.Public.CNS), Handler: p.withExtension(p.login.CardHandler()), Card: true,
-			ClientCAs: poolOf(append(p.neighbour.certificates(), p.material.Issuing)...),
-		},
-	}
 	providers, err := p.providers()
 	if err != nil {
 		return err
 	}
-	hosts = append(hosts, listen.Host{Name: hostname(p.Config.Public.API), Handler: p.withDesks(providers), Machines: true})
+	hosts := p.doors()
+	for i, h := range []http.Handler{p.health(site), p.withAssets(p.login.LoginHandler()), p.withExtension(p.login.CardHandler()), p.withDesks(providers)} {
+		hosts[i].Handler = h
+	}
 	for name, h := range o.Hosts {
 		hosts = append(hosts, listen.Host{Name: name, Handler: h})
 	}

@@ -14,8 +14,8 @@
 //     closes after each answer. Its handshake may last minutes: the holder is
 //     choosing a certificate and typing the PIN. How many a source may keep
 //     unfinished is bounded (handshakes.go).
-//   - A machines' host asks for a certificate likewise, and is otherwise like any
-//     other.
+//   - A machines' host asks for a certificate likewise, refuses RSA keys below
+//     2048 bits in the handshake, and is otherwise like any other.
 //   - Other hosts never ask for a certificate and speak HTTP/2 and HTTP/1.1.
 //   - TLS 1.2 (ECDHE with AEAD only) and 1.3.
 //   - Run stops when its context ends: no new connections, requests under way
@@ -54,6 +54,8 @@ type Host struct {
 	// ClientCAs are the issuers whose names the card host sends, so that the
 	// browser offers matching certificates only. They decide nothing else.
 	ClientCAs *x509.CertPool
+	// MinTLS is the lowest version; below TLS 1.2, and 0, mean TLS 1.2.
+	MinTLS uint16
 	// MaxTLS caps the version (tls.VersionTLS12 for middleware without
 	// RSA-PSS); 0 means the newest.
 	MaxTLS uint16

@@ -1,7 +1,9 @@
 package listen
 
 import (
+	"crypto/rsa"
 	"crypto/tls"
+	"errors"
 	"net"
 	"sync"
 	"time"
@@ -15,16 +17,22 @@ var suites = []uint16{
 	tls.TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
 }
 
+// exchanges are the groups of the key exchange, best first: the first one also
+// holds against who records today and computes later.
+var exchanges = []tls.CurveID{tls.X25519MLKEM768, tls.X25519, tls.CurveP256, tls.CurveP384}
+
 func tlsConfig(h Host) *tls.Config {
 	c := &tls.Config{
-		GetCertificate: h.Certificate,
-		MinVersion:     tls.VersionTLS12,
-		MaxVersion:     h.MaxTLS,
-		CipherSuites:   suites,
-		NextProtos:     []string{"h2", "http/1.1"},
+		GetCertificate:   h.Certificate,
+		MinVersion:       max(h.MinTLS, tls.VersionTLS12),
+		MaxVersion:       h.MaxTLS,
+		CipherSuites:     suites,
+		CurvePreferences: exchanges,
+		NextProtos:       []string{"h2", "http/1.1"},
 	}
 	if h.Machines {
 		c.ClientAuth, c.SessionTicketsDisabled = tls.RequestClientCert, true
+		c.VerifyConnection = strongCaller
 	}
 	if h.Card {
 		c.ClientAuth = tls.RequestClientCert
@@ -34,6 +42,22 @@ func tlsConfig(h Host) *tls.Config {
 	}
 	return c
 }
+
+// MinCallerRSA is the smallest RSA key, in bits, with which a program may call a
+// machines' host. A card's is judged by its door, which answers with a page.
+const MinCallerRSA = 2048
+
+// strongCaller ends the handshake of a program whose key is too small.
+func strongCaller(s tls.ConnectionState) error {
+	for _, c := range s.PeerCertificates {
+		if k, ok := c.PublicKey.(*rsa.PublicKey); ok && k.N.BitLen() < MinCallerRSA {
+			return errWeakCaller
+		}
+	}
+	return nil
+}
+
+var errWeakCaller = errors.New("listen: the caller's RSA key is shorter than 2048 bits")
 
 // nobody has no certificate: the handshake ends with unrecognized_name.
 var nobody = &tls.Config{MinVersion: tls.VersionTLS12}

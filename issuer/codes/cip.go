@@ -16,8 +16,9 @@ const markLen = 32
 
 // CIPs recognises a CIP without being able to read one.
 type CIPs struct {
-	set   *prf.Set
-	store Store
+	set     *prf.Set
+	store   Store
+	marking string
 }
 
 func input(cip secret.Text) []byte { return append([]byte("cse.cip/1|"), cip.Reveal()...) }

@@ -128,7 +128,7 @@ func LoadCIPs(dir string, w AEAD, store Store) (*CIPs, error) {
 	if err != nil {
 		return nil, fmt.Errorf("codes: %s: %w", cipSecret, err)
 	}
-	return &CIPs{set: set, store: store}, nil
+	return &CIPs{set: set, store: store, marking: marking(h)}, nil
 }
 
 // LoadSealer reads the two public keysets of dir: no secret is needed to seal.

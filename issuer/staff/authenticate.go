@@ -2,8 +2,9 @@ package staff
 
 import (
 	"context"
+	"crypto"
 	"crypto/hmac"
-	"crypto/sha1" // RFC 6238, as every authenticator app does it
+	_ "crypto/sha1" // otpHash
 	"crypto/subtle"
 	"encoding/base32"
 	"encoding/base64"
@@ -223,6 +224,12 @@ func totpStep(key, code secret.Text, at time.Time) (int64, bool) {
 	return hit, found
 }
 
+// otpHash is RFC 6238's, as every authenticator app does it.
+const otpHash = crypto.SHA1
+
+// OTPName is how one-time codes are made, in one line.
+func OTPName() string { return fmt.Sprintf("TOTP (HMAC-%s, %d s)", otpHash, totpPeriod) }
+
 // TOTP is the one-time code of key at an instant: what an authenticator app
 // shows. The demo plays the operator with it.
 func TOTP(key secret.Text, at time.Time) secret.Text {
@@ -231,7 +238,7 @@ func TOTP(key secret.Text, at time.Time) secret.Text {
 
 // hotp is RFC 4226 section 5.3 with six digits.
 func hotp(key secret.Text, step int64) string {
-	m := hmac.New(sha1.New, key.Reveal())
+	m := hmac.New(otpHash.New, key.Reveal())
 	_ = binary.Write(m, binary.BigEndian, step) // a hash does not fail
 	sum := m.Sum(nil)
 	off := sum[len(sum)-1] & 0xF

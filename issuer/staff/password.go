@@ -50,6 +50,20 @@ func HashPassword(rand io.Reader, password secret.Text) (string, error) {
 	return fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=%d$%s$%s", argon2.Version, a.memory, a.time, a.lanes, b64(a.salt), b64(a.sum)), nil
 }
 
+// PasswordCost is how new passwords are hashed, in one line.
+func PasswordCost() string {
+	return fmt.Sprintf("argon2id (%d MiB, t=%d, p=%d)", argonMemory>>10, argonTime, argonLanes)
+}
+
+// KeptCost is the same of a hash that is kept; empty when it is none.
+func KeptCost(hash string) string {
+	a, err := parseHash(hash)
+	if err != nil {
+		return ""
+	}
+	return fmt.Sprintf("argon2id (%d MiB, t=%d, p=%d)", a.memory>>10, a.time, a.lanes)
+}
+
 func (a argon) derive(password secret.Text) []byte {
 	p := password.Reveal()
 	defer clear(p)

@@ -296,15 +296,21 @@ func (c Card) refusal(cf string) *words.Fault {
 	return nil
 }
 
+// MinRSA is the smallest card key, in bits, that the door admits; legacy is the
+// switch AllowRSA1024, for issuers marked Legacy.
+func MinRSA(legacy bool) int {
+	if legacy {
+		return minLegacyRSA
+	}
+	return minRSA
+}
+
 func (d *Door) strong(leaf *x509.Certificate, issuer Issuer) bool {
 	k, ok := leaf.PublicKey.(*rsa.PublicKey)
 	if !ok || k.E < minExponent {
 		return false
 	}
-	if d.AllowRSA1024 && issuer.Legacy {
-		return k.N.BitLen() >= minLegacyRSA
-	}
-	return k.N.BitLen() >= minRSA
+	return k.N.BitLen() >= MinRSA(d.AllowRSA1024 && issuer.Legacy)
 }
 
 // commonName reads the one CN of the subject: CF/card.hash. A subject with two

@@ -39,6 +39,13 @@ func newKeys(signers []crypto.Signer) ([]key, error) {
 	return out, nil
 }
 
+// SignatureOf is the JWS algorithm with which a key signs ID tokens (RFC 7518), or
+// the reason why it may not.
+func SignatureOf(s crypto.Signer) (string, error) {
+	k, err := newKey(s)
+	return string(k.alg), err
+}
+
 func newKey(s crypto.Signer) (key, error) {
 	k := key{signer: s}
 	switch p := s.Public().(type) {

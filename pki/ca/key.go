@@ -11,6 +11,9 @@ import (
 // ErrKey is returned for a subject key that must not be certified.
 var ErrKey = errors.New("ca: unacceptable key")
 
+// SubjectBits is the length of the RSA keys that are certified.
+const SubjectBits = 2048
+
 // CheckKey refuses a key that is not RSA-2048 with exponent 65537, and the weak
 // keys that can be told from the modulus alone: small factors, primes too close
 // together (Fermat), the fingerprint of CVE-2017-15361 (ROCA).
@@ -18,8 +21,8 @@ func CheckKey(k *rsa.PublicKey) error {
 	switch {
 	case k == nil || k.N == nil:
 		return fmt.Errorf("%w: none", ErrKey)
-	case k.N.BitLen() != 2048:
-		return fmt.Errorf("%w: RSA of %d bits, wanted 2048", ErrKey, k.N.BitLen())
+	case k.N.BitLen() != SubjectBits:
+		return fmt.Errorf("%w: RSA of %d bits, wanted %d", ErrKey, k.N.BitLen(), SubjectBits)
 	case k.E != 65537:
 		return fmt.Errorf("%w: exponent %d, wanted 65537", ErrKey, k.E)
 	case smallFactor(k.N):

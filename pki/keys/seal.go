@@ -26,7 +26,11 @@ const (
 	saltLen   = 16
 	nonceLen  = 12
 	maxFile   = 64 << 10
+	keyLen    = 32 // of AES, in bytes
 )
+
+// cipherName is what aead makes.
+var cipherName = fmt.Sprintf("AES-%d-GCM", keyLen*8)
 
 // cost is Argon2id's: passes over memory KiB with lanes threads.
 type cost struct{ passes, memory, lanes uint32 }
@@ -45,7 +49,7 @@ func (c cost) sane() bool {
 func (c cost) aead(passphrase secret.Text, salt []byte) (cipher.AEAD, error) {
 	p := passphrase.Reveal()
 	defer clear(p)
-	k := argon2.IDKey(p, salt, c.passes, c.memory, uint8(c.lanes), 32)
+	k := argon2.IDKey(p, salt, c.passes, c.memory, uint8(c.lanes), keyLen)
 	defer clear(k)
 	b, err := aes.NewCipher(k)
 	if err != nil {

@@ -217,7 +217,7 @@ func (s *Stage) deps(assets fs.FS) (portal.Deps, error) {
 	return portal.Deps{
 		Config: portal.Config{
 			URL: s.addr.Portal, Issuer: s.addr.Login, ClientID: "portal", ClientSecret: "0123456789abcdef0123456789abcdef",
-			Theme: theme, TEAMInUK: true, NoEmail: true, Services: Services(), Security: Security(),
+			Theme: theme, TEAMInUK: true, NoEmail: true, Services: Services(), Security: Security,
 		},
 		Assets: assets, Clock: s.Clock, Rand: rand.Reader, Client: s.addr.Client, Sessions: s.Sessions, Held: s.Sessions, Seal: s.seal, Refused: s.refused,
 		Atomically: func(ctx context.Context, act func(context.Context) error) error { return act(ctx) },
@@ -327,15 +327,24 @@ func Services() []portal.Service {
 }
 
 // Security is what a configuration may tell.
-func Security() []portal.Fact {
-	return []portal.Fact{
-		{Key: "portal.security.fact.tls", Value: "TLS 1.2, TLS 1.3"},
-		{Key: "portal.security.fact.card", Value: "RSA 2048"},
-		{Key: "portal.security.fact.ca", Value: "ECDSA P-384"},
-		{Key: "portal.security.fact.rest", Value: "AES-256-GCM, ECIES"},
-		{Key: "portal.security.fact.passwords", Value: "Argon2id, TOTP"},
-		{Key: "portal.security.fact.sessions", Value: "256 bit, SHA-256"},
-		{Key: "portal.security.fact.revocation", Value: "CRL, OCSP"},
-		{Key: "portal.security.fact.audit", Value: "SHA-256"},
+func Security() ([]portal.FactGroup, error) {
+	text := func(key string, list ...string) portal.Fact {
+		f := portal.Fact{Key: "security.fact." + key}
+		for _, t := range list {
+			f.Values = append(f.Values, portal.FactValue{Text: t})
+		}
+		return f
 	}
+	say := func(key, value string, args ...any) portal.Fact {
+		return portal.Fact{Key: "security.fact." + key, Values: []portal.FactValue{{Key: "security.say." + value, Args: args}}}
+	}
+	return []portal.FactGroup{
+		{Key: "security.group.doors", Facts: []portal.Fact{
+			text("versions", "TLS 1.2", "TLS 1.3"),
+			text("suites12", "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256", "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256"),
+			say("mail", "smtp.tls"),
+		}},
+		{Key: "security.group.cards", Facts: []portal.Fact{say("accepted", "rsa", 2048)}},
+		{Key: "security.group.codes", Facts: []portal.Fact{say("lengths", "lengths", 5, 8, 10), say("first", "opens", "print")}},
+	}, nil
 }
