@@ -59,6 +59,7 @@ var rules = []rule{
 	{"cmd/cse-pkcs11", own(""), own("ground", "card/cryptoki"), "the module is small: it lives in other people's programs"},
 	{"pki", all(own(""), databases, html), own("ground", "person", "card", "pki"), "floors"},
 	{"pki/keys", web, nil, "only status owns a protocol"},
+	{"pki/keys/hsm", own(""), own("ground", "pki/keys"), "a token knows keys, and not what they sign"},
 	{"pki/keys/keystest", own(""), own("pki/internal/kdf"), "cheap key files are for tests"},
 	{"pki/profile", web, nil, "only status owns a protocol"},
 	{"pki/ca", web, nil, "only status owns a protocol"},

@@ -15,6 +15,8 @@ stage() {
 npm_pages() { (cd test/pages && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error); }
 # Everything foreign (OpenSC, OpenSSL, GnuTLS, poppler, PostgreSQL) is on: a missing program fails.
 units() { CSE_FOREIGN=1 test/foreign/pcscd.sh scripts/postgres.sh go test ./...; }
+# Keys in a token need cgo; SoftHSM2 is the token.
+token() { CSE_FOREIGN=1 CGO_ENABLED=1 go test ./pki/keys/hsm/...; }
 race() { CGO_ENABLED=1 go test -race ./card/cryptoki ./engine/queue ./engine/audit ./engine/listen/... ./engine/mail ./login/... ./demo/inbox; }
 
 stage 'install what the tests need' scripts/deps.sh
@@ -24,6 +26,7 @@ stage 'lint' scripts/lint.sh
 stage 'pages: tools' npm_pages
 stage 'go test ./... (foreign software, both databases)' units
 stage 'go test -race, where goroutines start' race
+stage 'keys in a token (cgo, SoftHSM2)' token
 stage 'journey: the demo, browsers, foreign clients, pages' scripts/journey.sh
 stage 'fuzz, smoke' env FUZZTIME=20000x scripts/fuzz.sh
 stage 'crash, smoke' env KILLS=3 scripts/crash.sh

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"time"
@@ -18,7 +19,7 @@ import (
 )
 
 // initialise makes keys and authority in an empty data folder.
-func (c *Config) initialise(ctx context.Context, clock civil.Clock) (*ca.Material, error) {
+func (c *Config) initialise(ctx context.Context, clock civil.Clock) (_ *ca.Material, err error) {
 	if err := checkPlace(*c); err != nil {
 		return nil, err
 	}
@@ -29,7 +30,7 @@ func (c *Config) initialise(ctx context.Context, clock civil.Clock) (*ca.Materia
 	if err != nil {
 		return nil, err
 	}
-	defer done()
+	defer func() { err = errors.Join(err, done()) }()
 	plan := ca.DefaultPlan()
 	for _, n := range []*profile.Names{&plan.Root, &plan.Issuing, &plan.Responder} {
 		n.Organisation = c.Region.Certifier
@@ -87,7 +88,7 @@ func (a *app) ca() *cobra.Command {
 		},
 	}, &cobra.Command{
 		Use: "publish-root", Short: a.say("csed.ca.publishroot"), Args: cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error {
+		RunE: func(*cobra.Command, []string) (err error) {
 			c, err := a.config()
 			if err != nil {
 				return err
@@ -96,7 +97,7 @@ func (a *app) ca() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			defer done()
+			defer func() { err = errors.Join(err, done()) }()
 			root, err := ca.ReadCertificate(filepath.Join(c.caDir(), ca.FileRoot))
 			if err != nil {
 				return err

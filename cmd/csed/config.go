@@ -50,6 +50,7 @@ type Config struct {
 
 	Region    Region     `yaml:"region"`
 	Keys      Keys       `yaml:"keys"`
+	HSM       HSM        `yaml:"hsm"`
 	Mail      Mail       `yaml:"mail"`
 	Login     Login      `yaml:"login"`
 	Signature Signatures `yaml:"signature"`
@@ -242,6 +243,19 @@ type Keys struct {
 	Web    string `yaml:"web_passphrase_file"`
 	First  string `yaml:"first_half_passphrase_file"`
 	Second string `yaml:"second_half_passphrase_file"`
+}
+
+// HSM is the PKCS #11 token of the authority's keys; an empty module means none.
+type HSM struct {
+	// Module is the path of its library, Token its label; Serial, where it is not
+	// empty, which of several tokens of that label.
+	Module string `yaml:"module"`
+	Token  string `yaml:"token"`
+	Serial string `yaml:"serial"`
+	// PINFile has the user's PIN in one line, mode 0600; relative paths are below Data.
+	PINFile string `yaml:"pin_file"`
+	// Inside makes new keys of the authority in the token (csed ca init).
+	Inside bool `yaml:"new_keys_inside"`
 }
 
 // Mail is the SMTP server.
@@ -473,6 +487,9 @@ func (c *Config) check() error {
 	}
 	if c.Data == "" {
 		bad("data", "var/csed", c.Data)
+	}
+	if h := c.HSM; h.Module != "" && (!filepath.IsAbs(h.Module) || h.Token == "" || h.PINFile == "") || h.Module == "" && h != (HSM{}) {
+		bad("hsm", "{module: /usr/lib/softhsm/libsofthsm2.so, token: authority, pin_file: secrets/hsm.pin}", h.Module)
 	}
 	if len(c.Region.Issuer) != 4 || strings.Trim(c.Region.Issuer, "0123456789") != "" {
 		bad("region.issuer", "6090", c.Region.Issuer)

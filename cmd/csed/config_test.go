@@ -40,6 +40,8 @@ func TestConfigurationIsRefusedByName(t *testing.T) {
 		"wrong type":         {yaml: "issue: {crl_hours: often}\n", want: []string{"CSE-381", "often"}},
 		"no YAML":            {yaml: "\t: [", want: []string{"CSE-381"}},
 		"listen":             {yaml: "listen: nowhere\n", want: []string{"CSE-383", "listen", "nowhere"}},
+		"hsm without a PIN":  {yaml: "hsm: {module: /x.so, token: a}\n", want: []string{"CSE-383", "hsm", "pin_file"}},
+		"hsm, no module":     {yaml: "hsm: {token: a}\n", want: []string{"CSE-383", "hsm"}},
 		"listen_plain":       {yaml: "listen_plain: \"8080\"\n", want: []string{"CSE-383", "listen_plain", "8080"}},
 		"mail.server":        {yaml: "mail: {server: mail}\n", want: []string{"CSE-383", "mail.server"}},
 		"mail in clear":      {yaml: "mail: {server: \"mx.example.it:25\"}\n", want: []string{"CSE-383", "mail.starttls", "true"}},

@@ -49,6 +49,7 @@ import (
 	"cse.example/cse/login/page"
 	"cse.example/cse/login/provider"
 	"cse.example/cse/pki/ca"
+	"cse.example/cse/pki/keys"
 	"cse.example/cse/pki/profile"
 	"cse.example/cse/pki/status"
 	"cse.example/cse/portal"
@@ -92,6 +93,8 @@ type Platform struct {
 	authority *ca.Authority
 	neighbour *neighbours
 	material  *ca.Material
+	keys      keys.Vault // opened by vault()
+	keysDone  func() error
 	publisher *status.Publisher
 	responder *status.Responder
 	site      *status.Site
@@ -170,6 +173,9 @@ func (p *Platform) Close() error {
 	}
 	if p.db != nil {
 		errs = append(errs, p.db.Close())
+	}
+	if p.keysDone != nil {
+		errs = append(errs, p.keysDone())
 	}
 	for _, l := range p.locks {
 		errs = append(errs, l.Close())

@@ -35,9 +35,8 @@ const (
 // terms take the values that DefaultPlan gives.
 type Plan struct {
 	Root, Issuing, Responder profile.Names
-	// RootAlgorithm and IssuingAlgorithm; the responder's key is always P-256,
-	// since it signs most.
-	RootAlgorithm, IssuingAlgorithm keys.Algorithm
+	// The kinds of the three keys; the responder's signs most.
+	RootAlgorithm, IssuingAlgorithm, ResponderAlgorithm keys.Algorithm
 	// RootYears and IssuingYears; a six-year card fits the issuing authority for
 	// as long as IssuingYears - 6 years.
 	RootYears, IssuingYears int
@@ -56,7 +55,7 @@ func DefaultPlan() Plan {
 	}
 	return Plan{
 		Root: names("CSE - CA Radice"), Issuing: names("CSE - CA Cittadini"), Responder: names("CSE - OCSP CA Cittadini"),
-		RootAlgorithm: keys.P384, IssuingAlgorithm: keys.P256, RootYears: 25, IssuingYears: 12,
+		RootAlgorithm: keys.P384, IssuingAlgorithm: keys.P256, ResponderAlgorithm: keys.P256, RootYears: 25, IssuingYears: 12,
 	}
 }
 
@@ -162,7 +161,7 @@ func (m *maker) issuing() {
 
 func (m *maker) responder(keyFile string) {
 	m.step(func() error {
-		k, err := m.make(keyFile, keys.P256)
+		k, err := m.make(keyFile, m.plan.ResponderAlgorithm)
 		if err != nil {
 			return err
 		}

@@ -129,7 +129,7 @@ func RenewResponder(m *Material, urls profile.URLs, vault keys.Vault, clock civi
 	}
 	mk := &maker{
 		dir: m.Dir, now: now.UTC(), issuingKey: m.IssuingKey, issuingCert: m.Issuing,
-		plan: Plan{Responder: namesOf(m.Responder), URLs: urls, Vault: vault, Clock: clock, Rand: rand},
+		plan: Plan{Responder: namesOf(m.Responder), ResponderAlgorithm: keys.AlgorithmOf(m.Responder.PublicKey), URLs: urls, Vault: vault, Clock: clock, Rand: rand},
 	}
 	// The new key waits under a name of its own until its certificate is there;
 	// Load finishes what a kill interrupts.
