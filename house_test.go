@@ -67,6 +67,7 @@ var rules = []rule{
 	{"pki/trust", own("pki/ca", "pki/profile/lint"), nil, "who checks does not carry the authority"},
 	{"pki/trust/path", own(""), own("pki/trust/path"), "RFC 5280 knows no card"},
 	{"pki/crl", all(own(""), web), own("pki/crl"), "who reads a list needs nothing else of ours"},
+	{"pki/trust/trusttest", own("pki"), own("pki/trust"), "what a verifier is held against knows no authority of ours"},
 	{"issuer", all(own(""), databases, html, web), own("ground", "person", "card", "pki", "issuer"), "floors"},
 	{"issuer/lifecycle", own("issuer"), own("issuer/lifecycle"), "issuer downwards"},
 	{"issuer/codes", own("issuer"), own("issuer/lifecycle", "issuer/codes"), "issuer downwards"},

@@ -99,6 +99,8 @@ func (w pathWish) options() (path.Options, error) {
 		o.Legacy = true // what RFC 5280 allows; the answer names it
 	case path.Client:
 		o.MinRSA = 2048
+	case cnsPurpose:
+		o = w.asDoor(o)
 	default:
 		return o, usage("--purpose " + w.purpose)
 	}
@@ -156,6 +158,9 @@ func (a *app) verifyCertificate(name string, w pathWish) error {
 	var r *path.Result
 	if err == nil {
 		r, err = path.Build(leaf[0], slices.Concat(leaf[1:], pool), anchors, o)
+	}
+	if err == nil && w.purpose == cnsPurpose {
+		err = form(leaf[0], w.policies, o.At)
 	}
 	answer := pathAnswer{Schema: "cse.path/1", Valid: err == nil, At: o.At.UTC().Truncate(time.Second), Purpose: w.purpose, Revocation: o.Revocation != nil}
 	answer.fill(r, err)

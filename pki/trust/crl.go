@@ -30,17 +30,23 @@ const reasonHold = 6
 
 // Revocation implements Revocation.
 func (l Lists) Revocation(_ context.Context, leaf, issuer *x509.Certificate) (Status, error) {
-	var e path.Evidence
-	for _, c := range l.All {
-		if p, err := path.ParseList(c.Raw); err == nil { // what cannot be read is no list
-			e.Lists = append(e.Lists, p)
-		}
-	}
+	e := path.Evidence{Lists: readLists(l.All)}
 	st, err := standing(e, leaf, issuer, l.Signers, l.Anchors, l.Now())
 	if errors.Is(err, path.ErrSilent) {
 		return Status{}, ErrForeign
 	}
 	return st, err
+}
+
+// readLists takes what can be read; what cannot is no list.
+func readLists(all []*x509.RevocationList) []*path.List {
+	var out []*path.List
+	for _, c := range all {
+		if p, err := path.ParseList(c.Raw); err == nil {
+			out = append(out, p)
+		}
+	}
+	return out
 }
 
 // standing asks package path, and gives its answer the names of this package.

@@ -19,6 +19,8 @@ import (
 type Responder struct {
 	// Ask posts an OCSP request to an address and gives the answer's body.
 	Ask func(ctx context.Context, address string, request []byte) ([]byte, error)
+	// Lists may speak of a responder's own certificate (RFC 6960, 4.2.2.2.1).
+	Lists []*x509.RevocationList
 	// Now tells the instant; required.
 	Now func() time.Time
 }
@@ -41,7 +43,8 @@ func (r Responder) Revocation(ctx context.Context, leaf, issuer *x509.Certificat
 	if err != nil {
 		return Status{}, fmt.Errorf("ocsp: %w", err)
 	}
-	st, err := standing(path.Evidence{Answers: []*path.Answer{a}}, leaf, issuer, nil, nil, r.Now())
+	e := path.Evidence{Answers: []*path.Answer{a}, Lists: readLists(r.Lists)}
+	st, err := standing(e, leaf, issuer, nil, nil, r.Now())
 	if err != nil {
 		return Status{}, fmt.Errorf("ocsp: %w", err)
 	}

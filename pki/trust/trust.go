@@ -18,9 +18,11 @@ import (
 	"context"
 	"crypto/rsa"
 	"crypto/x509"
+	"crypto/x509/pkix"
 	"encoding/asn1"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"cse.example/cse/card/cns"
@@ -249,9 +251,30 @@ func (v *Verifier) policy(c *x509.Certificate) bool {
 	return false
 }
 
+var oidCommonName = asn1.ObjectIdentifier{2, 5, 4, 3}
+
+// Form judges what the certificate says of itself, and reads whom it names; its
+// path and its standing are judged elsewhere, so nothing is proved by it alone.
+func (v *Verifier) Form(leaf *x509.Certificate, at time.Time) (*Holder, error) {
+	if err := v.form(leaf, at); err != nil {
+		return nil, err
+	}
+	return holder(leaf)
+}
+
 // holder reads the subject from the DER's attributes, never from a printed name.
 func holder(c *x509.Certificate) (*Holder, error) {
 	h := &Holder{Leaf: c, Serial: fmt.Sprintf("%x", c.SerialNumber.Bytes())}
+	// crypto/x509 gives relative names of several attributes as if they were several names: other readers do not.
+	var rdns pkix.RDNSequence
+	if rest, err := asn1.Unmarshal(c.RawSubject, &rdns); err != nil || len(rest) > 0 {
+		return nil, &Refusal{Reason: NameMalformed, Err: errors.New("the subject cannot be read")}
+	}
+	for _, r := range rdns {
+		if len(r) > 1 && slices.ContainsFunc(r, func(a pkix.AttributeTypeAndValue) bool { return a.Type.Equal(oidCommonName) }) {
+			return nil, &Refusal{Reason: NameMalformed, Err: errors.New("the common name shares its relative name")}
+		}
+	}
 	names := 0
 	for _, a := range c.Subject.Names {
 		s, ok := a.Value.(string)
