@@ -49,8 +49,8 @@ type IssuerChoice struct{ ID, Name string }
 type Campaigns struct {
 	Make CampaignMaker
 	Desk CampaignDesk
-	// Issuers are our own authority and those of an imported base.
-	Issuers []IssuerChoice
+	// Issuers are our own authorities and those of an imported base, as they are now.
+	Issuers func() []IssuerChoice
 }
 
 const (
@@ -144,7 +144,7 @@ func (c *call) campaignList(k campaign.Kind, values url.Values, faults ...*words
 	page := c.campaignTop("portal.campaign.title." + string(k))
 	page.Form = c.campaignForm(values, faults...)
 	data.Issuer = page.Form.Any("emittente", "portal.campaign.f.emittente")
-	for _, x := range c.p.Campaigns.Issuers {
+	for _, x := range c.p.Campaigns.Issuers() {
 		data.Issuer.Options = append(data.Issuer.Options, look.Option{Value: x.ID, Label: x.Name, Chosen: x.ID == data.Issuer.Value})
 	}
 	page.Data = data
@@ -329,7 +329,7 @@ func (c *call) criteria(x campaign.Criteria) []line {
 		add("chip", c.say("portal.campaign.f.chip."+string(x.Chip)))
 	}
 	add("lotto", x.Batch)
-	for _, i := range c.p.Campaigns.Issuers {
+	for _, i := range c.p.Campaigns.Issuers() {
 		if i.ID == x.Issuer {
 			add("emittente", i.Name)
 		}

@@ -1,10 +1,8 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -32,7 +30,6 @@ import (
 	"cse.example/cse/person/codicefiscale"
 	"cse.example/cse/pki/ca"
 	"cse.example/cse/pki/profile"
-	"cse.example/cse/pki/trust"
 	"cse.example/cse/portal"
 	"cse.example/cse/portal/api"
 	"cse.example/cse/portal/look"
@@ -114,17 +111,6 @@ func (p *Platform) operatorLive(_ context.Context, account string) error {
 	return err
 }
 
-// believe pins the CNS issuers: our own authority and those of the trust list.
-func (p *Platform) believe() door.Trust {
-	v := trust.Verifier{Anchors: append(p.neighbour.certificates(), p.material.Issuing)}
-	return door.FromPKI(v, func(issuer *x509.Certificate) door.Issuer {
-		if !bytes.Equal(issuer.Raw, p.material.Issuing.Raw) {
-			return p.neighbour.issuer(issuer)
-		}
-		return door.Issuer{Own: true, Bodies: []string{p.Config.Region.Name}}
-	})
-}
-
 // revocation asks the records themselves, where a revocation counts from its act
 // on; other issuers' lists for their cards.
 func (p *Platform) revocation(ctx context.Context, ref identity.CardRef) (door.CertStatus, error) {
@@ -141,6 +127,9 @@ func (p *Platform) revocation(ctx context.Context, ref identity.CardRef) (door.C
 	}
 	if err != nil {
 		return door.CertStatus{}, err
+	}
+	if !p.certifiedBy(r, ref) {
+		return door.CertStatus{State: door.NeverIssued}, nil
 	}
 	switch r.State {
 	case ca.Good:
@@ -240,7 +229,10 @@ func (p *Platform) alive(ctx context.Context, id, issuer string) error {
 	}
 	return p.login.Live(ctx, identity.Identity{
 		Method: identity.Card, CF: string(c.CF),
-		Card: identity.CardRef{ID: id, Serial: cert.SerialNumber.Text(16), Own: true, NotBefore: cert.NotBefore, NotAfter: cert.NotAfter},
+		Card: identity.CardRef{
+			ID: id, Issuer: issuerID(cert.RawIssuer, cert.AuthorityKeyId), Serial: cert.SerialNumber.Text(16), Own: true,
+			NotBefore: cert.NotBefore, NotAfter: cert.NotAfter,
+		},
 	})
 }
 

@@ -25,7 +25,7 @@ func (p *Platform) openCampaigns() (err error) {
 		Recall: func(ctx context.Context, card string, why lifecycle.Reason, crl int) (string, bool, error) {
 			return p.counter.Recall(ctx, card, why, crl)
 		},
-		Correct: p.correct, OwnIssuer: issuerID(p.material.Issuing.RawSubject, p.material.Issuing.SubjectKeyId), Free: p.freeOf,
+		Correct: p.correct, IssuerOf: p.issuerOf, Free: p.freeOf,
 		Atomically: p.db.Atomically, Record: p.trail.Record, Clock: p.Clock,
 	})
 	return err
@@ -69,11 +69,5 @@ func (p *Platform) campaign(ctx context.Context) error {
 
 // campaignPages are the pages of it.
 func (p *Platform) campaignPages() *portal.Campaigns {
-	out := &portal.Campaigns{Make: p.campaigns, Desk: p.campaigns, Issuers: []portal.IssuerChoice{
-		{ID: issuerID(p.material.Issuing.RawSubject, p.material.Issuing.SubjectKeyId), Name: p.material.Issuing.Subject.CommonName},
-	}}
-	for _, x := range p.neighbour.all {
-		out.Issuers = append(out.Issuers, portal.IssuerChoice{ID: issuerID(x.cert.RawSubject, x.cert.SubjectKeyId), Name: x.cert.Subject.CommonName})
-	}
-	return out
+	return &portal.Campaigns{Make: p.campaigns, Desk: p.campaigns, Issuers: p.issuerChoices}
 }

@@ -104,10 +104,12 @@ func (m machine) Keys(context.Context) ([]operations.Key, error) {
 			out = append(out, operations.Key{Name: name, From: c.NotBefore, Until: c.NotAfter, Here: here})
 		}
 	}
-	if p.material != nil {
-		certificate("root", p.material.Root, false)
-		certificate("issuing", p.material.Issuing, p.material.IssuingKey != nil)
-		certificate("responder", p.material.Responder, p.material.ResponderKey != nil)
+	for n, b := range p.branches.list() {
+		if n == 0 {
+			certificate("root", b.Root, false)
+		}
+		certificate("issuing", b.Issuing, b.IssuingKey != nil)
+		certificate("responder", b.Responder, b.ResponderKey != nil)
 	}
 	if p.webCA != nil && p.Config.Web.Certificate == "" {
 		certificate("webca", p.webCA.Certificate(), true)

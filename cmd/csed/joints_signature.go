@@ -53,14 +53,14 @@ func (p *Platform) signatures(ribbon string) (*portal.Signatures, error) {
 	if err != nil {
 		return nil, err
 	}
-	v := &signature.Verifier{
-		CNS: trust.Verifier{
-			Anchors:    append(p.neighbour.certificates(), p.material.Issuing),
-			Revocation: []trust.Revocation{ownRecords{p}, p.neighbour.lists(p.Clock.Now)},
-		},
-		Others: others, Stamps: stamps, Clock: p.Clock,
+	verify := func(ctx context.Context, file, content []byte) (signature.Report, error) {
+		v := &signature.Verifier{
+			CNS:    trust.Verifier{Anchors: p.anchors(), Revocation: []trust.Revocation{ownRecords{p}, p.neighbour.lists(p.Clock.Now)}},
+			Others: others, Stamps: stamps, Clock: p.Clock,
+		}
+		return v.Verify(ctx, file, content)
 	}
-	return &portal.Signatures{Verify: v.Verify, Print: func(r signature.Report, lang words.Lang) ([]byte, error) {
+	return &portal.Signatures{Verify: verify, Print: func(r signature.Report, lang words.Lang) ([]byte, error) {
 		press, err := paper.New(paper.Options{Issuer: p.Config.Region.Name, Helpline: p.Config.Region.Phone, Banner: ribbon, Clock: p.Clock, Fonts: fonts()})
 		if err != nil {
 			return nil, err
@@ -90,7 +90,7 @@ type ownRecords struct{ p *Platform }
 
 // Revocation implements trust.Revocation.
 func (o ownRecords) Revocation(ctx context.Context, leaf, issuer *x509.Certificate) (trust.Status, error) {
-	if !issuer.Equal(o.p.material.Issuing) {
+	if o.p.branches.of(issuer) == nil {
 		return trust.Status{}, trust.ErrForeign
 	}
 	return o.p.db.PKI().Revocation(ctx, leaf, issuer)

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"strings"
@@ -12,8 +11,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"cse.example/cse/issuer/counter"
-	"cse.example/cse/pki/ca"
-	"cse.example/cse/pki/profile"
 )
 
 // Run serves and works until ctx ends: listeners, the queue's workers, the
@@ -94,7 +91,7 @@ func (p *Platform) broom(ctx context.Context) error {
 			return nil
 		case <-every.C:
 		}
-		err := errors.Join(p.login.Sweep(ctx), p.counter.Tidy(ctx), p.forgetHeld(ctx), p.renewResponder())
+		err := errors.Join(p.login.Sweep(ctx), p.counter.Tidy(ctx), p.forgetHeld(ctx), p.renewResponders())
 		if !p.Clock.Now().Before(next) {
 			_, e := p.publisher.Publish(ctx)
 			err = errors.Join(err, e)
@@ -107,19 +104,6 @@ func (p *Platform) broom(ctx context.Context) error {
 			p.Log.Error("broom", "err", err)
 		}
 	}
-}
-
-// renewResponder puts a fresh OCSP certificate in place in good time.
-func (p *Platform) renewResponder() error {
-	vault, err := p.vault()
-	if err != nil {
-		return err
-	}
-	done, err := ca.RenewResponder(p.material, profile.URLsAt(p.Config.Public.PKI), vault, p.Clock, rand.Reader)
-	if err != nil || !done {
-		return err
-	}
-	return p.responder.Use(p.material.Responder, p.material.ResponderKey)
 }
 
 func (a *app) serve() *cobra.Command {

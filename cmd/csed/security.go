@@ -42,7 +42,7 @@ func (p *Platform) doors() []listen.Host {
 	least := c.Web.leastTLS()
 	card := listen.Host{Name: hostname(c.Public.CNS), Card: true, MinTLS: least}
 	if p.material != nil {
-		card.ClientCAs = poolOf(append(p.neighbour.certificates(), p.material.Issuing)...)
+		card.ClientCAs = func() *x509.CertPool { return poolOf(p.anchors()...) }
 	}
 	return []listen.Host{
 		{Name: hostname(c.Public.Portal), MaxBody: portal.MaxBody, MinTLS: least},
@@ -219,11 +219,12 @@ func (p *Platform) signatureFacts() ([]portal.Fact, error) {
 	if err != nil {
 		return nil, err
 	}
-	issued := p.material.Issuing.SignatureAlgorithm
+	b := p.branches.current(p.authority)
+	issued := b.Issuing.SignatureAlgorithm
 	return []portal.Fact{
-		fact("certificates", texts(signatureOf(p.material.IssuingKey.Public()))...),
-		fact("lists", texts(signatureOf(p.material.IssuingKey.Public()))...),
-		fact("answers", texts(signatureOf(p.material.ResponderKey.Public()))...),
+		fact("certificates", texts(signatureOf(b.Issuing.PublicKey))...),
+		fact("lists", texts(signatureOf(b.Issuing.PublicKey))...),
+		fact("answers", texts(signatureOf(b.Responder.PublicKey))...),
 		fact("chain", texts(issued.String())...),
 		fact("tokens", texts(token)...),
 	}, nil

@@ -50,7 +50,6 @@ import (
 	"cse.example/cse/login/provider"
 	"cse.example/cse/pki/ca"
 	"cse.example/cse/pki/keys"
-	"cse.example/cse/pki/profile"
 	"cse.example/cse/pki/status"
 	"cse.example/cse/portal"
 	"cse.example/cse/portal/look"
@@ -90,13 +89,15 @@ type Platform struct {
 	queue     *queue.Queue
 	letterMAC secret.Text // of Message-IDs
 	trail     *audit.Trail
-	authority *ca.Authority
-	neighbour *neighbours
+	// authority are all our authorities; branches, what each works with; material is
+	// the first one's.
+	authority *ca.Authorities
+	branches  branches
 	material  *ca.Material
 	keys      keys.Vault // opened by vault()
 	keysDone  func() error
-	publisher *status.Publisher
-	responder *status.Responder
+	publisher publishers
+	neighbour *neighbours
 	site      *status.Site
 	directory *staff.Directory
 	roster    *roster.Room
@@ -142,6 +143,7 @@ type Platform struct {
 // Open wires the platform. Without o.Listen nothing is bound.
 func Open(ctx context.Context, c Config, o Options) (_ *Platform, err error) {
 	p := &Platform{Config: c, Clock: o.Clock, Log: o.Log, noNight: o.NoNight, handlers: map[string]effect.Handler{}, ready: make(chan struct{})}
+	p.publisher = publishers{&p.branches}
 	if p.Clock == nil {
 		p.Clock = civil.System{}
 	}
@@ -273,48 +275,21 @@ func policies(m Mail) map[string]queue.Policy {
 // caDir is the authority's folder.
 func (c *Config) caDir() string { return c.under("ca") }
 
-func (p *Platform) openPKI(context.Context, Options) error {
+func (p *Platform) openPKI(ctx context.Context, _ Options) (err error) {
 	if !p.Config.plays("web") {
 		return nil
 	}
 	p.handlers[cardbase.KindRequest] = p.askIssuer
-	vault, err := p.vault()
-	if err != nil {
-		return err
-	}
-	if p.material, err = ca.Load(p.Config.caDir(), vault); err != nil {
-		return err
-	}
-	urls := profile.URLsAt(p.Config.Public.PKI)
-	p.authority, err = ca.New(ca.Parts{
-		Issuer: p.material.Issuing, Signer: p.material.IssuingKey,
-		Profile: profile.CNS{
-			Organisation: p.Config.Region.Certifier, Unit: p.Config.Region.Name, Notice: p.Config.Issue.PolicyText, URLs: urls,
-		},
-		Store: p.db.PKI(), Atomically: p.db.Atomically, Record: p.trail.Record, Clock: p.Clock, Rand: rand.Reader,
-	})
-	if err != nil {
-		return err
-	}
-	p.publisher, err = status.NewPublisher(status.PublisherParts{
-		Issuer: p.material.Issuing, Signer: p.material.IssuingKey, Store: p.db.PKI(), Atomically: p.db.Atomically,
-		Clock: p.Clock, Rand: rand.Reader, Dir: p.crlDir(), URLs: urls, Life: time.Duration(p.Config.Issue.CRLHours) * time.Hour,
-	})
-	if err != nil {
-		return err
-	}
-	p.responder, err = status.NewResponder(status.ResponderParts{
-		Issuer: p.material.Issuing, Cert: p.material.Responder, Signer: p.material.ResponderKey,
-		Store: p.db.PKI(), Clock: p.Clock, Rand: rand.Reader,
-	})
-	if err != nil {
+	if err = p.openAuthorities(ctx); err != nil {
 		return err
 	}
 	if p.neighbour, err = p.Config.readTrustList(); err != nil {
 		return err
 	}
 	p.neighbour.asking(p.Clock, nil)
-	p.site = &status.Site{Responder: p.responder, CRLs: p.crlDir(), Root: p.material.Root, Issuing: p.material.Issuing, Log: p.Log}
+	p.site = &status.Site{
+		Responder: p.branches.list()[0].responder, CRLs: p.crlDir(), Root: p.material.Root, Issuing: p.material.Issuing, Others: p.branches.served, Log: p.Log,
+	}
 	return nil
 }
 

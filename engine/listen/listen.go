@@ -53,7 +53,8 @@ type Host struct {
 	Machines bool
 	// ClientCAs are the issuers whose names the card host sends, so that the
 	// browser offers matching certificates only. They decide nothing else.
-	ClientCAs *x509.CertPool
+	// They are asked for at each handshake, since they change; nil for none.
+	ClientCAs func() *x509.CertPool
 	// MinTLS is the lowest version; below TLS 1.2, and 0, mean TLS 1.2.
 	MinTLS uint16
 	// MaxTLS caps the version (tls.VersionTLS12 for middleware without

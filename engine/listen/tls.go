@@ -36,7 +36,6 @@ func tlsConfig(h Host) *tls.Config {
 	}
 	if h.Card {
 		c.ClientAuth = tls.RequestClientCert
-		c.ClientCAs = h.ClientCAs
 		c.SessionTicketsDisabled = true
 		c.NextProtos = []string{"http/1.1"}
 	}
@@ -77,6 +76,11 @@ func (s *Server) choose(hello *tls.ClientHelloInfo) (*tls.Config, error) {
 		if err := hello.Conn.SetDeadline(time.Now().Add(s.site.Handshake)); err != nil {
 			return nil, err
 		}
+	}
+	if h.Card && h.ClientCAs != nil {
+		c := h.config.Clone()
+		c.ClientCAs = h.ClientCAs()
+		return c, nil
 	}
 	return h.config, nil
 }

@@ -209,8 +209,9 @@ type Deps struct {
 	Recall func(ctx context.Context, card string, why lifecycle.Reason, crl int) (next string, ended bool, err error)
 	// Correct writes a correction that waited, from the item's body: the wiring's.
 	Correct Do
-	// OwnIssuer is the name that Criteria.Issuer gives to our own authority.
-	OwnIssuer string
+	// IssuerOf is the name that Criteria.Issuer gives to who certified a card; empty
+	// for a card without certificate.
+	IssuerOf func(ctx context.Context, c lifecycle.Card) (string, error)
 	// Free is how many cards of a kind need no second person; a revocation always
 	// needs one.
 	Free       func(ctx context.Context, k Kind) (int, error)
@@ -235,7 +236,7 @@ type Approvals interface {
 
 // New refuses Deps with something missing.
 func New(d Deps) (*Room, error) {
-	if d.Store == nil || d.Items == nil || d.Cards == nil || d.Person == nil || d.Longer == nil || d.Renew == nil || d.Recall == nil || d.Correct == nil ||
+	if d.Store == nil || d.Items == nil || d.Cards == nil || d.Person == nil || d.Longer == nil || d.Renew == nil || d.Recall == nil || d.Correct == nil || d.IssuerOf == nil ||
 		d.Free == nil || d.Atomically == nil || d.Record == nil || d.Clock == nil {
 		return nil, errors.New("campaign: a part is missing")
 	}

@@ -1,6 +1,7 @@
 package campaign_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -76,10 +77,11 @@ func newBench(t *testing.T, db *store.DB, n, free int) *bench {
 	var err error
 	b.Room, err = campaign.New(campaign.Deps{
 		Store: db.Campaigns(), Items: db.CampaignItems(), Cards: db.Cards(), Person: db.People().Get, Renew: b.renew,
-		Longer:    func(_ context.Context, c lifecycle.Card) (bool, error) { return !b.idle[c.ID], nil },
-		Recall:    b.recall,
-		Correct:   func(_ context.Context, _ campaign.Campaign, i campaign.Item) (campaign.Item, error) { return i, nil },
-		OwnIssuer: "own", Free: func(context.Context, campaign.Kind) (int, error) { return free, nil },
+		Longer:     func(_ context.Context, c lifecycle.Card) (bool, error) { return !b.idle[c.ID], nil },
+		Recall:     b.recall,
+		Correct:    func(_ context.Context, _ campaign.Campaign, i campaign.Item) (campaign.Item, error) { return i, nil },
+		IssuerOf:   func(_ context.Context, c lifecycle.Card) (string, error) { return cmp.Or(c.Issuer, "own"), nil },
+		Free:       func(context.Context, campaign.Kind) (int, error) { return free, nil },
 		Atomically: atomically, Record: func(context.Context, journal.Entry) error { return nil }, Clock: b.clock,
 	})
 	check(t, err)

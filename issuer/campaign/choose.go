@@ -181,8 +181,9 @@ func (r *Room) NewRevocation(ctx context.Context, op staff.Operator, name string
 	}
 	ch := r.chooser(Criteria{Batch: c.Batch, Issuer: c.Issuer, IssuedFrom: c.IssuedFrom, IssuedUntil: c.IssuedUntil, Motive: c.Motive})
 	err = ch.each(ctx, lifecycle.States(), func(ctx context.Context, x lifecycle.Card) error {
-		if !ch.within(x) {
-			return nil
+		in, err := ch.within(ctx, x)
+		if err != nil || !in {
+			return err
 		}
 		return ch.recallable(ctx, x, c.Motive)
 	})
@@ -193,19 +194,18 @@ func (r *Room) NewRevocation(ctx context.Context, op staff.Operator, name string
 }
 
 // within tells whether the lot, the authority and the days choose the card.
-func (ch *chooser) within(x lifecycle.Card) bool {
-	issuer := x.Issuer
-	if issuer == "" {
-		issuer = ch.d.OwnIssuer
-	}
+func (ch *chooser) within(ctx context.Context, x lifecycle.Card) (bool, error) {
 	switch c := ch.c; {
 	case c.Batch != "" && x.Batch != c.Batch,
-		c.Issuer != "" && (issuer != c.Issuer || x.CertSerial == ""),
+		c.Issuer != "" && x.CertSerial == "",
 		!c.IssuedFrom.IsZero() && x.Issued.Before(c.IssuedFrom),
 		!c.IssuedUntil.IsZero() && x.Issued.After(c.IssuedUntil):
-		return false
+		return false, nil
+	case c.Issuer == "":
+		return true, nil
 	}
-	return true
+	issuer, err := ch.d.IssuerOf(ctx, x)
+	return issuer == ch.c.Issuer, err
 }
 
 func (ch *chooser) recallable(ctx context.Context, x lifecycle.Card, m Motive) error {

@@ -20,6 +20,9 @@
 //
 // Extend issues a second certificate for the key of a good one, with a later end
 // (extend.go): pending until Supersede makes it good and revokes the first.
+//
+// A platform has several authorities in its life: Authorities (authorities.go)
+// issues by the current one, and moves the certificates of all.
 package ca
 
 import (
@@ -128,6 +131,8 @@ type Authority struct {
 	Parts
 	id    string
 	dummy dummy
+	// family are all the authorities of the platform, once it has joined them.
+	family *Authorities
 }
 
 // New refuses missing parts and a key that is not the certificate's.

@@ -68,7 +68,10 @@ const (
 
 // Material is an authority read from its folder.
 type Material struct {
-	Root, Issuing, Responder   *x509.Certificate
+	// Label names it in folders and addresses.
+	Label                    string
+	Root, Issuing, Responder *x509.Certificate
+	// IssuingKey is nil when it is not here: of an authority that issues no more.
 	IssuingKey, ResponderKey   crypto.Signer
 	RootFile, IssuingFile, Dir string // paths of the PEM certificates and of the folder
 }
@@ -99,6 +102,39 @@ func Create(ctx context.Context, dir string, p Plan) (*Material, error) {
 		return nil, err
 	}
 	return Load(dir, p.Vault)
+}
+
+// Add makes one more issuing authority, with its responder, under the root of the
+// folder dir, whose key must be there; its files are in a folder of its own, named
+// label. The ceremony does the same with the root kept off line.
+func Add(ctx context.Context, dir, label string, p Plan) (*Material, error) {
+	if p.Clock == nil || p.Rand == nil || (p.Vault.Passphrase.Len() == 0 && !p.Vault.Inside) || p.URLs.CRL == "" {
+		return nil, errors.New("ca: add: clock, randomness, vault and addresses are required")
+	}
+	own := filepath.Join(dir, label)
+	if !profile.Label(label) || label == profile.FirstLabel {
+		return nil, words.Refuse("CSE-925", label)
+	}
+	if _, err := os.Lstat(own); err == nil {
+		return nil, words.Refuse("CSE-193", own)
+	}
+	m := &maker{dir: own, plan: p, now: p.Clock.Now().UTC().Truncate(time.Second)}
+	m.step(func() (err error) {
+		if m.rootCert, err = ReadCertificate(filepath.Join(dir, FileRoot)); err != nil {
+			return err
+		}
+		if m.rootKey, err = LoadRootKey(dir, p.Vault); err != nil {
+			return err
+		}
+		return os.MkdirAll(own, 0o755)
+	})
+	m.issuing()
+	m.responder(FileResponderKey)
+	m.transcript()
+	if err := errors.Join(m.err, ctx.Err()); err != nil {
+		return nil, err
+	}
+	return LoadLabel(dir, label, p.Vault)
 }
 
 // maker carries the ceremony along; after the first error its steps do nothing.

@@ -49,13 +49,14 @@ func (a *Authority) Extend(ctx context.Context, q Extension) (Record, error) {
 	return jobs[0].record, jobs[0].err
 }
 
-// extendable is a good certificate of ours that has not expired.
+// extendable is a good certificate of ours that has not expired; of ours is what
+// any authority of the platform issued, since the key and the holder stay.
 func (a *Authority) extendable(ctx context.Context, serial string, now time.Time) (Record, error) {
 	old, err := a.Get(ctx, serial)
 	switch {
 	case err != nil:
 		return old, err
-	case old.Issuer != a.id:
+	case !a.kin(old.Issuer):
 		return old, fmt.Errorf("%w: %s was issued by another authority", ErrUnknown, serial)
 	case old.State != Good:
 		return old, words.Refuse("CSE-195", italian[old.State]).Because(&MoveError{Serial: old.Serial, From: old.State, Move: "extend"})
@@ -94,7 +95,7 @@ func (a *Authority) longer(old Record, q Extension, now time.Time) (Record, erro
 		return Record{}, errors.Join(err, words.Refuse("CSE-892").Because(fmt.Errorf("%d bytes at most, the chip has %d", most, q.Room)))
 	}
 	r := old
-	r.Serial, r.Shard, r.TBS, r.DER = serial.String(), a.Profile.Shard(serial), tbs, nil
+	r.Serial, r.Issuer, r.Shard, r.TBS, r.DER = serial.String(), a.id, a.Profile.Shard(serial), tbs, nil
 	r.State, r.Reason, r.Extends, r.Version = Reserved, 0, old.Serial, 1
 	r.NotAfter, r.ReservedAt = end, now
 	r.IssuedAt, r.ActivatedAt, r.ChangedAt = time.Time{}, time.Time{}, time.Time{}
@@ -136,11 +137,15 @@ func (a *Authority) reserveLonger(ctx context.Context, old Record, q Extension, 
 // Extended is the certificate that waits to take the place of serial; false when
 // none does.
 func (a *Authority) Extended(ctx context.Context, serial string) (Record, bool, error) {
-	old, err := a.Get(ctx, serial)
+	return a.ledger().extended(ctx, serial)
+}
+
+func (l ledger) extended(ctx context.Context, serial string) (Record, bool, error) {
+	old, err := l.store.Get(ctx, normal(serial))
 	if err != nil {
 		return Record{}, false, err
 	}
-	all, err := a.Store.Find(ctx, old.Card, old.KeyHash)
+	all, err := l.store.Find(ctx, old.Card, old.KeyHash)
 	for _, r := range all {
 		if r.Extends == old.Serial && r.State != Revoked {
 			return r, true, err
@@ -153,24 +158,28 @@ func (a *Authority) Extended(ctx context.Context, serial string) (Record, bool, 
 // extends (reason superseded), in the act of ctx: one of the two is good before
 // it, and one after.
 func (a *Authority) Supersede(ctx context.Context, serial string) error {
-	return a.Atomically(ctx, func(ctx context.Context) error {
-		r, err := a.Get(ctx, serial)
+	return a.ledger().supersede(ctx, serial)
+}
+
+func (l ledger) supersede(ctx context.Context, serial string) error {
+	return l.atomically(ctx, func(ctx context.Context) error {
+		r, err := l.store.Get(ctx, normal(serial))
 		if err != nil {
 			return err
 		}
 		if r.Extends == "" {
 			return fmt.Errorf("ca: certificate %s extends none", serial)
 		}
-		old, err := a.Get(ctx, r.Extends)
+		old, err := l.store.Get(ctx, r.Extends)
 		if err != nil {
 			return err
 		}
 		if old.State != Good {
 			return words.Refuse("CSE-195", italian[old.State]).Because(&MoveError{Serial: old.Serial, From: old.State, Move: "supersede"})
 		}
-		if err := a.Revoke(ctx, old.Serial, Superseded); err != nil {
+		if err := l.revoke(ctx, old.Serial, Superseded); err != nil {
 			return err
 		}
-		return a.Activate(ctx, r.Serial)
+		return l.move(ctx, r.Serial, activate, 0)
 	})
 }

@@ -101,7 +101,10 @@ func (a *Authority) issue(ctx context.Context, qs []Request, out []Result) {
 func (a *Authority) complete(ctx context.Context, jobs []job) {
 	each(jobs, func(_ int, j *job) {
 		if j.err == nil && j.record.State == Reserved {
-			j.record.DER, j.err = a.sign(j.record, j.known)
+			var by *Authority // who reserved it, which may be the one before the current
+			if by, j.err = a.whose(j.record); j.err == nil {
+				j.record.DER, j.err = by.sign(j.record, j.known)
+			}
 		}
 	})
 	a.together(ctx, jobs, a.finish)

@@ -16,15 +16,69 @@ import (
 	"cse.example/cse/pki/profile"
 )
 
-// Load reads an authority from its folder and checks that keys, certificates
-// and chain belong together. The root's key stays shut: LoadRootKey.
+// Load reads the first authority from its folder and checks that keys,
+// certificates and chain belong together. The root's key stays shut: LoadRootKey.
 func Load(dir string, vault keys.Vault) (*Material, error) {
-	m := &Material{Dir: dir, RootFile: filepath.Join(dir, FileRoot), IssuingFile: filepath.Join(dir, FileIssuing)}
+	m, err := load(dir, dir, profile.FirstLabel, vault)
+	if err == nil && m.IssuingKey == nil {
+		err = unusable(dir, fmt.Errorf("ca: %s is missing", FileIssuingKey))
+	}
+	if err != nil {
+		return nil, err
+	}
+	return m, nil
+}
+
+// Labels lists the authorities whose files are all in the folder dir: the first,
+// and those in folders of their own. A folder that is still being filled, or is
+// none of an authority, is left out.
+func Labels(dir string) ([]string, error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, fmt.Errorf("ca: %w", err)
+	}
+	var out []string
+	for _, e := range entries {
+		if e.IsDir() && profile.Label(e.Name()) && e.Name() != profile.FirstLabel && whole(filepath.Join(dir, e.Name())) {
+			out = append(out, e.Name())
+		}
+	}
+	if whole(dir) {
+		out = append([]string{profile.FirstLabel}, out...)
+	}
+	return out, nil
+}
+
+// whole tells whether the certificates and the responder's key are there; the
+// issuing key may have been destroyed on purpose.
+func whole(dir string) bool {
+	for _, f := range []string{FileIssuing, FileResponder, FileResponderKey} {
+		if _, err := os.Stat(filepath.Join(dir, f)); err != nil {
+			return false
+		}
+	}
+	return true
+}
+
+// LoadLabel reads one of Labels as Load does. An authority whose issuing key is
+// not there has none: it issues nothing, and its certificates are still answered for.
+func LoadLabel(dir, label string, vault keys.Vault) (*Material, error) {
+	if label == profile.FirstLabel {
+		return load(dir, dir, label, vault)
+	}
+	if !profile.Label(label) {
+		return nil, words.Refuse("CSE-925", label)
+	}
+	return load(filepath.Join(dir, label), dir, label, vault)
+}
+
+func load(dir, root, label string, vault keys.Vault) (*Material, error) {
+	m := &Material{Label: label, Dir: dir, RootFile: filepath.Join(root, FileRoot), IssuingFile: filepath.Join(dir, FileIssuing)}
 	for _, f := range []struct {
-		name string
+		path string
 		into **x509.Certificate
-	}{{FileRoot, &m.Root}, {FileIssuing, &m.Issuing}, {FileResponder, &m.Responder}} {
-		c, err := ReadCertificate(filepath.Join(dir, f.name))
+	}{{m.RootFile, &m.Root}, {m.IssuingFile, &m.Issuing}, {filepath.Join(dir, FileResponder), &m.Responder}} {
+		c, err := ReadCertificate(f.path)
 		if err != nil {
 			return nil, unusable(dir, err)
 		}
@@ -36,6 +90,9 @@ func Load(dir string, vault keys.Vault) (*Material, error) {
 		into *crypto.Signer
 	}{{FileIssuingKey, m.Issuing, &m.IssuingKey}, {FileResponderKey, m.Responder, &m.ResponderKey}} {
 		k, err := loadKey(filepath.Join(dir, f.name), f.cert, vault)
+		if f.name == FileIssuingKey && errors.Is(err, os.ErrNotExist) {
+			continue
+		}
 		if f.name == FileResponderKey && errors.Is(err, errOtherKey) {
 			k, err = finishRenewal(dir, f.cert, vault)
 		}
@@ -123,6 +180,9 @@ func RenewResponder(m *Material, urls profile.URLs, vault keys.Vault, clock civi
 	if m.Responder.NotAfter.After(now.AddDate(0, 0, ResponderSlack)) {
 		return false, nil
 	}
+	if m.IssuingKey == nil {
+		return false, nil // nobody can sign the next: the last answers are those
+	}
 	var err error
 	if vault.Inside, err = keys.InToken(filepath.Join(m.Dir, FileResponderKey)); err != nil {
 		return false, unusable(m.Dir, err)
@@ -140,7 +200,7 @@ func RenewResponder(m *Material, urls profile.URLs, vault keys.Vault, clock civi
 	if mk.err != nil {
 		return false, mk.err
 	}
-	again, err := Load(m.Dir, vault)
+	again, err := load(m.Dir, filepath.Dir(m.RootFile), m.Label, vault)
 	if err != nil {
 		return false, err
 	}

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"time"
 
+	"cse.example/cse/ground/civil"
 	"cse.example/cse/ground/journal"
 	"cse.example/cse/ground/words"
 )
@@ -78,54 +79,82 @@ func (m move) apply(r Record, reason int, now time.Time) (Record, error) {
 	return r, nil
 }
 
+// ledger is the records and the rules of their moves: all that needs no key.
+type ledger struct {
+	store      Store
+	atomically func(ctx context.Context, act func(ctx context.Context) error) error
+	record     journal.Recorder
+	clock      civil.Clock
+	// moves refuses a record whose certificate may not make a move here.
+	moves func(ctx context.Context, r Record, m move) error
+}
+
+// ledger of one authority alone: it moves its own certificates.
+func (a *Authority) ledger() ledger {
+	return ledger{a.Store, a.Atomically, a.Record, a.Clock, func(_ context.Context, r Record, _ move) error {
+		if r.Issuer != a.id {
+			return fmt.Errorf("%w: %s was issued by another authority", ErrUnknown, r.Serial)
+		}
+		return nil
+	}}
+}
+
 // Activate makes a pending certificate good. Like its three sisters it joins
 // the act that ctx carries, and leaves one journal entry.
 func (a *Authority) Activate(ctx context.Context, serial string) error {
-	return a.move(ctx, serial, activate, 0)
+	return a.ledger().move(ctx, serial, activate, 0)
 }
 
 // Hold suspends a good certificate.
 func (a *Authority) Hold(ctx context.Context, serial string) error {
-	return a.move(ctx, serial, hold, 0)
+	return a.ledger().move(ctx, serial, hold, 0)
 }
 
 // Release makes a held certificate good again.
 func (a *Authority) Release(ctx context.Context, serial string) error {
-	return a.move(ctx, serial, release, 0)
+	return a.ledger().move(ctx, serial, release, 0)
 }
 
 // Revoke ends a certificate for ever, for one of the reasons above.
 func (a *Authority) Revoke(ctx context.Context, serial string, reason int) error {
+	return a.ledger().revoke(ctx, serial, reason)
+}
+
+func (l ledger) revoke(ctx context.Context, serial string, reason int) error {
 	switch reason {
 	case Unspecified, KeyCompromise, CACompromise, AffiliationChanged, Superseded, CessationOfOperation, PrivilegeWithdrawn:
 	default:
 		return fmt.Errorf("ca: %d is not a reason for revocation (RFC 5280, 5.3.1)", reason)
 	}
-	return a.move(ctx, serial, revoke, reason)
+	return l.move(ctx, serial, revoke, reason)
 }
 
-func (a *Authority) move(ctx context.Context, serial string, m move, reason int) error {
-	return a.Atomically(ctx, func(ctx context.Context) error {
-		r, err := a.Get(ctx, serial)
+func (l ledger) move(ctx context.Context, serial string, m move, reason int) error {
+	return l.atomically(ctx, func(ctx context.Context) error {
+		r, err := l.store.Get(ctx, normal(serial))
 		if err != nil {
 			return err
 		}
-		if r.Issuer != a.id {
-			return fmt.Errorf("%w: %s was issued by another authority", ErrUnknown, serial)
+		if err := l.moves(ctx, r, m); err != nil {
+			return err
 		}
-		r, err = m.apply(r, reason, a.Clock.Now())
+		r, err = m.apply(r, reason, l.clock.Now())
 		if err != nil {
 			return err
 		}
-		if err := a.Store.Put(ctx, r); err != nil {
+		if err := l.store.Put(ctx, r); err != nil {
 			return err
 		}
-		return a.note(ctx, m.act, r)
+		return l.note(ctx, m.act, r)
 	})
 }
 
 // note writes the one journal entry of an act.
 func (a *Authority) note(ctx context.Context, act string, r Record) error {
+	return a.ledger().note(ctx, act, r)
+}
+
+func (l ledger) note(ctx context.Context, act string, r Record) error {
 	d := map[string]string{"serial": r.Serial, "issuer": r.Issuer}
 	if r.Extends != "" {
 		d["extends"] = r.Extends
@@ -133,7 +162,7 @@ func (a *Authority) note(ctx context.Context, act string, r Record) error {
 	if act == revoke.act {
 		d["reason"] = strconv.Itoa(r.Reason)
 	}
-	return a.Record(ctx, journal.Entry{Act: act, Actor: "system:ca", Card: r.Card, Person: r.Person, Detail: d})
+	return l.record(ctx, journal.Entry{Act: act, Actor: "system:ca", Card: r.Card, Person: r.Person, Detail: d})
 }
 
 // IsMove tells whether err is a move that the state does not allow.

@@ -71,16 +71,20 @@ func (a *Authority) settle(ctx context.Context, page []Record) (Recovered, error
 }
 
 func (a *Authority) void(ctx context.Context, dead []Record) (int, error) {
+	return a.ledger().void(ctx, dead)
+}
+
+func (l ledger) void(ctx context.Context, dead []Record) (int, error) {
 	if len(dead) == 0 {
 		return 0, nil
 	}
-	err := a.Atomically(ctx, func(ctx context.Context) error {
+	err := l.atomically(ctx, func(ctx context.Context) error {
 		for _, r := range dead {
-			r.State, r.DER, r.ChangedAt = Void, nil, a.Clock.Now()
-			if err := a.Store.Put(ctx, r); err != nil {
+			r.State, r.DER, r.ChangedAt = Void, nil, l.clock.Now()
+			if err := l.store.Put(ctx, r); err != nil {
 				return err
 			}
-			if err := a.note(ctx, "certificate.voided", r); err != nil {
+			if err := l.note(ctx, "certificate.voided", r); err != nil {
 				return err
 			}
 		}

@@ -29,6 +29,7 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"path"
 	"strings"
 	"time"
 
@@ -181,19 +182,42 @@ const (
 	PathRootCRL = "/crl/root.crl"
 )
 
-// URLsAt are the usual addresses under base ("http://pki.example.it").
-func URLsAt(base string) URLs {
+// FirstLabel is the label of a platform's first authority, whose files lie in the
+// authority's folder itself.
+const FirstLabel = "issuing"
+
+// Label tells whether s can name an authority in folders and addresses: 1 to 32
+// lower-case letters, digits and hyphens, and not "root".
+func Label(s string) bool {
+	return len(s) >= 1 && len(s) <= 32 && s != "root" &&
+		strings.Trim(s, "abcdefghijklmnopqrstuvwxyz0123456789-") == "" && !strings.HasPrefix(s, "-")
+}
+
+// URLsAt are the usual addresses of the first authority under base
+// ("http://pki.example.it").
+func URLsAt(base string) URLs { return URLsFor(base, FirstLabel) }
+
+// URLsFor are the addresses of the authority with that label: OCSP is the same for
+// all, since a question says whose certificate it is about; lists and certificates
+// have names of their own.
+func URLsFor(base, label string) URLs {
 	base = strings.TrimRight(base, "/")
 	return URLs{
-		OCSP: base + PathOCSP, Issuer: base + PathIssuer, CRL: base + PathCRL,
+		OCSP: base + PathOCSP, Issuer: base + PathIssuerOf(label), CRL: base + "/crl/" + label + "-{shard}.crl",
 		Root: base + PathRoot, RootCRL: base + PathRootCRL,
 	}
 }
+
+// PathIssuerOf is where the certificate of the authority with that label is served.
+func PathIssuerOf(label string) string { return "/ca/" + label + ".cer" }
 
 // Shard is the address of part n of the CRL.
 func (u URLs) Shard(n int) string {
 	return strings.ReplaceAll(u.CRL, "{shard}", fmt.Sprint(n))
 }
+
+// FileCRL is the file of part n, the last element of its address.
+func (u URLs) FileCRL(n int) string { return path.Base(u.Shard(n)) }
 
 // Serial is a certificate's serial number: sixteen octets, the first between 1
 // and 127, so that the DER integer has always sixteen octets too.

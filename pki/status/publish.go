@@ -25,7 +25,8 @@ type PublisherParts struct {
 	Atomically func(ctx context.Context, act func(ctx context.Context) error) error
 	Clock      civil.Clock
 	Rand       io.Reader
-	// Dir is where the lists appear: issuing-0.crl, …
+	// Dir is where the lists appear, under the last element of their addresses:
+	// issuing-0.crl, …
 	Dir string
 	// URLs are those of the certificates; Shards the number of parts (0 means 1).
 	URLs   profile.URLs
@@ -63,8 +64,9 @@ func NewPublisher(p PublisherParts) (*Publisher, error) {
 	return &Publisher{parts: p}, nil
 }
 
-// FileCRL is the file of one part of the list, the last element of its address.
-func FileCRL(shard int) string { return fmt.Sprintf("issuing-%d.crl", shard) }
+// FileCRL is the file of one part of the first authority's list, the last element
+// of its address; profile.URLs.FileCRL is that of any.
+func FileCRL(shard int) string { return profile.URLsAt("").FileCRL(shard) }
 
 // FileRootCRL is the file of the root's list.
 const FileRootCRL = "root.crl"
@@ -104,7 +106,7 @@ func (p *Publisher) publish(ctx context.Context, shard int) (Published, error) {
 		Issuer: p.parts.Issuer, Signer: p.parts.Signer, Number: number.Number,
 		ThisUpdate: now, NextUpdate: now.Add(p.parts.Life), Point: p.parts.URLs.Shard(shard),
 	}
-	path := filepath.Join(p.parts.Dir, FileCRL(shard))
+	path := filepath.Join(p.parts.Dir, p.parts.URLs.FileCRL(shard))
 	n, err := l.publish(p.parts.Rand, path, listed(ctx, p.parts.Store, issuer, shard, since))
 	return Published{Path: path, Number: l.Number, Entries: n, NextUpdate: l.NextUpdate}, err
 }

@@ -20,21 +20,69 @@ import (
 )
 
 // Site is what the plain listener serves, under the paths of pki/profile:
-// /ocsp, /crl/*.crl, /ca/issuing.cer, /ca/root.cer. Mount it as the listener's
+// /ocsp, /crl/*.crl, /ca/<label>.cer, /ca/root.cer. Mount it as the listener's
 // handler, or test Owns first: a ServeMux would redirect a GET whose base64
 // has two slashes.
 type Site struct {
+	// Responder and Issuing are the first authority's.
 	Responder     *Responder
 	CRLs          string // folder of the lists
 	Root, Issuing *x509.Certificate
+	// Others gives the further authorities, as they are now; nil for none.
+	Others func() []Served
 	// Log takes what goes wrong; slog.Default when nil.
 	Log *slog.Logger
+}
+
+// Served is one authority, as the site serves it.
+type Served struct {
+	Label     string
+	Issuing   *x509.Certificate
+	Responder *Responder
+}
+
+func (s *Site) others() []Served {
+	if s.Others == nil {
+		return nil
+	}
+	return s.Others()
+}
+
+// asked is the responder of the authority whose certificates a request is about:
+// the first's when nobody's, since it says so in the proper form.
+func (s *Site) asked(der []byte) *Responder {
+	others := s.others()
+	if len(others) == 0 {
+		return s.Responder
+	}
+	q, err := ParseRequest(der)
+	if err != nil {
+		return s.Responder
+	}
+	for _, id := range q.CertIDs {
+		for _, r := range append([]Served{{Responder: s.Responder}}, others...) {
+			if r.Responder != nil && r.Responder.ours(id) {
+				return r.Responder
+			}
+		}
+	}
+	return s.Responder
+}
+
+// issuer is the certificate served under path, nil when there is none.
+func (s *Site) issuer(path string) *x509.Certificate {
+	for _, o := range s.others() {
+		if path == profile.PathIssuerOf(o.Label) {
+			return o.Issuing
+		}
+	}
+	return nil
 }
 
 // Owns tells whether the path is the site's.
 func Owns(path string) bool {
 	return path == profile.PathOCSP || strings.HasPrefix(path, profile.PathOCSP+"/") ||
-		strings.HasPrefix(path, "/crl/") || path == profile.PathIssuer || path == profile.PathRoot
+		strings.HasPrefix(path, "/crl/") || strings.HasPrefix(path, "/ca/")
 }
 
 // ServeHTTP implements http.Handler.
@@ -54,7 +102,7 @@ func (s *Site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case path == profile.PathRoot:
 		certificate(w, r, s.Root)
 	default:
-		http.NotFound(w, r)
+		certificate(w, r, s.issuer(path))
 	}
 }
 
@@ -85,7 +133,7 @@ func (s *Site) ocsp(w http.ResponseWriter, r *http.Request) {
 	}
 	reply := Reply{DER: answerMalformed}
 	if err == nil {
-		if reply, err = s.Responder.Answer(r.Context(), der); err != nil && !errors.Is(err, ErrRequest) {
+		if reply, err = s.asked(der).Answer(r.Context(), der); err != nil && !errors.Is(err, ErrRequest) {
 			s.log().Error("OCSP answer", "err", err)
 		}
 	}

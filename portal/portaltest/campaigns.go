@@ -21,7 +21,9 @@ const ownIssuer = "1f2e3d4c5b6a79881f2e3d4c5b6a79881f2e3d4c5b6a79881f2e3d4c5b6a7
 
 func (s *Stage) campaigns() *portal.Campaigns {
 	c := campaigns{s}
-	return &portal.Campaigns{Make: c, Desk: c, Issuers: []portal.IssuerChoice{{ID: ownIssuer, Name: "Autorità di emissione CNS"}, {ID: "00", Name: "Emittente di prima"}}}
+	return &portal.Campaigns{Make: c, Desk: c, Issuers: func() []portal.IssuerChoice {
+		return []portal.IssuerChoice{{ID: ownIssuer, Name: "Autorità di emissione CNS"}, {ID: "00", Name: "Emittente di prima"}}
+	}}
 }
 
 func (c campaigns) all() []campaign.View {

@@ -150,6 +150,64 @@ func Fresh(t testing.TB, clock civil.Clock) *ca.Material {
 	return m
 }
 
+// Further adds an authority under m's root, in a folder of its own.
+func Further(t testing.TB, m *ca.Material, label string, clock civil.Clock) *ca.Material {
+	t.Helper()
+	p := ca.DefaultPlan()
+	p.Issuing.CommonName += " " + label
+	p.Responder.CommonName += " " + label
+	p.URLs, p.Vault, p.Clock, p.Rand = URLs(label), keys.Sealed(Passphrase), clock, rand.Reader
+	further, err := ca.Add(t.Context(), filepath.Dir(m.RootFile), label, p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return further
+}
+
+// Platform is several authorities over one store; all sign, the first is current.
+type Platform struct {
+	*ca.Authorities
+	Materials []*ca.Material
+	Journal   *Journal
+	Hand      *civil.Hand
+}
+
+// Several makes a platform with the first authority and one for each label.
+func Several(t testing.TB, db Store, records ca.Store, labels ...string) *Platform {
+	t.Helper()
+	p := &Platform{Journal: &Journal{}, Hand: civil.NewHand(Start)}
+	var err error
+	p.Authorities, err = ca.NewAuthorities(ca.Shared{Store: records, Atomically: db.Atomically, Record: p.Journal.Record, Clock: p.Hand})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.Materials = []*ca.Material{Material(t, p.Hand)}
+	for _, label := range labels {
+		p.Materials = append(p.Materials, Further(t, p.Materials[0], label, p.Hand))
+	}
+	for _, m := range p.Materials {
+		profile := Profile()
+		profile.URLs = URLs(m.Label)
+		a, err := ca.New(ca.Parts{
+			Issuer: m.Issuing, Signer: m.IssuingKey, Store: records, Atomically: db.Atomically, Record: p.Journal.Record, Clock: p.Hand, Rand: rand.Reader,
+			Profile: profile,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := p.Join(ca.Member{Label: m.Label, Certificate: m.Issuing, Authority: a}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := p.Choose(ca.IssuerID(p.Materials[0].Issuing)); err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// URLs are the tests' addresses of an authority.
+func URLs(label string) profile.URLs { return profile.URLsFor(Base, label) }
+
 // Profile is that of the tests' certificates.
 func Profile() profile.CNS {
 	return profile.CNS{Organisation: "CSE", Unit: "REGIONE DI PROVA", URLs: profile.URLsAt(Base)}

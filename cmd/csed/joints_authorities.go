@@ -1,0 +1,252 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"cse.example/cse/issuer/lifecycle"
+	"cse.example/cse/login/door"
+	"cse.example/cse/login/identity"
+	"cse.example/cse/pki/ca"
+	"cse.example/cse/pki/keys"
+	"cse.example/cse/pki/profile"
+	"cse.example/cse/pki/status"
+	"cse.example/cse/pki/trust"
+	"cse.example/cse/portal"
+)
+
+// The joints of our own authorities: the one that issues, and those before it,
+// whose certificates are still answered for.
+
+// branch is one of them at work: what it signs with, and who answers for it.
+type branch struct {
+	*ca.Material
+	// publisher is nil where the issuing key is not here.
+	publisher *status.Publisher
+	responder *status.Responder
+}
+
+// branches are all of them, the first authority first.
+type branches struct {
+	mu  sync.RWMutex
+	all []*branch
+}
+
+func (b *branches) list() []*branch {
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	return slices.Clone(b.all)
+}
+
+func (b *branches) add(x *branch) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.all = append(b.all, x)
+}
+
+// certificates of our authorities.
+func (b *branches) certificates() []*x509.Certificate {
+	var out []*x509.Certificate
+	for _, x := range b.list() {
+		out = append(out, x.Issuing)
+	}
+	return out
+}
+
+// of is the branch with that certificate, nil for another's.
+func (b *branches) of(issuer *x509.Certificate) *branch {
+	for _, x := range b.list() {
+		if issuer != nil && x.Issuing.Equal(issuer) {
+			return x
+		}
+	}
+	return nil
+}
+
+// current is the branch that issues; the first when none does.
+func (b *branches) current(as *ca.Authorities) *branch {
+	m, err := as.Current()
+	if x := b.of(m.Certificate); err == nil && x != nil {
+		return x
+	}
+	return b.list()[0]
+}
+
+// served are the authorities beside the first, for the site.
+func (b *branches) served() []status.Served {
+	var out []status.Served
+	for _, x := range b.list() {
+		if x.Label != profile.FirstLabel {
+			out = append(out, status.Served{Label: x.Label, Issuing: x.Issuing, Responder: x.responder})
+		}
+	}
+	return out
+}
+
+// openAuthorities opens every authority of the folder, and the one that issues.
+func (p *Platform) openAuthorities(context.Context) (err error) {
+	vault, err := p.vault()
+	if err != nil {
+		return err
+	}
+	p.authority, err = ca.NewAuthorities(ca.Shared{Store: p.db.PKI(), Atomically: p.db.Atomically, Record: p.trail.Record, Clock: p.Clock})
+	if err != nil {
+		return err
+	}
+	labels, err := ca.Labels(p.Config.caDir())
+	if err != nil || !slices.Contains(labels, profile.FirstLabel) {
+		_, failed := ca.Load(p.Config.caDir(), vault) // which says what is missing
+		return errors.Join(failed, err)
+	}
+	for _, label := range labels {
+		if err := p.openAuthority(label, vault); err != nil {
+			return err
+		}
+	}
+	p.material = p.branches.list()[0].Material
+	return p.authority.Choose(ca.IssuerID(p.material.Issuing))
+}
+
+// openAuthority opens one: it is known to all that asks for our authorities from
+// then on.
+func (p *Platform) openAuthority(label string, vault keys.Vault) error {
+	m, err := ca.LoadLabel(p.Config.caDir(), label, vault)
+	if err != nil {
+		return err
+	}
+	b := &branch{Material: m}
+	member := ca.Member{Label: label, Certificate: m.Issuing}
+	urls := profile.URLsFor(p.Config.Public.PKI, label)
+	if m.IssuingKey != nil {
+		member.Authority, err = ca.New(ca.Parts{
+			Issuer: m.Issuing, Signer: m.IssuingKey,
+			Profile: profile.CNS{
+				Organisation: p.Config.Region.Certifier, Unit: p.Config.Region.Name, Notice: p.Config.Issue.PolicyText, URLs: urls,
+			},
+			Store: p.db.PKI(), Atomically: p.db.Atomically, Record: p.trail.Record, Clock: p.Clock, Rand: rand.Reader,
+		})
+		if err != nil {
+			return err
+		}
+		b.publisher, err = status.NewPublisher(status.PublisherParts{
+			Issuer: m.Issuing, Signer: m.IssuingKey, Store: p.db.PKI(), Atomically: p.db.Atomically,
+			Clock: p.Clock, Rand: rand.Reader, Dir: p.crlDir(), URLs: urls, Life: time.Duration(p.Config.Issue.CRLHours) * time.Hour,
+		})
+		if err != nil {
+			return err
+		}
+	}
+	b.responder, err = status.NewResponder(status.ResponderParts{
+		Issuer: m.Issuing, Cert: m.Responder, Signer: m.ResponderKey, Store: p.db.PKI(), Clock: p.Clock, Rand: rand.Reader,
+	})
+	if err != nil {
+		return err
+	}
+	if err := p.authority.Join(member); err != nil {
+		return err
+	}
+	p.branches.add(b)
+	return nil
+}
+
+// publishers write the lists of all our authorities.
+type publishers struct{ *branches }
+
+// Publish writes a new list for every part of every authority whose key is here;
+// one that fails does not keep the others.
+func (p publishers) Publish(ctx context.Context) ([]status.Published, error) {
+	var out []status.Published
+	var failed error
+	for _, b := range p.list() {
+		if b.publisher == nil {
+			continue
+		}
+		some, err := b.publisher.Publish(ctx)
+		out = append(out, some...)
+		if err != nil {
+			failed = errors.Join(failed, fmt.Errorf("lists of authority %s: %w", b.Label, err))
+		}
+	}
+	return out, failed
+}
+
+// renewResponders puts fresh OCSP certificates in place in good time.
+func (p *Platform) renewResponders() error {
+	vault, err := p.vault()
+	if err != nil {
+		return err
+	}
+	var failed error
+	for _, b := range p.branches.list() {
+		done, err := ca.RenewResponder(b.Material, profile.URLsFor(p.Config.Public.PKI, b.Label), vault, p.Clock, rand.Reader)
+		if err == nil && done {
+			err = b.responder.Use(b.Responder, b.ResponderKey)
+		}
+		if err != nil {
+			failed = errors.Join(failed, fmt.Errorf("responder of authority %s: %w", b.Label, err))
+		}
+	}
+	return failed
+}
+
+// anchors are the CNS issuers that are believed: our own authorities and those of
+// the trust list.
+func (p *Platform) anchors() []*x509.Certificate {
+	return append(p.neighbour.certificates(), p.branches.certificates()...)
+}
+
+// believe pins the CNS issuers, as they are at each use.
+func (p *Platform) believe() door.Trust {
+	about := func(issuer *x509.Certificate) door.Issuer {
+		if p.branches.of(issuer) == nil {
+			return p.neighbour.issuer(issuer)
+		}
+		return door.Issuer{Own: true, Bodies: []string{p.Config.Region.Name}}
+	}
+	return func(leaf *x509.Certificate, intermediates []*x509.Certificate, at time.Time) (door.Issuer, error) {
+		return door.FromPKI(trust.Verifier{Anchors: p.anchors()}, about)(leaf, intermediates, at)
+	}
+}
+
+// certifiedBy tells whether r is the certificate that the door saw: its number, and
+// its authority, since the number alone could be put into another's certificate.
+func (p *Platform) certifiedBy(r ca.Record, ref identity.CardRef) bool {
+	for _, c := range p.branches.certificates() {
+		if ca.IssuerID(c) == r.Issuer {
+			return ref.Issuer == issuerID(c.RawSubject, c.SubjectKeyId) || ref.Issuer == issuerID(c.RawSubject, nil)
+		}
+	}
+	return false
+}
+
+// issuerOf is who certified a card, as campaigns and login name him.
+func (p *Platform) issuerOf(ctx context.Context, c lifecycle.Card) (string, error) {
+	if c.Issuer != "" || c.CertSerial == "" {
+		return c.Issuer, nil
+	}
+	r, err := p.authority.Get(ctx, c.CertSerial)
+	if errors.Is(err, ca.ErrUnknown) {
+		return "", nil
+	}
+	for _, x := range p.branches.certificates() {
+		if ca.IssuerID(x) == r.Issuer {
+			return issuerID(x.RawSubject, x.SubjectKeyId), err
+		}
+	}
+	return "", err
+}
+
+// issuerChoices are the authorities whose cards can be chosen as a whole.
+func (p *Platform) issuerChoices() []portal.IssuerChoice {
+	var out []portal.IssuerChoice
+	for _, c := range append(p.branches.certificates(), p.neighbour.certificates()...) {
+		out = append(out, portal.IssuerChoice{ID: issuerID(c.RawSubject, c.SubjectKeyId), Name: c.Subject.CommonName})
+	}
+	return out
+}
