@@ -151,6 +151,7 @@ func (p *Platform) openAuthority(label string, vault keys.Vault) error {
 	if err := p.authority.Join(member); err != nil {
 		return err
 	}
+	p.follower.Add(b.responder)
 	p.branches.add(b)
 	return nil
 }

@@ -50,6 +50,7 @@ func (p *Platform) Run(ctx context.Context) error {
 	}
 	if p.server != nil {
 		start(p.broom)
+		start(p.follow)
 		if !p.noNight {
 			start(p.campaign)
 		}

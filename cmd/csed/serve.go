@@ -98,6 +98,7 @@ type Platform struct {
 	keysDone  func() error
 	publisher publishers
 	neighbour *neighbours
+	follower  *status.Follower // of the changes of certificates
 	site      *status.Site
 	directory *staff.Directory
 	roster    *roster.Room
@@ -280,6 +281,7 @@ func (p *Platform) openPKI(ctx context.Context, _ Options) (err error) {
 		return nil
 	}
 	p.handlers[cardbase.KindRequest] = p.askIssuer
+	p.followChanges()
 	if err = p.openAuthorities(ctx); err != nil {
 		return err
 	}

@@ -106,6 +106,7 @@ func (s *PKIStore) Put(ctx context.Context, r ca.Record) error {
 	if n == 0 {
 		return fmt.Errorf("%w: %s", ca.ErrRaced, r.Serial)
 	}
+	s.db.moved(ctx, Moved{Issuer: r.Issuer, Serial: r.Serial, Version: r.Version + 1})
 	return nil
 }
 

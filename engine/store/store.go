@@ -55,6 +55,8 @@ type DB struct {
 	// one writer for the same reason. Acts of other processes are put in order by
 	// the database, and tried again.
 	turn chan struct{}
+	// onMove is told which certificates an act moved (PKIStore.OnMove).
+	onMove []func([]Moved)
 }
 
 // Open opens "sqlite:PATH" or "postgres://…" and brings the schema up to date.
@@ -200,13 +202,17 @@ func (db *DB) once(ctx context.Context, act func(ctx context.Context) error) (er
 			_ = tx.Rollback() // the act's own error is the one to report
 		}
 	}()
-	if err := act(context.WithValue(ctx, txKey{db}, tx)); err != nil {
+	var moved []Moved
+	inside := context.WithValue(context.WithValue(ctx, txKey{db}, tx), movedKey{db}, &moved)
+	if err := act(inside); err != nil {
 		return err
 	}
 	done = true
 	if err := tx.Commit(); err != nil {
+		db.tell(moved) // nobody knows whether it was committed
 		return fmt.Errorf("store: commit: %w", err)
 	}
+	db.tell(moved)
 	return nil
 }
 

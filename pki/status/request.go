@@ -36,6 +36,9 @@ type CertID struct {
 	NameHash, KeyHash []byte
 	// Serial is the content of the INTEGER, without a sign octet.
 	Serial []byte
+	// plain tells that the hash's parameters are NULL, as in what is kept: an answer
+	// repeats the CertID octet by octet.
+	plain bool
 }
 
 // Request is an OCSP request.
@@ -119,7 +122,7 @@ func parseCertID(raw cryptobyte.String) (CertID, error) {
 	if serial[0] == 0 && len(serial) > 1 {
 		serial = serial[1:]
 	}
-	c.Serial = bytes.Clone(serial)
+	c.Serial, c.plain = bytes.Clone(serial), !alg.Empty()
 	switch {
 	case oid.Equal(oidSHA1):
 		c.Hash = crypto.SHA1

@@ -10,10 +10,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"sync"
+	"sync/atomic"
 	"time"
 
 	"cse.example/cse/ground/civil"
+	"cse.example/cse/ground/words"
 )
 
 // ResponderParts are what a Responder is made of; all but Fresh are required.
@@ -30,17 +31,38 @@ type ResponderParts struct {
 
 // Responder answers OCSP questions about one issuer's certificates. Make one
 // with NewResponder; it is safe for concurrent use.
+//
+// Without a Follower it asks the store before every answer. With one it answers
+// from what is kept while the Follower is fresh, asks the store when it is not, and
+// only when the store cannot be asked does it give what was signed before, as long
+// as that lasts. It never signs "good" on knowledge older than MaxStale.
 type Responder struct {
 	parts    ResponderParts
 	issuerID string
 	byHash   map[crypto.Hash]issuerHashes
-	cache    cache
+	follower atomic.Pointer[Follower]
+	desk     atomic.Pointer[desk]
+	last     atomic.Int64 // thisUpdate of the last answer, seconds since 1970
+}
 
-	mu  sync.RWMutex
-	sig signature
+// desk is a responder certificate with its key, and what was signed with it.
+type desk struct {
+	sig  signature
+	head *Letterhead
+	kept *kept
 }
 
 type issuerHashes struct{ name, key []byte }
+
+func hashesOf(issuer *x509.Certificate) (map[crypto.Hash]issuerHashes, error) {
+	bits, err := keyBits(issuer)
+	if err != nil {
+		return nil, err
+	}
+	n1, k1 := sha1.Sum(issuer.RawSubject), sha1.Sum(bits) // #nosec -- see above
+	n2, k2 := sha256.Sum256(issuer.RawSubject), sha256.Sum256(bits)
+	return map[crypto.Hash]issuerHashes{crypto.SHA1: {n1[:], k1[:]}, crypto.SHA256: {n2[:], k2[:]}}, nil
+}
 
 // NewResponder refuses missing parts, a certificate that the issuer did not
 // delegate (OCSPSigning, RFC 6960, 4.2.2.2), and a key that is not its own.
@@ -51,16 +73,11 @@ func NewResponder(p ResponderParts) (*Responder, error) {
 	if p.Fresh == 0 {
 		p.Fresh = time.Hour
 	}
-	bits, err := keyBits(p.Issuer)
+	names, err := hashesOf(p.Issuer)
 	if err != nil {
 		return nil, err
 	}
-	n1, k1 := sha1.Sum(p.Issuer.RawSubject), sha1.Sum(bits) // #nosec -- see above
-	n2, k2 := sha256.Sum256(p.Issuer.RawSubject), sha256.Sum256(bits)
-	r := &Responder{
-		parts: p, issuerID: fmt.Sprintf("%x", p.Issuer.SubjectKeyId), cache: newCache(),
-		byHash: map[crypto.Hash]issuerHashes{crypto.SHA1: {n1[:], k1[:]}, crypto.SHA256: {n2[:], k2[:]}},
-	}
+	r := &Responder{parts: p, issuerID: fmt.Sprintf("%x", p.Issuer.SubjectKeyId), byHash: names}
 	return r, r.Use(p.Cert, p.Signer)
 }
 
@@ -82,14 +99,17 @@ func (r *Responder) Use(cert *x509.Certificate, signer crypto.Signer) error {
 	if err != nil {
 		return err
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.sig = sig
-	r.cache.clear()
+	head, err := NewLetterhead(r.parts.Issuer, cert)
+	if err != nil {
+		return err
+	}
+	r.desk.Store(&desk{sig, head, newKept(head.Width, maxKept)})
 	return nil
 }
 
-// ours tells whether id names one of the issuer's certificates.
+func (r *Responder) now() *desk { return r.desk.Load() }
+
+// ours tells whether id names a certificate of this responder's issuer.
 func (r *Responder) ours(id CertID) bool {
 	h, ok := r.byHash[id.Hash]
 	return ok && bytes.Equal(h.name, id.NameHash) && bytes.Equal(h.key, id.KeyHash)
@@ -118,100 +138,240 @@ func (r *Responder) Answer(ctx context.Context, der []byte) (Reply, error) {
 	if !authorized {
 		return Reply{DER: answerUnauthorized}, nil
 	}
-	reply, err := r.answer(ctx, q)
+	reply, err := r.answer(ctx, r.now(), q)
 	if err != nil {
 		return Reply{DER: answerInternal}, err
 	}
 	return reply, nil
 }
 
-func (r *Responder) answer(ctx context.Context, q *Request) (Reply, error) {
+func (r *Responder) answer(ctx context.Context, d *desk, q *Request) (Reply, error) {
+	now := r.parts.Clock.Now()
+	if len(q.CertIDs) == 1 && q.Nonce == nil && q.CertIDs[0].plain {
+		s, err := r.see(ctx, d, q.CertIDs[0], now)
+		if err != nil {
+			return Reply{}, err
+		}
+		if s.named && s.standing.Known {
+			return r.alone(d, q.CertIDs[0].Hash, s, now)
+		}
+		return r.sign(d, now, q, []Standing{s.standing})
+	}
 	standings := make([]Standing, len(q.CertIDs))
 	for i, id := range q.CertIDs {
 		if !r.ours(id) {
 			continue // unknown
 		}
-		var err error
-		if standings[i], err = r.parts.Store.Standing(ctx, r.issuerID, fmt.Sprintf("%x", id.Serial)); err != nil {
+		s, err := r.see(ctx, d, id, now)
+		if err == nil && s.cutOff && !s.final() {
+			err = ErrCutOff
+			if len(q.CertIDs) == 1 && s.kept.has(id.Hash) && s.kept.Valid(now) {
+				return d.given(&s.kept, id.Hash) // without the nonce, which RFC 9654 allows
+			}
+		}
+		if err != nil {
 			return Reply{}, err
 		}
+		standings[i] = s.standing
 	}
-	now := r.parts.Clock.Now().UTC().Truncate(time.Second)
-	alone := len(q.CertIDs) == 1 && q.Nonce == nil && standings[0].Known
-	if alone {
-		if kept, ok := r.cache.get(q.CertIDs[0].Raw, standings[0].Version, now); ok {
-			return kept, nil
+	return r.sign(d, now, q, standings)
+}
+
+// ErrCutOff is returned when the store cannot be asked and nothing that was signed
+// before still counts.
+var ErrCutOff = errors.New("status: the records cannot be read, and no answer signed before is left")
+
+// sight is what is known of one certificate, and how.
+type sight struct {
+	standing Standing
+	serial   [SerialSize]byte
+	named    bool // serial is there: it is no longer than ours are
+	// kept is the answer kept, when held; it says standing.
+	kept Record
+	held bool
+	// cutOff: the store cannot be asked, and what is kept is all there is.
+	cutOff bool
+	turn   uint64
+}
+
+// final tells that the standing cannot change any more.
+func (s *sight) final() bool { return s.standing.Revoked && s.standing.Reason != Hold }
+
+// answerWithin bounds a look into the store for one answer.
+const answerWithin = 2 * time.Second
+
+func (r *Responder) see(ctx context.Context, d *desk, id CertID, now time.Time) (sight, error) {
+	s := sight{turn: d.kept.turns.Load()}
+	stale := true
+	if s.serial, s.named = SerialOf(id.Serial); s.named {
+		s.kept, stale, s.held = d.kept.get(s.serial, true)
+		s.held = s.held && !stale
+	}
+	if s.held {
+		s.standing = s.kept.Standing()
+		if f := r.follower.Load(); f != nil {
+			if f.fresh(now) {
+				return s, nil
+			}
+			if f.lost.Load() {
+				s.cutOff = true
+				return s, nil
+			}
 		}
 	}
-	reply, err := r.sign(now, q, standings)
-	if err == nil && alone {
-		reply.Cacheable = true
-		r.cache.put(q.CertIDs[0].Raw, standings[0].Version, reply)
+	ctx, stop := context.WithTimeout(ctx, answerWithin)
+	defer stop()
+	standing, err := r.parts.Store.Standing(ctx, r.issuerID, fmt.Sprintf("%x", id.Serial))
+	if err != nil {
+		s.cutOff = true
+		if s.held {
+			err = nil
+		}
+		return s, err
 	}
+	s.held = s.held && s.kept.Says(standing)
+	s.standing = standing
+	return s, nil
+}
+
+// alone answers for one known certificate, from what is kept if that is young.
+func (r *Responder) alone(d *desk, h crypto.Hash, s sight, now time.Time) (Reply, error) {
+	if s.held && s.kept.has(h) && (s.kept.Young(now) || s.cutOff && s.kept.Valid(now)) {
+		reply, err := d.given(&s.kept, h)
+		reply.Cacheable = !s.cutOff
+		return reply, err
+	}
+	if s.cutOff && !s.final() {
+		return Reply{}, ErrCutOff
+	}
+	rec := s.kept
+	err := r.record(d, &rec, h, s, now)
+	if err != nil {
+		if s.held && s.kept.has(h) && s.kept.Valid(now) {
+			return d.given(&s.kept, h) // nothing can be signed; this still counts
+		}
+		return Reply{}, err
+	}
+	d.kept.put(&rec, s.turn)
+	reply, err := d.given(&rec, h)
+	reply.Cacheable = true
 	return reply, err
 }
 
-func (r *Responder) sign(now time.Time, q *Request, standings []Standing) (Reply, error) {
-	r.mu.RLock()
-	sig := r.sig
-	r.mu.RUnlock()
-	next := now.Add(r.parts.Fresh)
-	if now.After(sig.cert.NotAfter) || now.Before(sig.cert.NotBefore) {
-		return Reply{}, errors.New("status: the responder's certificate is not valid now")
+// record signs the answer for h: beside the other of a young record, or anew.
+func (r *Responder) record(d *desk, rec *Record, h crypto.Hash, s sight, now time.Time) error {
+	this, next, err := r.times(d, now)
+	if err != nil {
+		return err
 	}
-	if next.After(sig.cert.NotAfter) {
-		next = sig.cert.NotAfter
+	if !s.held || !rec.Young(now) || len(rec.Signatures) != 2*d.head.Width {
+		*rec = NewRecord(s.serial, s.standing, this, next)
+	}
+	return d.head.Sign(d.sig.rand, d.sig.signer, rec, h)
+}
+
+// given is the reply that a record makes.
+func (d *desk) given(rec *Record, h crypto.Hash) (Reply, error) {
+	der, err := d.head.AppendAnswer(make([]byte, 0, 512+len(d.head.certs)), rec, h)
+	return Reply{DER: der, ThisUpdate: time.Unix(int64(rec.This), 0).UTC(), NextUpdate: time.Unix(int64(rec.Next), 0).UTC()}, err
+}
+
+// times are thisUpdate and nextUpdate of an answer signed now. Nothing is signed
+// outside the responder's validity, or when the clock stands before the last
+// answer; no answer outlives the responder.
+func (r *Responder) times(d *desk, now time.Time) (this, next time.Time, err error) {
+	this = now.UTC().Truncate(time.Second)
+	if this.After(d.sig.cert.NotAfter) || this.Before(d.sig.cert.NotBefore) {
+		return this, next, words.Refuse("CSE-951").Because(fmt.Errorf("it is %s, the responder's certificate is valid from %s to %s",
+			this.Format(time.RFC3339), d.sig.cert.NotBefore.Format(time.RFC3339), d.sig.cert.NotAfter.Format(time.RFC3339)))
+	}
+	if last := r.lastSigned(); this.Before(last) {
+		return this, next, words.Refuse("CSE-950").Because(fmt.Errorf("it is %s, the last answer was signed at %s",
+			this.Format(time.RFC3339), last.Format(time.RFC3339)))
+	}
+	r.raise(this)
+	if next = this.Add(r.parts.Fresh); next.After(d.sig.cert.NotAfter) {
+		next = d.sig.cert.NotAfter
+	}
+	return this, next, nil
+}
+
+// raise takes note that an answer of this time was signed.
+func (r *Responder) raise(at time.Time) {
+	for {
+		old := r.last.Load()
+		if at.Unix() <= old || r.last.CompareAndSwap(old, at.Unix()) {
+			return
+		}
+	}
+}
+
+// lastSigned is thisUpdate of the last answer, zero for none.
+func (r *Responder) lastSigned() time.Time {
+	if at := r.last.Load(); at > 0 {
+		return time.Unix(at, 0).UTC()
+	}
+	return time.Time{}
+}
+
+// sign signs an answer that is not kept: for several certificates, with a nonce,
+// for a number never issued.
+func (r *Responder) sign(d *desk, now time.Time, q *Request, standings []Standing) (Reply, error) {
+	this, next, err := r.times(d, now)
+	if err != nil {
+		return Reply{}, err
 	}
 	answers := make([]single, len(standings))
 	for i, s := range standings {
-		answers[i] = single{q.CertIDs[i].Raw, s, now, next}
+		answers[i] = single{q.CertIDs[i].Raw, s, this, next}
 	}
-	der, err := sig.respond(now, answers, q.Nonce)
-	return Reply{DER: der, ThisUpdate: now, NextUpdate: next}, err
+	der, err := d.sig.respond(this, answers, q.Nonce)
+	return Reply{DER: der, ThisUpdate: this, NextUpdate: next}, err
 }
 
-// cache keeps signed answers under the CertID that was asked. An answer serves
-// for half its life and for one Version of the standing.
-type cache struct {
-	mu sync.RWMutex
-	m  map[string]kept
-}
-
-type kept struct {
-	version int64
-	reply   Reply
-}
-
-// maxKept bounds the cache at some 150 MB.
-const maxKept = 200_000
-
-func newCache() cache { return cache{m: map[string]kept{}} }
-
-func (c *cache) get(id []byte, version int64, now time.Time) (Reply, bool) {
-	c.mu.RLock()
-	k, ok := c.m[string(id)]
-	c.mu.RUnlock()
-	half := k.reply.ThisUpdate.Add(k.reply.NextUpdate.Sub(k.reply.ThisUpdate) / 2)
-	if !ok || k.version != version || now.Before(k.reply.ThisUpdate) || !now.Before(half) {
-		return Reply{}, false
+// learn takes note of a change; what was kept of the certificate is signed anew.
+func (r *Responder) learn(c Change) {
+	serial, ok := SerialFrom(c.Serial)
+	if !ok {
+		return
 	}
-	return k.reply, true
+	d := r.now()
+	old, stale, ok := d.kept.get(serial, false)
+	if v := c.Standing.Version; ok && (old.Version > v || old.Version == v && !stale) {
+		return // what is kept, or known to have happened, is of the same move or a later one
+	}
+	turn := d.kept.forget(serial, c.Standing.Version)
+	if ok {
+		_ = r.again(d, old, c.Standing, turn) // else it stays marked, and the next question finds out why
+	}
 }
 
-func (c *cache) put(id []byte, version int64, reply Reply) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if len(c.m) >= maxKept {
-		for k := range c.m { // any one: map order is as good as chance
-			delete(c.m, k)
-			break
+// again signs what old was signed for, about a standing.
+func (r *Responder) again(d *desk, old Record, s Standing, turn uint64) error {
+	this, next, err := r.times(d, r.parts.Clock.Now())
+	if err != nil {
+		return err
+	}
+	rec := NewRecord(old.Serial, s, this, next)
+	for _, h := range []crypto.Hash{crypto.SHA1, crypto.SHA256} {
+		if old.has(h) {
+			if err := d.head.Sign(d.sig.rand, d.sig.signer, &rec, h); err != nil {
+				return err
+			}
 		}
 	}
-	c.m[string(id)] = kept{version, reply}
+	d.kept.put(&rec, turn)
+	return nil
 }
 
-func (c *cache) clear() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	clear(c.m)
+// tend renews answers that are asked for and have lived half their life.
+func (r *Responder) tend() error {
+	d := r.now()
+	turn := d.kept.turns.Load()
+	for _, old := range d.kept.tend(r.parts.Clock.Now(), tendSlots) {
+		if err := r.again(d, old, old.Standing(), turn); err != nil {
+			return err
+		}
+	}
+	return nil
 }

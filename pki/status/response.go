@@ -20,6 +20,7 @@ import (
 var (
 	answerMalformed    = []byte{0x30, 0x03, 0x0a, 0x01, 1}
 	answerInternal     = []byte{0x30, 0x03, 0x0a, 0x01, 2}
+	answerTryLater     = []byte{0x30, 0x03, 0x0a, 0x01, 3}
 	answerUnauthorized = []byte{0x30, 0x03, 0x0a, 0x01, 6}
 )
 
@@ -63,6 +64,19 @@ func explicit(n uint8) cbasn1.Tag { return cbasn1.Tag(n).Constructed().ContextSp
 
 // respond writes and signs an OCSPResponse with the answers.
 func (s signature) respond(now time.Time, answers []single, nonce []byte) ([]byte, error) {
+	tbs, err := s.data(now, answers, nonce)
+	if err != nil {
+		return nil, err
+	}
+	alg, sig, err := profile.Signature(s.rand, s.signer, tbs)
+	if err != nil {
+		return nil, err
+	}
+	return s.wrap(tbs, alg, sig)
+}
+
+// data is the ResponseData.
+func (s signature) data(now time.Time, answers []single, nonce []byte) ([]byte, error) {
 	var b cryptobyte.Builder
 	b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
 		b.AddASN1(explicit(2), func(b *cryptobyte.Builder) { b.AddASN1OctetString(s.keyID) })
@@ -80,11 +94,7 @@ func (s signature) respond(now time.Time, answers []single, nonce []byte) ([]byt
 	if err != nil {
 		return nil, fmt.Errorf("status: encode answer: %w", err)
 	}
-	alg, sig, err := profile.Signature(s.rand, s.signer, tbs)
-	if err != nil {
-		return nil, err
-	}
-	return s.wrap(tbs, alg, sig)
+	return tbs, nil
 }
 
 // wrap makes the OCSPResponse (successful) around a BasicOCSPResponse.

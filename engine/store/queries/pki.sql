@@ -13,7 +13,8 @@ SELECT * FROM certificate WHERE state <> 'void' AND card = $1 ORDER BY reserved_
 SELECT * FROM certificate WHERE state <> 'void' AND key_hash = $1;
 
 -- name: PutCertificate :execrows
-UPDATE certificate SET state = $2, reason = $3, der = $4, issued_at = $5, activated_at = $6, changed_at = $7, version = version + 1
+UPDATE certificate SET state = $2, reason = $3, der = $4, issued_at = $5, activated_at = $6, changed_at = $7, version = version + 1,
+  moved = (SELECT audit_head.idx FROM audit_head WHERE audit_head.id = 1)
 WHERE serial = $1 AND version = $8;
 
 -- name: UnfinishedCertificates :many
@@ -39,3 +40,23 @@ SELECT number, this_update FROM crl WHERE issuer = $1 AND shard = $2;
 -- name: PutCRL :exec
 INSERT INTO crl (issuer, shard, number, this_update) VALUES ($1, $2, $3, $4)
 ON CONFLICT (issuer, shard) DO UPDATE SET number = excluded.number, this_update = excluded.this_update;
+
+-- OCSP (pki/status, Changes).
+
+-- name: PlaceOfChanges :one
+SELECT idx FROM audit_head WHERE id = 1;
+
+-- name: ChangesSince :many
+SELECT moved, serial, issuer, state, reason, issued_at, changed_at, not_after, version FROM certificate
+WHERE moved >= $1 AND (moved > $1 OR serial > $2) ORDER BY moved, serial LIMIT $3;
+
+-- name: KnownCertificates :many
+SELECT serial, state, reason, issued_at, changed_at, not_after, version FROM certificate
+WHERE issuer = $1 AND serial > $2 AND not_after >= $3 AND state <> 'reserved' AND state <> 'void' ORDER BY serial LIMIT $4;
+
+-- name: GetOCSPMark :one
+SELECT at FROM ocsp_mark WHERE issuer = $1;
+
+-- name: PutOCSPMark :exec
+INSERT INTO ocsp_mark (issuer, at) VALUES ($1, $2)
+ON CONFLICT (issuer) DO UPDATE SET at = excluded.at WHERE ocsp_mark.at < excluded.at;

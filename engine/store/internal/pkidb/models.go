@@ -22,4 +22,5 @@ type Certificate struct {
 	ChangedAt   int64
 	Version     int64
 	Extends     string
+	Moved       int64
 }

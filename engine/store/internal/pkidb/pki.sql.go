@@ -40,7 +40,7 @@ func (q *Queries) CertificateStanding(ctx context.Context, arg CertificateStandi
 }
 
 const certificateWithKey = `-- name: CertificateWithKey :many
-SELECT serial, issuer, shard, card, person, key_hash, state, reason, tbs, der, not_after, reserved_at, issued_at, activated_at, changed_at, version, extends FROM certificate WHERE state <> 'void' AND key_hash = $1
+SELECT serial, issuer, shard, card, person, key_hash, state, reason, tbs, der, not_after, reserved_at, issued_at, activated_at, changed_at, version, extends, moved FROM certificate WHERE state <> 'void' AND key_hash = $1
 `
 
 func (q *Queries) CertificateWithKey(ctx context.Context, keyHash string) ([]Certificate, error) {
@@ -70,6 +70,7 @@ func (q *Queries) CertificateWithKey(ctx context.Context, keyHash string) ([]Cer
 			&i.ChangedAt,
 			&i.Version,
 			&i.Extends,
+			&i.Moved,
 		); err != nil {
 			return nil, err
 		}
@@ -85,7 +86,7 @@ func (q *Queries) CertificateWithKey(ctx context.Context, keyHash string) ([]Cer
 }
 
 const certificatesOf = `-- name: CertificatesOf :many
-SELECT serial, issuer, shard, card, person, key_hash, state, reason, tbs, der, not_after, reserved_at, issued_at, activated_at, changed_at, version, extends FROM certificate WHERE state <> 'void' AND card = $1 ORDER BY reserved_at, serial
+SELECT serial, issuer, shard, card, person, key_hash, state, reason, tbs, der, not_after, reserved_at, issued_at, activated_at, changed_at, version, extends, moved FROM certificate WHERE state <> 'void' AND card = $1 ORDER BY reserved_at, serial
 `
 
 func (q *Queries) CertificatesOf(ctx context.Context, card string) ([]Certificate, error) {
@@ -115,6 +116,63 @@ func (q *Queries) CertificatesOf(ctx context.Context, card string) ([]Certificat
 			&i.ChangedAt,
 			&i.Version,
 			&i.Extends,
+			&i.Moved,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const changesSince = `-- name: ChangesSince :many
+SELECT moved, serial, issuer, state, reason, issued_at, changed_at, not_after, version FROM certificate
+WHERE moved >= $1 AND (moved > $1 OR serial > $2) ORDER BY moved, serial LIMIT $3
+`
+
+type ChangesSinceParams struct {
+	Moved  int64
+	Serial string
+	Limit  int32
+}
+
+type ChangesSinceRow struct {
+	Moved     int64
+	Serial    string
+	Issuer    string
+	State     string
+	Reason    int64
+	IssuedAt  int64
+	ChangedAt int64
+	NotAfter  int64
+	Version   int64
+}
+
+func (q *Queries) ChangesSince(ctx context.Context, arg ChangesSinceParams) ([]ChangesSinceRow, error) {
+	rows, err := q.db.QueryContext(ctx, changesSince, arg.Moved, arg.Serial, arg.Limit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ChangesSinceRow
+	for rows.Next() {
+		var i ChangesSinceRow
+		if err := rows.Scan(
+			&i.Moved,
+			&i.Serial,
+			&i.Issuer,
+			&i.State,
+			&i.Reason,
+			&i.IssuedAt,
+			&i.ChangedAt,
+			&i.NotAfter,
+			&i.Version,
 		); err != nil {
 			return nil, err
 		}
@@ -183,7 +241,7 @@ func (q *Queries) GetCRL(ctx context.Context, arg GetCRLParams) (GetCRLRow, erro
 }
 
 const getCertificate = `-- name: GetCertificate :one
-SELECT serial, issuer, shard, card, person, key_hash, state, reason, tbs, der, not_after, reserved_at, issued_at, activated_at, changed_at, version, extends FROM certificate WHERE serial = $1
+SELECT serial, issuer, shard, card, person, key_hash, state, reason, tbs, der, not_after, reserved_at, issued_at, activated_at, changed_at, version, extends, moved FROM certificate WHERE serial = $1
 `
 
 func (q *Queries) GetCertificate(ctx context.Context, serial string) (Certificate, error) {
@@ -207,12 +265,82 @@ func (q *Queries) GetCertificate(ctx context.Context, serial string) (Certificat
 		&i.ChangedAt,
 		&i.Version,
 		&i.Extends,
+		&i.Moved,
 	)
 	return i, err
 }
 
+const getOCSPMark = `-- name: GetOCSPMark :one
+SELECT at FROM ocsp_mark WHERE issuer = $1
+`
+
+func (q *Queries) GetOCSPMark(ctx context.Context, issuer string) (int64, error) {
+	row := q.db.QueryRowContext(ctx, getOCSPMark, issuer)
+	var at int64
+	err := row.Scan(&at)
+	return at, err
+}
+
+const knownCertificates = `-- name: KnownCertificates :many
+SELECT serial, state, reason, issued_at, changed_at, not_after, version FROM certificate
+WHERE issuer = $1 AND serial > $2 AND not_after >= $3 AND state <> 'reserved' AND state <> 'void' ORDER BY serial LIMIT $4
+`
+
+type KnownCertificatesParams struct {
+	Issuer   string
+	Serial   string
+	NotAfter int64
+	Limit    int32
+}
+
+type KnownCertificatesRow struct {
+	Serial    string
+	State     string
+	Reason    int64
+	IssuedAt  int64
+	ChangedAt int64
+	NotAfter  int64
+	Version   int64
+}
+
+func (q *Queries) KnownCertificates(ctx context.Context, arg KnownCertificatesParams) ([]KnownCertificatesRow, error) {
+	rows, err := q.db.QueryContext(ctx, knownCertificates,
+		arg.Issuer,
+		arg.Serial,
+		arg.NotAfter,
+		arg.Limit,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []KnownCertificatesRow
+	for rows.Next() {
+		var i KnownCertificatesRow
+		if err := rows.Scan(
+			&i.Serial,
+			&i.State,
+			&i.Reason,
+			&i.IssuedAt,
+			&i.ChangedAt,
+			&i.NotAfter,
+			&i.Version,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const listCertificates = `-- name: ListCertificates :many
-SELECT serial, issuer, shard, card, person, key_hash, state, reason, tbs, der, not_after, reserved_at, issued_at, activated_at, changed_at, version, extends FROM certificate WHERE serial > $1 ORDER BY serial LIMIT $2
+SELECT serial, issuer, shard, card, person, key_hash, state, reason, tbs, der, not_after, reserved_at, issued_at, activated_at, changed_at, version, extends, moved FROM certificate WHERE serial > $1 ORDER BY serial LIMIT $2
 `
 
 type ListCertificatesParams struct {
@@ -247,6 +375,7 @@ func (q *Queries) ListCertificates(ctx context.Context, arg ListCertificatesPara
 			&i.ChangedAt,
 			&i.Version,
 			&i.Extends,
+			&i.Moved,
 		); err != nil {
 			return nil, err
 		}
@@ -318,6 +447,19 @@ func (q *Queries) ListedCertificates(ctx context.Context, arg ListedCertificates
 	return items, nil
 }
 
+const placeOfChanges = `-- name: PlaceOfChanges :one
+
+SELECT idx FROM audit_head WHERE id = 1
+`
+
+// OCSP (pki/status, Changes).
+func (q *Queries) PlaceOfChanges(ctx context.Context) (int64, error) {
+	row := q.db.QueryRowContext(ctx, placeOfChanges)
+	var idx int64
+	err := row.Scan(&idx)
+	return idx, err
+}
+
 const putCRL = `-- name: PutCRL :exec
 INSERT INTO crl (issuer, shard, number, this_update) VALUES ($1, $2, $3, $4)
 ON CONFLICT (issuer, shard) DO UPDATE SET number = excluded.number, this_update = excluded.this_update
@@ -341,7 +483,8 @@ func (q *Queries) PutCRL(ctx context.Context, arg PutCRLParams) error {
 }
 
 const putCertificate = `-- name: PutCertificate :execrows
-UPDATE certificate SET state = $2, reason = $3, der = $4, issued_at = $5, activated_at = $6, changed_at = $7, version = version + 1
+UPDATE certificate SET state = $2, reason = $3, der = $4, issued_at = $5, activated_at = $6, changed_at = $7, version = version + 1,
+  moved = (SELECT audit_head.idx FROM audit_head WHERE audit_head.id = 1)
 WHERE serial = $1 AND version = $8
 `
 
@@ -371,6 +514,21 @@ func (q *Queries) PutCertificate(ctx context.Context, arg PutCertificateParams) 
 		return 0, err
 	}
 	return result.RowsAffected()
+}
+
+const putOCSPMark = `-- name: PutOCSPMark :exec
+INSERT INTO ocsp_mark (issuer, at) VALUES ($1, $2)
+ON CONFLICT (issuer) DO UPDATE SET at = excluded.at WHERE ocsp_mark.at < excluded.at
+`
+
+type PutOCSPMarkParams struct {
+	Issuer string
+	At     int64
+}
+
+func (q *Queries) PutOCSPMark(ctx context.Context, arg PutOCSPMarkParams) error {
+	_, err := q.db.ExecContext(ctx, putOCSPMark, arg.Issuer, arg.At)
+	return err
 }
 
 const reserveCertificate = `-- name: ReserveCertificate :execrows
@@ -426,7 +584,7 @@ func (q *Queries) ReserveCertificate(ctx context.Context, arg ReserveCertificate
 }
 
 const unfinishedCertificates = `-- name: UnfinishedCertificates :many
-SELECT serial, issuer, shard, card, person, key_hash, state, reason, tbs, der, not_after, reserved_at, issued_at, activated_at, changed_at, version, extends FROM certificate WHERE state = 'reserved' AND serial > $1 ORDER BY serial LIMIT $2
+SELECT serial, issuer, shard, card, person, key_hash, state, reason, tbs, der, not_after, reserved_at, issued_at, activated_at, changed_at, version, extends, moved FROM certificate WHERE state = 'reserved' AND serial > $1 ORDER BY serial LIMIT $2
 `
 
 type UnfinishedCertificatesParams struct {
@@ -461,6 +619,7 @@ func (q *Queries) UnfinishedCertificates(ctx context.Context, arg UnfinishedCert
 			&i.ChangedAt,
 			&i.Version,
 			&i.Extends,
+			&i.Moved,
 		); err != nil {
 			return nil, err
 		}
