@@ -220,7 +220,7 @@ func (m *maker) certify(file string, t profile.Authority, signer crypto.Signer, 
 	if err != nil {
 		return nil, words.Refuse("CSE-196").Because(err)
 	}
-	c, err := lintAndSign(m.plan.Rand, signer, tbs)
+	c, err := Certify(m.plan.Rand, signer, tbs)
 	if err != nil {
 		return nil, fmt.Errorf("ca: %s: %w", file, err)
 	}
@@ -232,17 +232,27 @@ func (m *maker) certify(file string, t profile.Authority, signer crypto.Signer, 
 	return c, writeFile(filepath.Join(m.dir, file), pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.Raw}))
 }
 
-func lintAndSign(rand io.Reader, signer crypto.Signer, tbs []byte) (*x509.Certificate, error) {
-	alg, err := profile.AlgorithmOf(signer.Public())
+// Lint looks at the form of an authority's certificate, to be signed by a key of
+// issuer's kind, under a signature that is none (CSE-196).
+func Lint(tbs []byte, issuer crypto.PublicKey) error {
+	alg, err := profile.AlgorithmOf(issuer)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	draft, err := profile.Assemble(tbs, alg, []byte("to be linted"))
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if _, err := lint.Certificate(draft); err != nil {
-		return nil, words.Refuse("CSE-196").Because(err)
+		return words.Refuse("CSE-196").Because(err)
+	}
+	return nil
+}
+
+// Certify lints, signs and reads back the certificate of an authority.
+func Certify(rand io.Reader, signer crypto.Signer, tbs []byte) (*x509.Certificate, error) {
+	if err := Lint(tbs, signer.Public()); err != nil {
+		return nil, err
 	}
 	der, err := profile.Sign(rand, signer, tbs)
 	if err != nil {

@@ -25,6 +25,8 @@ type Token interface {
 	// Generate makes a key inside that can never leave, under a label that no
 	// key there has yet.
 	Generate(label string, a Algorithm) (TokenKey, crypto.Signer, error)
+	// Named answers with the one key of that label, whoever made it.
+	Named(label string) (TokenKey, crypto.Signer, error)
 }
 
 // TokenKey names a key in a token: what a *.key file says in place of the key.
@@ -92,14 +94,27 @@ func (v Vault) Make(rand io.Reader, path string, a Algorithm, label string) (cry
 	if err != nil {
 		return nil, err
 	}
-	b, err := ref.Marshal()
+	return k, ref.write(path)
+}
+
+// Adopt writes the file of a key that is in the token already, under that label.
+func (v Vault) Adopt(path, label string) (crypto.Signer, error) {
+	if v.Token == nil {
+		return nil, words.Refuse("CSE-914", path)
+	}
+	ref, k, err := v.Token.Named(label)
 	if err != nil {
 		return nil, err
 	}
-	if err := writeNew(filepath.Clean(path), b); err != nil {
-		return nil, err
+	return k, ref.write(path)
+}
+
+func (r TokenKey) write(path string) error {
+	b, err := r.Marshal()
+	if err != nil {
+		return err
 	}
-	return k, nil
+	return writeNew(filepath.Clean(path), b)
 }
 
 const tokenBlock = "CSE TOKEN KEY"

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"cse.example/cse/ground/words"
 	"cse.example/cse/pki/keys"
 )
 
@@ -24,6 +25,14 @@ func (t *token) Generate(label string, a keys.Algorithm) (keys.TokenKey, crypto.
 	}
 	t.keys[label] = k
 	return keys.TokenKey{Token: "prova", Label: label, ID: []byte{1}, Public: k.Public()}, k, nil
+}
+
+func (t *token) Named(label string) (keys.TokenKey, crypto.Signer, error) {
+	k := t.keys[label]
+	if k == nil {
+		return keys.TokenKey{}, nil, words.Refuse("CSE-918", label, "prova")
+	}
+	return keys.TokenKey{Token: "prova", Label: label, Public: k.Public()}, k, nil
 }
 
 // One function opens both kinds of file, and says what lacks.
@@ -60,6 +69,13 @@ func TestVaultOpensBothKinds(t *testing.T) {
 	}
 	if _, err := (keys.Vault{Inside: true}).Make(rand.Reader, filepath.Join(dir, "x"), keys.P256, "x"); code(err) != "CSE-914" {
 		t.Errorf("made in no token: %v, want CSE-914", err)
+	}
+	adopted := filepath.Join(dir, "adopted.key")
+	if k, err := v.Adopt(adopted, "issuing 2026"); err != nil || k != b {
+		t.Errorf("adopted: %v", err)
+	}
+	if _, err := v.Adopt(filepath.Join(dir, "y"), "nobody"); code(err) != "CSE-918" {
+		t.Errorf("adopted from nowhere: %v, want CSE-918", err)
 	}
 	raw, err := os.ReadFile(inside)
 	if err != nil {

@@ -29,8 +29,8 @@ type Authority struct {
 	Key                 crypto.PublicKey // *ecdsa.PublicKey
 	NotBefore, NotAfter time.Time
 	URLs                URLs
-	// Policy is what the issuing authority may assert; PolicyCNS when empty.
-	Policy asn1.ObjectIdentifier
+	// Policies are what the issuing authority may assert; PolicyCNS when empty.
+	Policies []asn1.ObjectIdentifier
 }
 
 // Root is the certificate to be signed with a's own key: CA, no path limit,
@@ -69,16 +69,19 @@ func (a Authority) Issuing(root *x509.Certificate) ([]byte, error) {
 	if a.NotAfter.After(root.NotAfter) {
 		return nil, fmt.Errorf("profile: %w: outlives its root", ErrRefused)
 	}
-	policy := a.Policy
-	if policy == nil {
-		policy = PolicyCNS
+	asserts := []policyInfo{{PolicyCNS, ""}}
+	if len(a.Policies) > 0 {
+		asserts = nil
+	}
+	for _, p := range a.Policies {
+		asserts = append(asserts, policyInfo{p, ""})
 	}
 	exts, err := collect(
 		basicConstraints(0),
 		keyUsage(x509.KeyUsageCertSign|x509.KeyUsageCRLSign),
 		subjectKeyID(a.Key),
 		authorityKeyID(root.SubjectKeyId),
-		policies(policyInfo{policy, ""}),
+		policies(asserts...),
 		distributionPoint(a.URLs.RootCRL),
 		authorityInfo("", a.URLs.Root),
 	)

@@ -253,22 +253,26 @@ type policyInfo struct {
 
 // policies writes certificatePolicies; the notice, when there is one, as an
 // explicitText in UTF8String, which crypto/x509 cannot encode.
-func policies(p policyInfo) made {
+func policies(list ...policyInfo) made {
 	return extension(oidPolicies, false, func(b *cryptobyte.Builder) {
 		sequence(b, func(b *cryptobyte.Builder) {
+			for _, p := range list {
+				sequence(b, func(b *cryptobyte.Builder) { p.add(b) })
+			}
+		})
+	})
+}
+
+func (p policyInfo) add(b *cryptobyte.Builder) {
+	b.AddASN1ObjectIdentifier(p.oid)
+	if p.notice == "" {
+		return
+	}
+	sequence(b, func(b *cryptobyte.Builder) {
+		sequence(b, func(b *cryptobyte.Builder) {
+			b.AddASN1ObjectIdentifier(oidUserNotice)
 			sequence(b, func(b *cryptobyte.Builder) {
-				b.AddASN1ObjectIdentifier(p.oid)
-				if p.notice == "" {
-					return
-				}
-				sequence(b, func(b *cryptobyte.Builder) {
-					sequence(b, func(b *cryptobyte.Builder) {
-						b.AddASN1ObjectIdentifier(oidUserNotice)
-						sequence(b, func(b *cryptobyte.Builder) {
-							b.AddASN1(cbasn1.UTF8String, func(b *cryptobyte.Builder) { b.AddBytes([]byte(p.notice)) })
-						})
-					})
-				})
+				b.AddASN1(cbasn1.UTF8String, func(b *cryptobyte.Builder) { b.AddBytes([]byte(p.notice)) })
 			})
 		})
 	})

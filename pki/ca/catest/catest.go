@@ -22,6 +22,7 @@ import (
 	"cse.example/cse/person/codicefiscale"
 	"cse.example/cse/pki/ca"
 	"cse.example/cse/pki/keys"
+	"cse.example/cse/pki/keys/keystest"
 	"cse.example/cse/pki/profile"
 )
 
@@ -141,6 +142,7 @@ var usual struct {
 // Fresh makes a new authority.
 func Fresh(t testing.TB, clock civil.Clock) *ca.Material {
 	t.Helper()
+	keystest.Cheap()
 	p := ca.DefaultPlan()
 	p.URLs, p.Vault, p.Clock, p.Rand = profile.URLsAt(Base), keys.Sealed(Passphrase), clock, rand.Reader
 	m, err := ca.Create(t.Context(), t.TempDir(), p)

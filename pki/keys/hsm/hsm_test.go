@@ -267,6 +267,8 @@ func TestRefusals(t *testing.T) {
 		{"another's id", find(func(r *keys.TokenKey) { r.ID = other.ID }), "CSE-918"},
 		{"another's public key", find(func(r *keys.TokenKey) { r.Public = other.Public }), "CSE-918"},
 		{"another token", find(func(r *keys.TokenKey) { r.Token = "elsewhere" }), "CSE-918"},
+		{"by its name", func() error { _, _, err := tok.Named("two"); return err }, ""},
+		{"by nobody's name", func() error { _, _, err := tok.Named("three"); return err }, "CSE-918"},
 		{"a label twice", func() error { _, _, err := tok.Generate("one", keys.P256); return err }, "CSE-918"},
 		{"no such library", change(func(c *hsm.Config) { c.Module = "/nowhere.so" }), "CSE-916"},
 		{"no such token", change(func(c *hsm.Config) { c.Token = "nobody" }), "CSE-916"},

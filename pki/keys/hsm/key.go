@@ -52,6 +52,34 @@ func (t *token) Find(r keys.TokenKey) (crypto.Signer, error) {
 	return k, nil
 }
 
+// Named implements keys.Token: the public half comes from its object in the token.
+func (t *token) Named(label string) (keys.TokenKey, crypto.Signer, error) {
+	r := keys.TokenKey{Token: t.conf.Token, Label: label}
+	err := t.do(func(_ *line, s pkcs11.SessionHandle) error {
+		found, err := t.search(s, pkcs11.CKO_PUBLIC_KEY, label, nil)
+		if err != nil {
+			return err
+		}
+		if len(found) != 1 {
+			return words.Refuse("CSE-918", label, t.conf.Token).Because(fmt.Errorf("%d public keys have the label", len(found)))
+		}
+		if r.Public, err = t.public(s, found[0]); err != nil {
+			return err
+		}
+		id, err := t.mod.ctx.GetAttributeValue(s, found[0], []*pkcs11.Attribute{pkcs11.NewAttribute(pkcs11.CKA_ID, nil)})
+		if err != nil {
+			return fmt.Errorf("hsm: attribute of %q: %w", label, err)
+		}
+		r.ID = id[0].Value
+		return nil
+	})
+	if err != nil {
+		return r, nil, err
+	}
+	k, err := t.Find(r)
+	return r, k, err
+}
+
 // on is the key's handle in a session of l.
 func (k *key) on(l *line, s pkcs11.SessionHandle) (pkcs11.ObjectHandle, error) {
 	k.mu.Lock()
