@@ -54,10 +54,17 @@ pkits: ## NIST's path validation tests, complete, beside OpenSSL's score on the 
 	@scripts/deps.sh
 	@CSE_FOREIGN=1 CSE_PKITS=1 go test -count=1 -run TestPKITS ./test/pkits -v | grep -vE '^(=== |--- |PASS|ok )'
 
+bettertls: ## Netflix's BetterTLS, all 9,572 cases of name constraints and path building
+	@CSE_FOREIGN=1 CSE_BETTERTLS=1 go test -count=1 -run TestBetterTLS ./test/bettertls -v | grep -vE '^(=== |--- |PASS|ok )'
+
+ocsp-vectors: ## OpenSSL's OCSP test data (from Debian's source package) judged by pki/trust/path
+	@scripts/openssl-vectors.sh bin/ocsp-vectors
+	@CSE_OCSP_VECTORS=$(CURDIR)/bin/ocsp-vectors go test -count=1 -run TestOpenSSLVectors ./test/ocspvectors -v | grep -vE '^(=== |--- |PASS|ok )'
+
 certificates: ## 10,000 random certificates (N=…) through zlint and our own lints; prints the seconds
 	@CSE_CERTIFICATES=$${N:-10000} go test -count=1 -run 'TestR15_|TestR44_' -v ./pki/profile/lint | grep -E 'certificates:|FAIL|seed|^ok'
 
 generate: ## query code (sqlc), after a change to engine/store/queries or migrations
 	engine/store/generate.sh
 
-.PHONY: help demo build assets test lint bench fuzz packages packages-test rules crash model pkits certificates generate
+.PHONY: help demo build assets test lint bench fuzz packages packages-test rules crash model pkits bettertls ocsp-vectors certificates generate
