@@ -6,7 +6,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"time"
 
 	"cse.example/cse/engine/store/internal/pkidb"
 	"cse.example/cse/pki/ca"
@@ -20,6 +19,7 @@ type PKIStore struct{ db *DB }
 var (
 	_ ca.Store         = (*PKIStore)(nil)
 	_ status.Store     = (*PKIStore)(nil)
+	_ status.Lists     = (*PKIStore)(nil)
 	_ trust.Revocation = (*PKIStore)(nil)
 )
 
@@ -107,7 +107,7 @@ func (s *PKIStore) Put(ctx context.Context, r ca.Record) error {
 		return fmt.Errorf("%w: %s", ca.ErrRaced, r.Serial)
 	}
 	s.db.moved(ctx, Moved{Issuer: r.Issuer, Serial: r.Serial, Version: r.Version + 1})
-	return nil
+	return s.changed(ctx, r)
 }
 
 // Unfinished implements ca.Store.
@@ -180,45 +180,6 @@ func standing(state ca.State, reason, issued, changed, version int64) status.Sta
 		return status.Standing{}
 	}
 	return st
-}
-
-// listPage is how many lines of a list are read at a time.
-const listPage = 5000
-
-// Listed implements status.Store. It reads page by page, so that neither memory
-// nor a transaction grows with the list.
-func (s *PKIStore) Listed(ctx context.Context, issuer string, shard int, since time.Time, yield func(status.Entry) error) error {
-	for after := ""; ; {
-		rows, err := s.q(ctx).ListedCertificates(ctx, pkidb.ListedCertificatesParams{
-			Issuer: issuer, Shard: int64(shard), Serial: after, NotAfter: micros(since), Limit: listPage,
-		})
-		if err != nil {
-			return fmt.Errorf("store: list of revoked certificates: %w", err)
-		}
-		for _, r := range rows {
-			st := standing(ca.State(r.State), r.Reason, r.IssuedAt, r.ChangedAt, 0)
-			if err := yield(status.Entry{Serial: r.Serial, Since: st.Since, Reason: st.Reason}); err != nil {
-				return err
-			}
-		}
-		if len(rows) < listPage {
-			return nil
-		}
-		after = rows[len(rows)-1].Serial
-	}
-}
-
-// NextNumber implements status.Store.
-func (s *PKIStore) NextNumber(ctx context.Context, issuer string, shard int, at time.Time) (status.Number, error) {
-	old, err := s.q(ctx).GetCRL(ctx, pkidb.GetCRLParams{Issuer: issuer, Shard: int64(shard)})
-	if err != nil && !errors.Is(err, sql.ErrNoRows) {
-		return status.Number{}, fmt.Errorf("store: CRL number: %w", err)
-	}
-	next := pkidb.PutCRLParams{Issuer: issuer, Shard: int64(shard), Number: old.Number + 1, ThisUpdate: micros(at)}
-	if err := s.q(ctx).PutCRL(ctx, next); err != nil {
-		return status.Number{}, fmt.Errorf("store: CRL number: %w", err)
-	}
-	return status.Number{Number: next.Number, Last: instant(old.ThisUpdate)}, nil
 }
 
 // Revocation implements trust.Revocation for the certificates issued here: the

@@ -26,6 +26,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/asn1"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"math/big"
@@ -88,9 +89,11 @@ func NotAfter(issued time.Time, expires civil.Date, end time.Time) time.Time {
 	return last
 }
 
-// Shard is the part of the CRL in which serial stands for ever: its low octet
-// modulo the number of parts.
-func (p CNS) Shard(s Serial) int { return int(s[len(s)-1]) % p.shards() }
+// Shard is the part of the CRL in which serial stands for ever: its last four
+// octets modulo the number of parts, so that parts of any number are alike in size.
+func (p CNS) Shard(s Serial) int {
+	return int(binary.BigEndian.Uint32(s[len(s)-4:]) % uint32(p.shards())) //nolint:gosec // at most 256
+}
 
 func (p CNS) shards() int { return max(p.Shards, 1) }
 

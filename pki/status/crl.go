@@ -223,6 +223,6 @@ func appendEntry(to []byte, e Entry) ([]byte, error) {
 func noEntries(func(Entry) error) error { return nil }
 
 // listed turns the store's walk into what Write takes.
-func listed(ctx context.Context, s Store, issuer string, shard int, since time.Time) func(func(Entry) error) error {
+func listed(ctx context.Context, s Lists, issuer string, shard int, since time.Time) func(func(Entry) error) error {
 	return func(yield func(Entry) error) error { return s.Listed(ctx, issuer, shard, since, yield) }
 }

@@ -1,7 +1,6 @@
 package status
 
 import (
-	"bufio"
 	"context"
 	"crypto"
 	"crypto/x509"
@@ -10,46 +9,68 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
 	"cse.example/cse/ground/civil"
+	"cse.example/cse/ground/words"
+	"cse.example/cse/pki/crl"
 	"cse.example/cse/pki/profile"
 )
 
-// PublisherParts are what a Publisher is made of; all but Life are required.
+// PublisherParts are what a Publisher is made of; all but Shards, Life and Every
+// are required.
 type PublisherParts struct {
 	Issuer     *x509.Certificate
 	Signer     crypto.Signer
-	Store      Store
+	Store      Lists
 	Atomically func(ctx context.Context, act func(ctx context.Context) error) error
 	Clock      civil.Clock
 	Rand       io.Reader
-	// Dir is where the lists appear, under the last element of their addresses:
+	// Dir is where the lists appear, each under the last element of its address:
 	// issuing-0.crl, …
 	Dir string
-	// URLs are those of the certificates; Shards the number of parts (0 means 1).
+	// URLs are those of the certificates; Shards the number of parts in which new
+	// certificates stand (0 means 1). Parts on record beyond are published, too.
 	URLs   profile.URLs
 	Shards int
 	// Life is nextUpdate - thisUpdate; 24 hours when zero.
 	Life time.Duration
+	// Every is the least time between two lists of a part whose certificates change;
+	// 5 minutes when zero. A hold or a revocation waits a minute at most.
+	Every time.Duration
 }
 
-// Publisher writes an issuer's lists. One process publishes into one folder.
+// urgent is the least time between two lists of a part in which a certificate was
+// put on hold or revoked.
+const urgent = time.Minute
+
+// spread is how much the clocks of several machines that publish lists of one issuer
+// may differ.
+const spread = time.Minute
+
+// Publisher writes an issuer's lists. Several may write the same issuer's, in one
+// folder or in one each: what is due is told by the records and by the list that
+// lies in the folder.
 type Publisher struct {
 	parts PublisherParts
+	id    string
 	mu    sync.Mutex
+	kept  bool
 }
 
 // Published is a list that was put in place.
 type Published struct {
+	Shard      int
 	Path       string
 	Number     int64
 	Entries    int
 	NextUpdate time.Time
 }
 
-// NewPublisher refuses missing parts and makes the folder.
+// NewPublisher refuses missing parts, makes the folder, and removes what killed
+// publications left there.
 func NewPublisher(p PublisherParts) (*Publisher, error) {
 	if p.Issuer == nil || p.Signer == nil || p.Store == nil || p.Atomically == nil || p.Clock == nil || p.Rand == nil || p.Dir == "" || p.URLs.CRL == "" {
 		return nil, ErrPart
@@ -57,48 +78,131 @@ func NewPublisher(p PublisherParts) (*Publisher, error) {
 	if p.Life == 0 {
 		p.Life = 24 * time.Hour
 	}
+	if p.Every == 0 {
+		p.Every = 5 * time.Minute
+	}
 	p.Shards = max(p.Shards, 1)
 	if err := os.MkdirAll(p.Dir, 0o755); err != nil {
 		return nil, fmt.Errorf("status: %w", err)
 	}
-	return &Publisher{parts: p}, nil
+	if err := sweep(p.Dir); err != nil {
+		return nil, err
+	}
+	return &Publisher{parts: p, id: fmt.Sprintf("%x", p.Issuer.SubjectKeyId)}, nil
 }
-
-// FileCRL is the file of one part of the first authority's list, the last element
-// of its address; profile.URLs.FileCRL is that of any.
-func FileCRL(shard int) string { return profile.URLsAt("").FileCRL(shard) }
 
 // FileRootCRL is the file of the root's list.
 const FileRootCRL = "root.crl"
 
+// file is where a part's list lies.
+func (p *Publisher) file(shard int) string {
+	return filepath.Join(p.parts.Dir, p.parts.URLs.FileCRL(shard))
+}
+
 // Publish writes a new list for every part. Do not call it inside an act: it
-// signs, and writes files.
+// signs, and writes files. A part that fails does not keep the others from theirs.
 func (p *Publisher) Publish(ctx context.Context) ([]Published, error) {
+	return p.some(ctx, func(Part, *held, time.Time) bool { return true })
+}
+
+// Refresh writes a new list for every part whose list is missing or broken, half
+// through its life, or behind its certificates; see Every. Call it often.
+func (p *Publisher) Refresh(ctx context.Context) ([]Published, error) {
+	return p.some(ctx, p.due)
+}
+
+// due tells whether the part needs another list than the one in the folder.
+func (p *Publisher) due(part Part, h *held, now time.Time) bool {
+	if h == nil || !now.Before(h.this.Add(min(p.parts.Life, h.next.Sub(h.this))/2)) {
+		return true
+	}
+	if !part.behind(h) {
+		return false
+	}
+	gap := p.parts.Every
+	if part.Urgent {
+		gap = min(gap, urgent)
+	}
+	return !now.Before(h.this.Add(gap))
+}
+
+// behind tells whether certificates have changed since the list was made.
+func (p Part) behind(h *held) bool { return p.Waiting > 0 || !slices.Contains(p.Whole, h.number) }
+
+func (p *Publisher) some(ctx context.Context, wanted func(Part, *held, time.Time) bool) ([]Published, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	parts, err := p.all(ctx)
+	if err != nil {
+		return nil, err
+	}
 	var out []Published
-	for shard := range p.parts.Shards {
-		one, err := p.publish(ctx, shard)
+	var errs []error
+	for _, part := range parts {
+		h := inPlace(p.file(part.Shard))
+		if !wanted(part, h, p.parts.Clock.Now()) {
+			continue
+		}
+		one, err := p.publish(ctx, part.Shard, h)
 		if err != nil {
-			return out, fmt.Errorf("status: CRL part %d: %w", shard, err)
+			errs = append(errs, fmt.Errorf("status: CRL part %d: %w", part.Shard, err))
+			if ctx.Err() != nil || errors.Is(err, words.Refuse("CSE-942")) {
+				break // it would be the same for each
+			}
+			continue
 		}
 		out = append(out, one)
 	}
-	return out, nil
+	return out, errors.Join(errs...)
 }
 
-func (p *Publisher) publish(ctx context.Context, shard int) (Published, error) {
+// all are the parts on record; those of the configuration are put there first.
+func (p *Publisher) all(ctx context.Context) ([]Part, error) {
+	if !p.kept {
+		err := p.parts.Atomically(ctx, func(ctx context.Context) error { return p.parts.Store.Keep(ctx, p.id, p.parts.Shards) })
+		if err != nil {
+			return nil, err
+		}
+		p.kept = true
+	}
+	return p.parts.Store.Parts(ctx, p.id)
+}
+
+// held is the list that lies in the folder.
+type held struct {
+	number     int64
+	this, next time.Time
+}
+
+// inPlace reads the list in a file; nil when there is none that can be read.
+func inPlace(file string) *held {
+	f, err := crl.OpenFile(file)
+	if err != nil {
+		return nil
+	}
+	defer func() { _ = f.Close() }() // read only
+	if f.Head.Number == nil || !f.Head.Number.IsInt64() {
+		return nil
+	}
+	return &held{number: f.Head.Number.Int64(), this: f.Head.ThisUpdate, next: f.Head.NextUpdate}
+}
+
+func (p *Publisher) publish(ctx context.Context, shard int, h *held) (Published, error) {
 	now := p.parts.Clock.Now().UTC().Truncate(time.Second)
-	issuer := fmt.Sprintf("%x", p.parts.Issuer.SubjectKeyId)
 	var number Number
 	err := p.parts.Atomically(ctx, func(ctx context.Context) (err error) {
-		number, err = p.parts.Store.NextNumber(ctx, issuer, shard, now)
-		return err
+		if number, err = p.parts.Store.NextNumber(ctx, p.id, shard, now); err != nil {
+			return err
+		}
+		return forwards(now, number)
 	})
 	if err != nil {
 		return Published{}, err
 	}
 	since := number.Last // an entry appears once more after its certificate's end
+	if h != nil && h.this.Before(since) {
+		since = h.this // the list before this one never came into place
+	}
 	if since.IsZero() || since.After(now) {
 		since = now
 	}
@@ -106,14 +210,26 @@ func (p *Publisher) publish(ctx context.Context, shard int) (Published, error) {
 		Issuer: p.parts.Issuer, Signer: p.parts.Signer, Number: number.Number,
 		ThisUpdate: now, NextUpdate: now.Add(p.parts.Life), Point: p.parts.URLs.Shard(shard),
 	}
-	path := filepath.Join(p.parts.Dir, p.parts.URLs.FileCRL(shard))
-	n, err := l.publish(p.parts.Rand, path, listed(ctx, p.parts.Store, issuer, shard, since))
-	return Published{Path: path, Number: l.Number, Entries: n, NextUpdate: l.NextUpdate}, err
+	file := p.file(shard)
+	n, err := l.publish(p.parts.Rand, file, listed(ctx, p.parts.Store, p.id, shard, since))
+	return Published{Shard: shard, Path: file, Number: l.Number, Entries: n, NextUpdate: l.NextUpdate}, err
+}
+
+// forwards refuses a list that would be older than the one before it.
+func forwards(now time.Time, n Number) error {
+	last := n.Last
+	if t := n.Newest.Add(-spread); t.After(last) {
+		last = t
+	}
+	if now.Before(last) {
+		return words.Refuse("CSE-942").Because(fmt.Errorf("it is %s, the last list is of %s", now.Format(time.RFC3339), last.Format(time.RFC3339)))
+	}
+	return nil
 }
 
 // PublishRoot writes the root's list, which has no entry: the issuing authority
-// stands. The number is the second of thisUpdate, which a root kept off line
-// can count without a store. life is nextUpdate - thisUpdate. The list names no
+// stands. The number is the second of thisUpdate, or one more than that of the list
+// in place, which a root kept off line can count without a store. life is nextUpdate - thisUpdate. The list names no
 // distribution point: it is whole, and the root's own certificate, which a
 // strict checker looks up too, carries none.
 func PublishRoot(root *x509.Certificate, key crypto.Signer, clock civil.Clock, rand io.Reader, dir string, life time.Duration) (Published, error) {
@@ -121,35 +237,18 @@ func PublishRoot(root *x509.Certificate, key crypto.Signer, clock civil.Clock, r
 		return Published{}, fmt.Errorf("status: %w", err)
 	}
 	now := clock.Now().UTC().Truncate(time.Second)
+	file := filepath.Join(dir, FileRootCRL)
+	number := now.Unix()
+	if h := inPlace(file); h != nil {
+		if now.Before(h.this) {
+			return Published{}, words.Refuse("CSE-942").Because(fmt.Errorf("it is %s, the list in place is of %s", now.Format(time.RFC3339), h.this.Format(time.RFC3339)))
+		}
+		number = max(number, h.number+1)
+	}
 	l := List{
-		Issuer: root, Signer: key, Number: now.Unix(), ThisUpdate: now, NextUpdate: now.Add(life),
+		Issuer: root, Signer: key, Number: number, ThisUpdate: now, NextUpdate: now.Add(life),
 		Authorities: true,
 	}
-	path := filepath.Join(dir, FileRootCRL)
-	n, err := l.publish(rand, path, noEntries)
-	return Published{Path: path, Number: l.Number, Entries: n, NextUpdate: l.NextUpdate}, err
-}
-
-// publish writes the list beside path and renames it into place.
-func (l List) publish(rand io.Reader, path string, entries func(func(Entry) error) error) (n int, err error) {
-	dir := filepath.Dir(path)
-	spool, err := os.CreateTemp(dir, ".entries-*")
-	if err != nil {
-		return 0, fmt.Errorf("status: %w", err)
-	}
-	defer func() { err = errors.Join(err, spool.Close(), os.Remove(spool.Name())) }()
-	tmp, err := os.CreateTemp(dir, ".crl-*")
-	if err != nil {
-		return 0, fmt.Errorf("status: %w", err)
-	}
-	w := bufio.NewWriterSize(tmp, 64<<10)
-	n, werr := l.Write(rand, w, spool, entries)
-	werr = errors.Join(werr, w.Flush(), tmp.Chmod(0o644), tmp.Sync(), tmp.Close())
-	if werr == nil {
-		werr = os.Rename(tmp.Name(), path)
-	}
-	if werr != nil {
-		return 0, errors.Join(werr, os.Remove(tmp.Name()))
-	}
-	return n, nil
+	n, err := l.publish(rand, file, noEntries)
+	return Published{Path: file, Number: l.Number, Entries: n, NextUpdate: l.NextUpdate}, err
 }

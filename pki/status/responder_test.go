@@ -28,12 +28,6 @@ func (f fixed) Standing(_ context.Context, _, serial string) (Standing, error) {
 	return f[serial], nil
 }
 
-func (f fixed) Listed(context.Context, string, int, time.Time, func(Entry) error) error { return nil }
-
-func (f fixed) NextNumber(context.Context, string, int, time.Time) (Number, error) {
-	return Number{}, nil
-}
-
 type bench struct {
 	*Responder
 	m     *ca.Material

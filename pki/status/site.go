@@ -11,8 +11,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
-	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -32,6 +30,8 @@ type Site struct {
 	Others func() []Served
 	// Log takes what goes wrong; slog.Default when nil.
 	Log *slog.Logger
+
+	lists labels
 }
 
 // Served is one authority, as the site serves it.
@@ -179,30 +179,6 @@ func fromPath(u *url.URL) ([]byte, error) {
 		return nil, fmt.Errorf("%w: %w", ErrRequest, err)
 	}
 	return der, nil
-}
-
-// crl serves a published list. Its ETag is made of what changes with each one.
-func (s *Site) crl(w http.ResponseWriter, r *http.Request, name string) {
-	if name != filepath.Base(name) || strings.HasPrefix(name, ".") || !strings.HasSuffix(name, ".crl") {
-		http.NotFound(w, r)
-		return
-	}
-	f, err := os.Open(filepath.Join(s.CRLs, name))
-	if err != nil {
-		http.NotFound(w, r)
-		return
-	}
-	defer func() { _ = f.Close() }() // read only
-	st, err := f.Stat()
-	if err != nil {
-		s.log().Error("CRL", "file", name, "err", err)
-		http.Error(w, "internal error", http.StatusInternalServerError)
-		return
-	}
-	w.Header().Set("Content-Type", "application/pkix-crl")
-	w.Header().Set("Cache-Control", "max-age=60, public, no-transform, must-revalidate")
-	w.Header().Set("ETag", fmt.Sprintf(`"%x-%x"`, st.ModTime().UnixNano(), st.Size()))
-	http.ServeContent(w, r, "", st.ModTime(), f)
 }
 
 func certificate(w http.ResponseWriter, r *http.Request, c *x509.Certificate) {

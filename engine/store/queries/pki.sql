@@ -34,12 +34,41 @@ SELECT state, COUNT(*) AS n FROM certificate GROUP BY state;
 -- name: ListCertificates :many
 SELECT * FROM certificate WHERE serial > $1 ORDER BY serial LIMIT $2;
 
+-- Parts of the revocation lists.
+
 -- name: GetCRL :one
-SELECT number, this_update FROM crl WHERE issuer = $1 AND shard = $2;
+SELECT number, this_update, change FROM crl WHERE issuer = $1 AND shard = $2;
+
+-- name: LastCRL :one
+SELECT CAST(COALESCE(MAX(this_update), 0) AS BIGINT) AS this_update FROM crl WHERE issuer = $1;
 
 -- name: PutCRL :exec
-INSERT INTO crl (issuer, shard, number, this_update) VALUES ($1, $2, $3, $4)
-ON CONFLICT (issuer, shard) DO UPDATE SET number = excluded.number, this_update = excluded.this_update;
+INSERT INTO crl (issuer, shard, number, this_update, change) VALUES ($1, $2, $3, $4, $5)
+ON CONFLICT (issuer, shard) DO UPDATE SET number = excluded.number, this_update = excluded.this_update, change = excluded.change;
+
+-- name: KeepCRL :execrows
+INSERT INTO crl (issuer, shard, number, this_update, change) VALUES ($1, $2, 0, 0, 0) ON CONFLICT DO NOTHING;
+
+-- name: PartsOfCRL :many
+SELECT shard, number, this_update, change FROM crl WHERE issuer = $1 ORDER BY shard;
+
+-- name: ChangesOfCRL :many
+SELECT shard, COUNT(*) AS n, CAST(MAX(urgent) AS BIGINT) AS urgent, CAST(MIN(at) AS BIGINT) AS since FROM crl_change WHERE issuer = $1 GROUP BY shard;
+
+-- name: AddCRLChange :exec
+INSERT INTO crl_change (serial, version, issuer, shard, at, urgent) VALUES ($1, $2, $3, $4, $5, $6);
+
+-- name: TakeCRLChanges :execrows
+DELETE FROM crl_change WHERE issuer = $1 AND shard = $2;
+
+-- name: AddCRLList :exec
+INSERT INTO crl_list (issuer, shard, number, this_update, change) VALUES ($1, $2, $3, $4, $5);
+
+-- name: ForgetCRLLists :exec
+DELETE FROM crl_list WHERE issuer = $1 AND shard = $2 AND (change < $3 OR this_update < $4);
+
+-- name: ListsOfCRL :many
+SELECT shard, number FROM crl_list WHERE issuer = $1;
 
 -- OCSP (pki/status, Changes).
 

@@ -9,6 +9,54 @@ import (
 	"context"
 )
 
+const addCRLChange = `-- name: AddCRLChange :exec
+INSERT INTO crl_change (serial, version, issuer, shard, at, urgent) VALUES ($1, $2, $3, $4, $5, $6)
+`
+
+type AddCRLChangeParams struct {
+	Serial  string
+	Version int64
+	Issuer  string
+	Shard   int64
+	At      int64
+	Urgent  int64
+}
+
+func (q *Queries) AddCRLChange(ctx context.Context, arg AddCRLChangeParams) error {
+	_, err := q.db.ExecContext(ctx, addCRLChange,
+		arg.Serial,
+		arg.Version,
+		arg.Issuer,
+		arg.Shard,
+		arg.At,
+		arg.Urgent,
+	)
+	return err
+}
+
+const addCRLList = `-- name: AddCRLList :exec
+INSERT INTO crl_list (issuer, shard, number, this_update, change) VALUES ($1, $2, $3, $4, $5)
+`
+
+type AddCRLListParams struct {
+	Issuer     string
+	Shard      int64
+	Number     int64
+	ThisUpdate int64
+	Change     int64
+}
+
+func (q *Queries) AddCRLList(ctx context.Context, arg AddCRLListParams) error {
+	_, err := q.db.ExecContext(ctx, addCRLList,
+		arg.Issuer,
+		arg.Shard,
+		arg.Number,
+		arg.ThisUpdate,
+		arg.Change,
+	)
+	return err
+}
+
 const certificateStanding = `-- name: CertificateStanding :one
 SELECT state, reason, issued_at, changed_at, version FROM certificate WHERE issuer = $1 AND serial = $2
 `
@@ -131,6 +179,45 @@ func (q *Queries) CertificatesOf(ctx context.Context, card string) ([]Certificat
 	return items, nil
 }
 
+const changesOfCRL = `-- name: ChangesOfCRL :many
+SELECT shard, COUNT(*) AS n, CAST(MAX(urgent) AS BIGINT) AS urgent, CAST(MIN(at) AS BIGINT) AS since FROM crl_change WHERE issuer = $1 GROUP BY shard
+`
+
+type ChangesOfCRLRow struct {
+	Shard  int64
+	N      int64
+	Urgent int64
+	Since  int64
+}
+
+func (q *Queries) ChangesOfCRL(ctx context.Context, issuer string) ([]ChangesOfCRLRow, error) {
+	rows, err := q.db.QueryContext(ctx, changesOfCRL, issuer)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ChangesOfCRLRow
+	for rows.Next() {
+		var i ChangesOfCRLRow
+		if err := rows.Scan(
+			&i.Shard,
+			&i.N,
+			&i.Urgent,
+			&i.Since,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const changesSince = `-- name: ChangesSince :many
 SELECT moved, serial, issuer, state, reason, issued_at, changed_at, not_after, version FROM certificate
 WHERE moved >= $1 AND (moved > $1 OR serial > $2) ORDER BY moved, serial LIMIT $3
@@ -219,8 +306,30 @@ func (q *Queries) CountCertificates(ctx context.Context) ([]CountCertificatesRow
 	return items, nil
 }
 
+const forgetCRLLists = `-- name: ForgetCRLLists :exec
+DELETE FROM crl_list WHERE issuer = $1 AND shard = $2 AND (change < $3 OR this_update < $4)
+`
+
+type ForgetCRLListsParams struct {
+	Issuer     string
+	Shard      int64
+	Change     int64
+	ThisUpdate int64
+}
+
+func (q *Queries) ForgetCRLLists(ctx context.Context, arg ForgetCRLListsParams) error {
+	_, err := q.db.ExecContext(ctx, forgetCRLLists,
+		arg.Issuer,
+		arg.Shard,
+		arg.Change,
+		arg.ThisUpdate,
+	)
+	return err
+}
+
 const getCRL = `-- name: GetCRL :one
-SELECT number, this_update FROM crl WHERE issuer = $1 AND shard = $2
+
+SELECT number, this_update, change FROM crl WHERE issuer = $1 AND shard = $2
 `
 
 type GetCRLParams struct {
@@ -231,12 +340,14 @@ type GetCRLParams struct {
 type GetCRLRow struct {
 	Number     int64
 	ThisUpdate int64
+	Change     int64
 }
 
+// Parts of the revocation lists.
 func (q *Queries) GetCRL(ctx context.Context, arg GetCRLParams) (GetCRLRow, error) {
 	row := q.db.QueryRowContext(ctx, getCRL, arg.Issuer, arg.Shard)
 	var i GetCRLRow
-	err := row.Scan(&i.Number, &i.ThisUpdate)
+	err := row.Scan(&i.Number, &i.ThisUpdate, &i.Change)
 	return i, err
 }
 
@@ -279,6 +390,23 @@ func (q *Queries) GetOCSPMark(ctx context.Context, issuer string) (int64, error)
 	var at int64
 	err := row.Scan(&at)
 	return at, err
+}
+
+const keepCRL = `-- name: KeepCRL :execrows
+INSERT INTO crl (issuer, shard, number, this_update, change) VALUES ($1, $2, 0, 0, 0) ON CONFLICT DO NOTHING
+`
+
+type KeepCRLParams struct {
+	Issuer string
+	Shard  int64
+}
+
+func (q *Queries) KeepCRL(ctx context.Context, arg KeepCRLParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, keepCRL, arg.Issuer, arg.Shard)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
 }
 
 const knownCertificates = `-- name: KnownCertificates :many
@@ -337,6 +465,17 @@ func (q *Queries) KnownCertificates(ctx context.Context, arg KnownCertificatesPa
 		return nil, err
 	}
 	return items, nil
+}
+
+const lastCRL = `-- name: LastCRL :one
+SELECT CAST(COALESCE(MAX(this_update), 0) AS BIGINT) AS this_update FROM crl WHERE issuer = $1
+`
+
+func (q *Queries) LastCRL(ctx context.Context, issuer string) (int64, error) {
+	row := q.db.QueryRowContext(ctx, lastCRL, issuer)
+	var this_update int64
+	err := row.Scan(&this_update)
+	return this_update, err
 }
 
 const listCertificates = `-- name: ListCertificates :many
@@ -447,6 +586,77 @@ func (q *Queries) ListedCertificates(ctx context.Context, arg ListedCertificates
 	return items, nil
 }
 
+const listsOfCRL = `-- name: ListsOfCRL :many
+SELECT shard, number FROM crl_list WHERE issuer = $1
+`
+
+type ListsOfCRLRow struct {
+	Shard  int64
+	Number int64
+}
+
+func (q *Queries) ListsOfCRL(ctx context.Context, issuer string) ([]ListsOfCRLRow, error) {
+	rows, err := q.db.QueryContext(ctx, listsOfCRL, issuer)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ListsOfCRLRow
+	for rows.Next() {
+		var i ListsOfCRLRow
+		if err := rows.Scan(&i.Shard, &i.Number); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const partsOfCRL = `-- name: PartsOfCRL :many
+SELECT shard, number, this_update, change FROM crl WHERE issuer = $1 ORDER BY shard
+`
+
+type PartsOfCRLRow struct {
+	Shard      int64
+	Number     int64
+	ThisUpdate int64
+	Change     int64
+}
+
+func (q *Queries) PartsOfCRL(ctx context.Context, issuer string) ([]PartsOfCRLRow, error) {
+	rows, err := q.db.QueryContext(ctx, partsOfCRL, issuer)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []PartsOfCRLRow
+	for rows.Next() {
+		var i PartsOfCRLRow
+		if err := rows.Scan(
+			&i.Shard,
+			&i.Number,
+			&i.ThisUpdate,
+			&i.Change,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const placeOfChanges = `-- name: PlaceOfChanges :one
 
 SELECT idx FROM audit_head WHERE id = 1
@@ -461,8 +671,8 @@ func (q *Queries) PlaceOfChanges(ctx context.Context) (int64, error) {
 }
 
 const putCRL = `-- name: PutCRL :exec
-INSERT INTO crl (issuer, shard, number, this_update) VALUES ($1, $2, $3, $4)
-ON CONFLICT (issuer, shard) DO UPDATE SET number = excluded.number, this_update = excluded.this_update
+INSERT INTO crl (issuer, shard, number, this_update, change) VALUES ($1, $2, $3, $4, $5)
+ON CONFLICT (issuer, shard) DO UPDATE SET number = excluded.number, this_update = excluded.this_update, change = excluded.change
 `
 
 type PutCRLParams struct {
@@ -470,6 +680,7 @@ type PutCRLParams struct {
 	Shard      int64
 	Number     int64
 	ThisUpdate int64
+	Change     int64
 }
 
 func (q *Queries) PutCRL(ctx context.Context, arg PutCRLParams) error {
@@ -478,6 +689,7 @@ func (q *Queries) PutCRL(ctx context.Context, arg PutCRLParams) error {
 		arg.Shard,
 		arg.Number,
 		arg.ThisUpdate,
+		arg.Change,
 	)
 	return err
 }
@@ -577,6 +789,23 @@ func (q *Queries) ReserveCertificate(ctx context.Context, arg ReserveCertificate
 		arg.Version,
 		arg.Extends,
 	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
+const takeCRLChanges = `-- name: TakeCRLChanges :execrows
+DELETE FROM crl_change WHERE issuer = $1 AND shard = $2
+`
+
+type TakeCRLChangesParams struct {
+	Issuer string
+	Shard  int64
+}
+
+func (q *Queries) TakeCRLChanges(ctx context.Context, arg TakeCRLChangesParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, takeCRLChanges, arg.Issuer, arg.Shard)
 	if err != nil {
 		return 0, err
 	}
