@@ -193,6 +193,9 @@ func (c *call) opsBoard() error {
 		} else if left < l.Next.Sub(l.This)/4 {
 			v.Badge = look.Badge{Tone: look.Wait, Word: c.say("portal.ops.crl.soon")}
 		}
+		if l.Late > 0 {
+			v.Badge = look.Badge{Tone: look.Bad, Word: c.say("portal.ops.crl.late", l.Late)}
+		}
 		data.CRLs = append(data.CRLs, v)
 	}
 	if data.Health, err = c.health(); err != nil {

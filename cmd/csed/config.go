@@ -281,9 +281,14 @@ type Login struct {
 
 // Issue is the policy of production.
 type Issue struct {
-	PermitRenewalMonths int    `yaml:"permit_renewal_months"`
-	CRLHours            int    `yaml:"crl_hours"`
-	ATR                 string `yaml:"atr"`
+	PermitRenewalMonths int `yaml:"permit_renewal_months"`
+	// CRLHours is how long a revocation list lasts, CRLMinutes the least time between
+	// two lists of a part whose certificates change, CRLShards in how many parts new
+	// certificates stand (docs/pki.md).
+	CRLHours   int    `yaml:"crl_hours"`
+	CRLMinutes int    `yaml:"crl_minutes"`
+	CRLShards  int    `yaml:"crl_shards"`
+	ATR        string `yaml:"atr"`
 	// ChiplessEvery makes every Nth card a TS without chip (R106); 0 makes none.
 	ChiplessEvery int `yaml:"chipless_every"`
 	// BureauFile is the bureau's public file, Exchange the folder of its files
@@ -350,7 +355,7 @@ func defaults() Config {
 		Archive:    Archive{Days: 2190, DocumentDays: 730},
 		Web:        Web{TLSMin: "1.2"},
 		Login:      Login{ACR: "https://www.spid.gov.it/SpidL3"},
-		Issue:      Issue{PermitRenewalMonths: 6, CRLHours: 6, ATR: "neutral", BureauFile: "bureau.json", Exchange: "exchange", PolicyText: policyText, Codes: codes.DefaultPolicy()},
+		Issue:      Issue{PermitRenewalMonths: 6, CRLHours: 6, CRLMinutes: 5, CRLShards: 128, ATR: "neutral", BureauFile: "bureau.json", Exchange: "exchange", PolicyText: policyText, Codes: codes.DefaultPolicy()},
 		Successor:  Successor{FromHome: true},
 		NoEmail:    NoEmail{How: "refuse", Spool: "letters"},
 	}
@@ -510,6 +515,12 @@ func (c *Config) check() error {
 	}
 	if c.Issue.CRLHours < 1 || c.Issue.CRLHours > 24 {
 		bad("issue.crl_hours", "1…24", c.Issue.CRLHours)
+	}
+	if c.Issue.CRLMinutes < 1 || c.Issue.CRLMinutes > 9 { // seen within ten, the turn of the worker included
+		bad("issue.crl_minutes", "1…9", c.Issue.CRLMinutes)
+	}
+	if c.Issue.CRLShards < 1 || c.Issue.CRLShards > 256 {
+		bad("issue.crl_shards", "1…256", c.Issue.CRLShards)
 	}
 	if host, _, err := net.SplitHostPort(c.Mail.Server); err == nil && !c.Mail.StartTLS && !thisMachine(host) {
 		bad("mail.starttls", "true", c.Mail.StartTLS)

@@ -57,6 +57,9 @@ func TestConfigurationIsRefusedByName(t *testing.T) {
 		"no role":            {yaml: "roles: []\n", want: []string{"CSE-383", "roles"}},
 		"issue.atr":          {yaml: "issue: {atr: gold}\n", want: []string{"CSE-383", "issue.atr", "gold"}},
 		"issue.crl_hours":    {yaml: "issue: {crl_hours: 48}\n", want: []string{"CSE-383", "issue.crl_hours", "48"}},
+		"issue.crl_minutes":  {yaml: "issue: {crl_minutes: 10}\n", want: []string{"CSE-383", "issue.crl_minutes", "10"}},
+		"issue.crl_shards":   {yaml: "issue: {crl_shards: 257}\n", want: []string{"CSE-383", "issue.crl_shards", "257"}},
+		"issue.crl_shards 0": {yaml: "issue: {crl_shards: 0}\n", want: []string{"CSE-383", "issue.crl_shards", "0"}},
 		"services.level":     {yaml: "services: [{id: a, level: cosmic}]\n", want: []string{"CSE-383", "services.level", "cosmic"}},
 		"operator's counter": {yaml: "operators: [{account: anna, codice_fiscale: RSSMRA85T10A562S, roles: [operator], offices: [x]}]\n", want: []string{"CSE-381", "anna", "\"x\""}},
 		"operator's hash": {

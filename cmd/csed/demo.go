@@ -162,6 +162,7 @@ func (p *performance) bind(ctx context.Context) error {
 	c.Listen, c.ListenPlain = p.ports.TLS().String(), p.ports.Plain().String()
 	c.Mail.Server = smtp.String()
 	c.Issue.ChiplessEvery = 40                                           // 5 of 200
+	c.Issue.CRLShards = 4                                                // fifty cards in each
 	c.Extension.Until = civil.Today(civil.System{}).AddYears(1).String() // the law's day has passed
 	c.settle()
 	p.config = c

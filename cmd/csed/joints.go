@@ -382,7 +382,7 @@ func (p *Platform) health(h http.Handler) http.Handler {
 				http.Error(w, "not ready", http.StatusServiceUnavailable)
 				return
 			}
-			_, _ = w.Write([]byte("ok\n"))
+			_, _ = w.Write([]byte("ok\n" + p.listsReady()))
 		default:
 			h.ServeHTTP(w, r)
 		}

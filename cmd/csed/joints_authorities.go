@@ -128,6 +128,7 @@ func (p *Platform) openAuthority(label string, vault keys.Vault) error {
 			Issuer: m.Issuing, Signer: m.IssuingKey,
 			Profile: profile.CNS{
 				Organisation: p.Config.Region.Certifier, Unit: p.Config.Region.Name, Notice: p.Config.Issue.PolicyText, URLs: urls,
+				Shards: p.Config.Issue.CRLShards,
 			},
 			Store: p.db.PKI(), Atomically: p.db.Atomically, Record: p.trail.Record, Clock: p.Clock, Rand: rand.Reader,
 		})
@@ -136,7 +137,8 @@ func (p *Platform) openAuthority(label string, vault keys.Vault) error {
 		}
 		b.publisher, err = status.NewPublisher(status.PublisherParts{
 			Issuer: m.Issuing, Signer: m.IssuingKey, Store: p.db.PKI(), Atomically: p.db.Atomically,
-			Clock: p.Clock, Rand: rand.Reader, Dir: p.crlDir(), URLs: urls, Life: time.Duration(p.Config.Issue.CRLHours) * time.Hour,
+			Clock: p.Clock, Rand: rand.Reader, Dir: p.crlDir(), URLs: urls, Shards: p.Config.Issue.CRLShards,
+			Life: time.Duration(p.Config.Issue.CRLHours) * time.Hour, Every: time.Duration(p.Config.Issue.CRLMinutes) * time.Minute,
 		})
 		if err != nil {
 			return err

@@ -2,12 +2,7 @@ package main
 
 import (
 	"context"
-	"crypto/x509"
-	"encoding/pem"
 	"errors"
-	"os"
-	"path/filepath"
-	"slices"
 
 	"cse.example/cse/engine/audit"
 	"cse.example/cse/engine/queue"
@@ -96,31 +91,6 @@ func (t trail) Verify(ctx context.Context) (int64, string, error) {
 		err = &operations.Broken{Index: broken.Index, Why: broken.Why}
 	}
 	return head.Index, head.Hash, err
-}
-
-// lists are the lists of revoked certificates that lie in the folder.
-func (p *Platform) lists(context.Context) ([]operations.List, error) {
-	files, err := filepath.Glob(filepath.Join(p.crlDir(), "*.crl"))
-	if err != nil {
-		return nil, err
-	}
-	slices.Sort(files)
-	out := make([]operations.List, 0, len(files))
-	for _, f := range files {
-		b, err := os.ReadFile(f)
-		if err != nil {
-			return nil, err
-		}
-		if block, _ := pem.Decode(b); block != nil {
-			b = block.Bytes
-		}
-		l, err := x509.ParseRevocationList(b)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, operations.List{Name: filepath.Base(f), This: l.ThisUpdate, Next: l.NextUpdate, Entries: len(l.RevokedCertificateEntries)})
-	}
-	return out, nil
 }
 
 // postBatch is the plant's, while nobody else has it (CSE-551).

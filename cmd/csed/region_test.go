@@ -116,6 +116,7 @@ func makeRegion() (err error) {
 	}
 	r.config, r.clock = defaults(), civil.NewHand(noon)
 	r.config.Data = filepath.Join(template.dir, "data")
+	r.config.Issue.CRLShards = 4
 	r.config.Counters = []staff.Office{{ID: "comune", Type: staff.Comune, Name: "Comune di prova", Comune: "D612"}}
 	born, err := civil.NewDate(1985, 3, 7)
 	if err != nil {

@@ -19,8 +19,8 @@ func (p *Platform) Run(ctx context.Context) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	if p.Config.plays("web") {
-		if _, err := p.publisher.Publish(ctx); err != nil {
-			return err
+		if err := p.refreshLists(ctx); err != nil {
+			p.Log.Error("revocation lists", "err", err) // what is published stands; the lister goes on trying
 		}
 	}
 	if kinds := p.kinds(); len(kinds) > 0 {
@@ -47,6 +47,9 @@ func (p *Platform) Run(ctx context.Context) error {
 	}
 	if p.Config.plays("mail") && p.Config.Mail.Bounces != "" {
 		start(p.postman)
+	}
+	if p.Config.plays("web") {
+		start(p.lister)
 	}
 	if p.server != nil {
 		start(p.broom)
@@ -79,12 +82,10 @@ func (p *Platform) kinds() []string {
 	return out
 }
 
-// broom publishes revocation lists when half their life is over, deletes what
-// nobody came back for, and does the work of the night.
+// broom deletes what nobody came back for, and does the work of the night.
 func (p *Platform) broom(ctx context.Context) error {
 	every := time.NewTicker(time.Minute)
 	defer every.Stop()
-	next := p.Clock.Now().Add(time.Duration(p.Config.Issue.CRLHours) * time.Hour / 2)
 	watch := watchman{p: p}
 	for {
 		select {
@@ -93,11 +94,6 @@ func (p *Platform) broom(ctx context.Context) error {
 		case <-every.C:
 		}
 		err := errors.Join(p.login.Sweep(ctx), p.counter.Tidy(ctx), p.forgetHeld(ctx), p.renewResponders())
-		if !p.Clock.Now().Before(next) {
-			_, e := p.publisher.Publish(ctx)
-			err = errors.Join(err, e)
-			next = p.Clock.Now().Add(time.Duration(p.Config.Issue.CRLHours) * time.Hour / 2)
-		}
 		if !p.noNight {
 			err = errors.Join(err, watch.turn(ctx))
 		}

@@ -14,6 +14,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"cse.example/cse/issuer/roster"
@@ -97,6 +98,7 @@ type Platform struct {
 	keys      keys.Vault // opened by vault()
 	keysDone  func() error
 	publisher publishers
+	lateParts atomic.Int64 // of the lists, as the lister saw them last
 	neighbour *neighbours
 	follower  *status.Follower // of the changes of certificates
 	site      *status.Site

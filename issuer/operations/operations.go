@@ -73,12 +73,16 @@ type BatchCount struct {
 	States map[lifecycle.State]int
 }
 
-// List is the list of revoked certificates as published.
+// List is a list of revoked certificates as published.
 type List struct {
-	// Name is the file's.
-	Name       string
+	// Name is the file's, or the first and the last of its parts'.
+	Name string
+	// This is the oldest part's instant, Next the first end, Entries all parts'.
 	This, Next time.Time
 	Entries    int
+	// Parts is how many there are, Late how many should have been published by now,
+	// Waiting how many changes of certificates no part has yet.
+	Parts, Late, Waiting int
 }
 
 // Deps is what the room stands on; all of it must be there.

@@ -136,24 +136,58 @@ func (p *Publisher) some(ctx context.Context, wanted func(Part, *held, time.Time
 	if err != nil {
 		return nil, err
 	}
+	var jobs []job
+	for _, part := range parts {
+		if h := inPlace(p.file(part.Shard)); wanted(part, h, p.parts.Clock.Now()) {
+			jobs = append(jobs, job{shard: part.Shard, before: h})
+		}
+	}
 	var out []Published
 	var errs []error
-	for _, part := range parts {
-		h := inPlace(p.file(part.Shard))
-		if !wanted(part, h, p.parts.Clock.Now()) {
-			continue
+	for some := range slices.Chunk(jobs, actSize) {
+		if err := p.number(ctx, some); err != nil {
+			return out, errors.Join(append(errs, err)...) // it would be the same for the others
 		}
-		one, err := p.publish(ctx, part.Shard, h)
-		if err != nil {
-			errs = append(errs, fmt.Errorf("status: CRL part %d: %w", part.Shard, err))
-			if ctx.Err() != nil || errors.Is(err, words.Refuse("CSE-942")) {
-				break // it would be the same for each
+		for _, j := range some {
+			one, err := p.publish(ctx, j)
+			if err != nil {
+				errs = append(errs, err)
+				continue
 			}
-			continue
+			out = append(out, one)
 		}
-		out = append(out, one)
 	}
 	return out, errors.Join(errs...)
+}
+
+// job is one list on its way.
+type job struct {
+	shard  int
+	before *held // what lies in the folder, nil for nothing
+	now    time.Time
+	number Number
+}
+
+// actSize is how many lists take their numbers in one act.
+const actSize = 64
+
+// number gives the lists their numbers and their time. A list that then does not
+// come into place is due again: the one in the folder does not have its number.
+func (p *Publisher) number(ctx context.Context, jobs []job) error {
+	now := p.parts.Clock.Now().UTC().Truncate(time.Second)
+	return p.parts.Atomically(ctx, func(ctx context.Context) error {
+		for i := range jobs {
+			n, err := p.parts.Store.NextNumber(ctx, p.id, jobs[i].shard, now)
+			if err != nil {
+				return err
+			}
+			if err := forwards(now, n); err != nil {
+				return err
+			}
+			jobs[i].now, jobs[i].number = now, n
+		}
+		return nil
+	})
 }
 
 // all are the parts on record; those of the configuration are put there first.
@@ -187,32 +221,21 @@ func inPlace(file string) *held {
 	return &held{number: f.Head.Number.Int64(), this: f.Head.ThisUpdate, next: f.Head.NextUpdate}
 }
 
-func (p *Publisher) publish(ctx context.Context, shard int, h *held) (Published, error) {
-	now := p.parts.Clock.Now().UTC().Truncate(time.Second)
-	var number Number
-	err := p.parts.Atomically(ctx, func(ctx context.Context) (err error) {
-		if number, err = p.parts.Store.NextNumber(ctx, p.id, shard, now); err != nil {
-			return err
-		}
-		return forwards(now, number)
-	})
-	if err != nil {
-		return Published{}, err
+func (p *Publisher) publish(ctx context.Context, j job) (Published, error) {
+	since := j.number.Last // an entry appears once more after its certificate's end
+	if j.before != nil && j.before.this.Before(since) {
+		since = j.before.this // the list before this one never came into place
 	}
-	since := number.Last // an entry appears once more after its certificate's end
-	if h != nil && h.this.Before(since) {
-		since = h.this // the list before this one never came into place
-	}
-	if since.IsZero() || since.After(now) {
-		since = now
+	if since.IsZero() || since.After(j.now) {
+		since = j.now
 	}
 	l := List{
-		Issuer: p.parts.Issuer, Signer: p.parts.Signer, Number: number.Number,
-		ThisUpdate: now, NextUpdate: now.Add(p.parts.Life), Point: p.parts.URLs.Shard(shard),
+		Issuer: p.parts.Issuer, Signer: p.parts.Signer, Number: j.number.Number,
+		ThisUpdate: j.now, NextUpdate: j.now.Add(p.parts.Life), Point: p.parts.URLs.Shard(j.shard),
 	}
-	file := p.file(shard)
-	n, err := l.publish(p.parts.Rand, file, listed(ctx, p.parts.Store, p.id, shard, since))
-	return Published{Shard: shard, Path: file, Number: l.Number, Entries: n, NextUpdate: l.NextUpdate}, err
+	file := p.file(j.shard)
+	n, err := l.publish(p.parts.Rand, file, listed(ctx, p.parts.Store, p.id, j.shard, since))
+	return Published{Shard: j.shard, Path: file, Number: l.Number, Entries: n, NextUpdate: l.NextUpdate}, err
 }
 
 // forwards refuses a list that would be older than the one before it.
@@ -251,4 +274,42 @@ func PublishRoot(root *x509.Certificate, key crypto.Signer, clock civil.Clock, r
 	}
 	n, err := l.publish(rand, file, noEntries)
 	return Published{Path: file, Number: l.Number, Entries: n, NextUpdate: l.NextUpdate}, err
+}
+
+// Late is how long a change may wait for its list: what the activation's receipt
+// promises, lists' own life aside.
+const Late = 10 * time.Minute
+
+// State is how one part of the list stands.
+type State struct {
+	Shard int
+	// File is where the list lies; Number, This and Next are zero while it is missing
+	// or broken.
+	File       string
+	Number     int64
+	This, Next time.Time
+	// Waiting is how many changes no list has yet.
+	Waiting int
+	// Late tells that the part should have another list by now: something keeps
+	// Refresh from its work.
+	Late bool
+}
+
+// States tells how all parts stand.
+func (p *Publisher) States(ctx context.Context) ([]State, error) {
+	parts, err := p.parts.Store.Parts(ctx, p.id)
+	if err != nil {
+		return nil, err
+	}
+	now := p.parts.Clock.Now()
+	out := make([]State, len(parts))
+	for i, part := range parts {
+		s := State{Shard: part.Shard, File: p.file(part.Shard), Waiting: part.Waiting, Late: true}
+		if h := inPlace(s.File); h != nil {
+			s.Number, s.This, s.Next = h.number, h.this, h.next
+			s.Late = !now.Before(h.this.Add(h.next.Sub(h.this)*3/4)) || part.Waiting > 0 && !now.Before(part.Since.Add(Late)) && !now.Before(h.this.Add(Late))
+		}
+		out[i] = s
+	}
+	return out, nil
 }

@@ -49,7 +49,11 @@ func (o ops) Board(_ context.Context, op staff.Operator) (operations.Board, erro
 		Cards: 7, Numbers: 6, Taken: 1, Open: batches()[:1], Exceptions: 2,
 		Checks:       []operations.Check{{Name: "portal.ops.check.states", Want: 7, Got: 7}, {Name: "portal.ops.check.numbers", Want: 6, Got: 6}, {Name: "portal.ops.check.declarations", Want: 9, Got: 9}},
 		Declarations: &operations.Declarations{All: 9, Open: 4, Confirmed: 4, NotConfirmed: 1},
-		Lists:        []operations.List{{Name: "issuing-0.crl", This: Now.Add(-time.Hour), Next: Now.Add(23 * time.Hour), Entries: 1}, {Name: "root.crl", This: Now.AddDate(-1, 0, 0), Next: Now.Add(-time.Hour)}},
+		Lists: []operations.List{
+			{Name: "issuing-0.crl … issuing-127.crl", Parts: 128, Waiting: 3, This: Now.Add(-time.Hour), Next: Now.Add(23 * time.Hour), Entries: 1},
+			{Name: "prima-0.crl … prima-15.crl", Parts: 16, Late: 2, This: Now.Add(-5 * time.Hour), Next: Now.Add(time.Hour), Entries: 80},
+			{Name: "root.crl", This: Now.AddDate(-1, 0, 0), Next: Now.Add(-time.Hour)},
+		},
 	}
 	for _, s := range lifecycle.States() {
 		line := operations.StateLine{State: s}

@@ -30,6 +30,8 @@ func (j *journey) onceChain(t *testing.T) {
 	j.other(t, []string{": OK"}, "openssl", "verify", "-purpose", "sslclient", "-x509_strict", "-CAfile", root, "-untrusted", issuing, cert)
 
 	var pems, ours string
+	var parts []string
+	point := j.other(t, []string{"URI:http://"}, "openssl", "x509", "-in", cert, "-noout", "-ext", "crlDistributionPoints")
 	for _, p := range r.CA.CRL {
 		out := j.pemCRL(t, at(p), filepath.Base(p)+".pem")
 		b, err := os.ReadFile(out)
@@ -38,6 +40,9 @@ func (j *journey) onceChain(t *testing.T) {
 		j.other(t, []string{"X509v3 CRL Number", "Next Update"}, "openssl", "crl", "-inform", "DER", "-in", at(p), "-noout", "-text")
 		j.other(t, []string{"CRL Number"}, "certtool", "--crl-info", "--inder", "--infile", at(p))
 		if strings.HasPrefix(filepath.Base(p), "issuing") {
+			parts = append(parts, at(p))
+		}
+		if strings.Contains(point, "/crl/"+filepath.Base(p)) {
 			ours = at(p)
 		}
 	}
@@ -47,10 +52,16 @@ func (j *journey) onceChain(t *testing.T) {
 		t.Errorf("openssl verify -crl_check of the revoked certificate: %s", o)
 	}
 	serial := strings.TrimSpace(strings.TrimPrefix(j.other(t, nil, "openssl", "x509", "-in", cert, "-noout", "-serial"), "serial="))
-	list := j.other(t, []string{"Issuing Distribution Point", "Serial Number: " + serial}, "openssl", "crl", "-inform", "DER", "-in", ours, "-noout", "-text")
-	// not one is on it that is not: 194 certificates are on hold, one is good
-	if got := strings.Count(list, "Serial Number:"); got != strings.Count(list, "Certificate Hold")+1 || got != 194 {
-		t.Errorf("%d entries on the list, %d of them on hold; want 193 on hold and one revoked", got, strings.Count(list, "Certificate Hold"))
+	j.other(t, []string{"Issuing Distribution Point", "Serial Number: " + serial}, "openssl", "crl", "-inform", "DER", "-in", ours, "-noout", "-text")
+	// not one is on them that is not: 194 certificates are on hold, one is good; each
+	// part says which it is
+	got, held := 0, 0
+	for _, p := range parts {
+		list := j.other(t, []string{"/crl/" + filepath.Base(p), "Only User Certificates"}, "openssl", "crl", "-inform", "DER", "-in", p, "-noout", "-text")
+		got, held = got+strings.Count(list, "Serial Number:"), held+strings.Count(list, "Certificate Hold")
+	}
+	if got != held+1 || got != 194 || len(parts) != 4 {
+		t.Errorf("%d entries on %d lists, %d of them on hold; want 193 on hold and one revoked, on 4", got, len(parts), held)
 	}
 	for name, file := range map[string]string{"card": cert, "root": root, "issuing": issuing} {
 		info := j.other(t, []string{"Subject", "Issuer"}, "certtool", "--certificate-info", "--infile", file)
