@@ -104,6 +104,7 @@ var rules = []rule{
 	{"engine/audit", own("engine"), own("engine/audit"), "engines do not know each other"},
 	{"engine/mail", own("engine"), own("engine/mail"), "engines do not know each other"},
 	{"engine/paper", own("engine"), own("engine/paper"), "engines do not know each other"},
+	{"engine/backup", all(own("engine"), databases), own("engine/backup"), "archives know no database; what goes in is handed over"},
 	{"engine/listen", own("engine"), own("engine/listen"), "engines do not know each other"},
 	{"demo", own("cmd"), nil, "the demo is below the programs"},
 }

@@ -65,6 +65,7 @@ type Config struct {
 	Minors     Minors          `yaml:"minors"`
 	Privacy    Privacy         `yaml:"privacy"`
 	Archive    Archive         `yaml:"archive"`
+	Backup     Backup          `yaml:"backup"`
 	Successor  Successor       `yaml:"successor"`
 	NoEmail    NoEmail         `yaml:"no_email"`
 	Renewal    Renewal         `yaml:"renewal"`
@@ -559,6 +560,7 @@ func (c *Config) check() error {
 	if c.Mail.ResendSeconds < 1 || c.Mail.ResendSeconds > 86400 {
 		bad("mail.resend_seconds", "1…86400", c.Mail.ResendSeconds)
 	}
+	errs = append(errs, c.Backup.check())
 	if err := c.Issue.Codes.Check(); err != nil {
 		bad("issue.codes", "pin: {first: 2, second: 3}", err)
 	}

@@ -74,8 +74,10 @@ type Options struct {
 	Duties []string
 	// NoNight leaves the work of the night to others.
 	NoNight bool
-	Clock   civil.Clock
-	Log     *slog.Logger
+	// Restoring opens a folder that a restore has marked.
+	Restoring bool
+	Clock     civil.Clock
+	Log       *slog.Logger
 }
 
 // Platform is every room, wired. Make one with Open, end it with Close.
@@ -203,6 +205,9 @@ func checkPlace(c Config) error {
 func (p *Platform) openData(_ context.Context, o Options) error {
 	if err := checkPlace(p.Config); err != nil {
 		return err
+	}
+	if _, err := os.Stat(filepath.Join(p.Config.Data, unfinished)); err == nil && !o.Restoring {
+		return words.Refuse("CSE-992", p.Config.Data)
 	}
 	if o.Duties == nil {
 		o.Duties = p.Config.Roles

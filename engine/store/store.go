@@ -129,6 +129,15 @@ func keepPrivate(path string) error {
 }
 
 func (db *DB) migrate(ctx context.Context) error {
+	last, err := SchemaVersion()
+	if err != nil {
+		return err
+	}
+	return db.migrateTo(ctx, last)
+}
+
+// migrateTo brings the schema to the state after the migration of that number.
+func (db *DB) migrateTo(ctx context.Context, version int64) error {
 	dialect := goose.DialectPostgres
 	if db.sqlite {
 		dialect = goose.DialectSQLite3
@@ -141,7 +150,7 @@ func (db *DB) migrate(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("store: migrations: %w", err)
 	}
-	if _, err := p.Up(ctx); err != nil {
+	if _, err := p.UpTo(ctx, version); err != nil {
 		return fmt.Errorf("store: migrate: %w", err)
 	}
 	return nil

@@ -77,3 +77,10 @@ func open(t testing.TB, dsn string) *store.DB {
 	})
 	return db
 }
+
+// Postgres is the address of an empty PostgreSQL database, for what opens the store
+// itself; the test is skipped when no server is named.
+func Postgres(t testing.TB) string {
+	t.Helper()
+	return scratch.Postgres(t)
+}
