@@ -60,6 +60,7 @@ var rules = []rule{
 	{"pki", all(own(""), databases, html), own("ground", "person", "card", "pki"), "floors"},
 	{"pki/keys", web, nil, "only status owns a protocol"},
 	{"pki/keys/hsm", own(""), own("ground", "pki/keys"), "a token knows keys, and not what they sign"},
+	{"pki/ceremony", all(web, own("pki/trust")), nil, "a ceremony is held off line"},
 	{"pki/keys/keystest", own(""), own("pki/internal/kdf"), "cheap key files are for tests"},
 	{"pki/profile", web, nil, "only status owns a protocol"},
 	{"pki/ca", web, nil, "only status owns a protocol"},

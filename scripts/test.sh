@@ -16,7 +16,7 @@ npm_pages() { (cd test/pages && npm ci --ignore-scripts --no-audit --no-fund --l
 # Everything foreign (OpenSC, OpenSSL, GnuTLS, poppler, PostgreSQL) is on: a missing program fails.
 units() { CSE_FOREIGN=1 test/foreign/pcscd.sh scripts/postgres.sh go test ./...; }
 # Keys in a token need cgo; SoftHSM2 is the token.
-token() { CSE_FOREIGN=1 CGO_ENABLED=1 go test ./pki/keys/hsm/...; }
+token() { CSE_FOREIGN=1 CGO_ENABLED=1 go test ./pki/keys/hsm/... && CSE_FOREIGN=1 CGO_ENABLED=1 go test -run Token ./pki/ceremony; }
 race() { CGO_ENABLED=1 go test -race ./card/cryptoki ./engine/queue ./engine/audit ./engine/listen/... ./engine/mail ./login/... ./demo/inbox; }
 
 stage 'install what the tests need' scripts/deps.sh

@@ -114,7 +114,7 @@ func TestLoadRefuses(t *testing.T) {
 		{"wrong passphrase", bytes.Clone, secret.FromString("altra"), 0o600, "CSE-190"},
 		{"no passphrase", bytes.Clone, secret.Text{}, 0o600, "CSE-190"},
 		{"one bit flipped", flip, phrase, 0o600, "CSE-190"},
-		{"cost lowered", header("Passes", "1"), phrase, 0o600, "CSE-190"},
+		{"cost changed", header("Passes", "2"), phrase, 0o600, "CSE-190"},
 		{"cost unbearable", header("Memory-KiB", "99999999"), phrase, 0o600, "CSE-191"},
 		{"cost not a number", header("Lanes", "many"), phrase, 0o600, "CSE-191"},
 		{"cost nil", header("Passes", "0"), phrase, 0o600, "CSE-191"},
