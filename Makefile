@@ -64,7 +64,10 @@ ocsp-vectors: ## OpenSSL's OCSP test data (from Debian's source package) judged 
 certificates: ## 10,000 random certificates (N=…) through zlint and our own lints; prints the seconds
 	@CSE_CERTIFICATES=$${N:-10000} go test -count=1 -run 'TestR15_|TestR44_' -v ./pki/profile/lint | grep -E 'certificates:|FAIL|seed|^ok'
 
+moduli: ## 100,000 moduli (N=…) searched for shared primes; prints seconds and memory
+	@CSE_MODULI=$${N:-100000} go test -count=1 -timeout 30m -run TestTheWholeBase -v ./pki/ca/factors | grep -E 'moduli:|FAIL|^ok'
+
 generate: ## query code (sqlc), after a change to engine/store/queries or migrations
 	engine/store/generate.sh
 
-.PHONY: help demo build assets test lint bench fuzz packages packages-test rules crash model pkits bettertls ocsp-vectors certificates generate
+.PHONY: help demo build assets test lint bench fuzz packages packages-test rules crash model pkits bettertls ocsp-vectors certificates moduli generate

@@ -131,6 +131,7 @@ func (p *Platform) openAuthority(label string, vault keys.Vault) error {
 				Shards: p.Config.Issue.CRLShards,
 			},
 			Store: p.db.PKI(), Atomically: p.db.Atomically, Record: p.trail.Record, Clock: p.Clock, Rand: rand.Reader,
+			SharedPrimes: p.db.PKI().SharedPrimes,
 		})
 		if err != nil {
 			return err

@@ -101,29 +101,38 @@ func (w *watchman) turn(ctx context.Context) error {
 	if err := w.midnight(ctx); err != nil {
 		return err
 	}
+	worked, err := w.work(ctx)
+	if err == nil && worked {
+		_, err = w.p.sweepKeys(ctx) // it may take long, and needs no plant
+	}
+	return err
+}
+
+// work does the night's work if it is due, and tells whether it did.
+func (w *watchman) work(ctx context.Context) (bool, error) {
 	now := w.p.Clock.Now()
 	today := civil.DayOf(now).String()
 	if now.In(civil.Rome).Hour() < nightHour || now.Before(w.notBefore) {
-		return nil
+		return false, nil
 	}
 	done, err := w.p.db.Noted(ctx, noteNight)
 	if err != nil || done == today {
-		return err
+		return false, err
 	}
 	lock, err := w.p.Config.hold(dutyProduction)
 	if errors.Is(err, words.Refuse("CSE-386")) {
-		return nil
+		return false, nil
 	}
 	if err != nil {
-		return err
+		return false, err
 	}
 	defer lock.Close()
 	w.notBefore = now.Add(retryNight)
 	n, err := w.p.night(ctx)
 	if err != nil {
-		return err
+		return false, err
 	}
-	return w.p.db.Atomically(ctx, func(ctx context.Context) error {
+	return true, w.p.db.Atomically(ctx, func(ctx context.Context) error {
 		if err := w.p.db.Note(ctx, noteNight, today); err != nil {
 			return err
 		}

@@ -66,7 +66,7 @@ func (s *PKIStore) Get(ctx context.Context, serial string) (ca.Record, error) {
 }
 
 // Find implements ca.Store. Two queries, since an OR of two indexes makes one
-// engine walk the table.
+// engine walk the table. Void ones count where another card had the key.
 func (s *PKIStore) Find(ctx context.Context, card, keyHash string) ([]ca.Record, error) {
 	ofCard, err := s.q(ctx).CertificatesOf(ctx, card)
 	if err != nil {

@@ -12,6 +12,7 @@ import (
 
 	"cse.example/cse/card/cns"
 	"cse.example/cse/ground/civil"
+	"cse.example/cse/ground/journal"
 	"cse.example/cse/ground/table"
 	"cse.example/cse/ground/words"
 	"cse.example/cse/issuer/approval"
@@ -233,6 +234,10 @@ func (r *Room) NewRevocationOf(ctx context.Context, op staff.Operator, name, lis
 	if err := acts(op, Revocation); err != nil {
 		return Campaign{}, err
 	}
+	return r.revocationOf(ctx, entryOf(op), name, list)
+}
+
+func (r *Room) revocationOf(ctx context.Context, by journal.Entry, name, list string) (Campaign, error) {
 	name, err := checkName(name)
 	if err != nil {
 		return Campaign{}, err
@@ -257,7 +262,7 @@ func (r *Room) NewRevocationOf(ctx context.Context, op staff.Operator, name, lis
 			return Campaign{}, err
 		}
 	}
-	return r.write(ctx, entryOf(op), Campaign{Kind: Revocation, Name: name, Criteria: ch.c, Preview: ch.p}, ch.items)
+	return r.write(ctx, by, Campaign{Kind: Revocation, Name: name, Criteria: ch.c, Preview: ch.p}, ch.items)
 }
 
 // Line is one card of a list.

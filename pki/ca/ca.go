@@ -104,7 +104,8 @@ type Store interface {
 	Reserve(ctx context.Context, r Record) error
 	// Get answers ErrUnknown when there is none.
 	Get(ctx context.Context, serial string) (Record, error)
-	// Find lists the records, not void, that have the card or the key.
+	// Find lists the records that have the card and are not void, and those of other
+	// cards that have the key, whatever became of them.
 	Find(ctx context.Context, card, keyHash string) ([]Record, error)
 	// Put replaces the record if its Version is r.Version, else ErrRaced, and
 	// stores Version+1.
@@ -113,7 +114,7 @@ type Store interface {
 	Unfinished(ctx context.Context, after string, limit int) ([]Record, error)
 }
 
-// Parts are what an Authority is made of; all are required.
+// Parts are what an Authority is made of; all but the last are required.
 type Parts struct {
 	Issuer     *x509.Certificate // the issuing certificate
 	Signer     crypto.Signer     // its key
@@ -123,6 +124,9 @@ type Parts struct {
 	Record     journal.Recorder
 	Clock      civil.Clock
 	Rand       io.Reader
+	// SharedPrimes are those that two certified keys were found to share; nil for
+	// an authority that is not told.
+	SharedPrimes func(ctx context.Context) ([]*big.Int, error)
 }
 
 // Authority issues certificates and changes their state. Make one with New. It

@@ -39,8 +39,12 @@ func (a *Authority) Extend(ctx context.Context, q Extension) (Record, error) {
 	if err != nil {
 		return Record{}, err
 	}
+	shared, err := a.knownPrimes(ctx)
+	if err != nil {
+		return Record{}, err
+	}
 	j := job{known: known{expires: q.Until, room: q.Room}}
-	if j.record, err = a.longer(old, q, now); err != nil {
+	if j.record, err = a.longer(old, q, now, shared); err != nil {
 		return Record{}, err
 	}
 	jobs := []job{j}
@@ -67,7 +71,7 @@ func (a *Authority) extendable(ctx context.Context, serial string, now time.Time
 }
 
 // longer writes what would be signed.
-func (a *Authority) longer(old Record, q Extension, now time.Time) (Record, error) {
+func (a *Authority) longer(old Record, q Extension, now time.Time, shared knownPrimes) (Record, error) {
 	c, err := old.Certificate()
 	if err != nil {
 		return Record{}, err
@@ -78,6 +82,9 @@ func (a *Authority) longer(old Record, q Extension, now time.Time) (Record, erro
 	}
 	if err := CheckKey(key); err != nil {
 		return Record{}, words.Refuse("CSE-194").Because(err)
+	}
+	if err := shared.refuse(key); err != nil {
+		return Record{}, err
 	}
 	serial, err := profile.NewSerial(a.Rand)
 	if err != nil {

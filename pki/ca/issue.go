@@ -90,6 +90,7 @@ func (a *Authority) issue(ctx context.Context, qs []Request, out []Result) {
 		j.q, j.known = qs[i], known{expires: qs[i].Expires, personal: qs[i].PersonalData}
 		j.record, j.err = a.draft(j.q, now)
 	})
+	a.refuseShared(ctx, jobs)
 	a.together(ctx, jobs, a.reserve)
 	a.complete(ctx, jobs)
 	for i := range jobs {

@@ -29,7 +29,8 @@ func TestCheckKey(t *testing.T) {
 		{"exponent 3", &rsa.PublicKey{N: good.N, E: 3}, "exponent 3"},
 		{"even", &rsa.PublicKey{N: even, E: 65537}, "small factor"},
 		{"close primes", &rsa.PublicKey{N: twins(t), E: 65537}, "too close"},
-		{"ROCA", &rsa.PublicKey{N: rocaModulus(t), E: 65537}, "CVE-2017-15361"},
+		{"ROCA, built by the published form", &rsa.PublicKey{N: rocaModulus(t), E: 65537}, "CVE-2017-15361"},
+		{"ROCA, the finders' public vector", &rsa.PublicKey{N: publicROCA, E: 65537}, "CVE-2017-15361"},
 	}
 	for _, tt := range tests {
 		err := CheckKey(tt.key)
@@ -38,6 +39,14 @@ func TestCheckKey(t *testing.T) {
 		}
 	}
 }
+
+// publicROCA is a modulus of a real faulty chip: crocs-muni/roca, roca/tests/data/mod03.txt.
+var publicROCA, _ = new(big.Int).SetString("9dcd7420e420c270a68060eb8b5aa7457a9f6648f86fafed2775cc1f79ae962f1e63f1b9e51c55f9ea6fdc7332e9b005"+
+	"8c9ff2eb1fc89855029cf6aafe21e689feb38ac9ffb12f1ce371bb5d0e9aae64161abce74b4244bf68f1edb4411f756a"+
+	"097c8929c14740245ea355f8332d1aa36bb50c7dcb4505da8de02e4e53d38f8df06097da7524df0df93db48eac8cc4af"+
+	"2d3a16257eb2b2adca6ba464e5974fa92550d31b1babf161e7692d00b86e3dd886ecab4abfbe1a8f8cc263ff4af55cdb"+
+	"45f4249a5193925f5e983d762f0b6800943eb0267b08f42ed311ce1f5c86eacbc8ce4d3cb7a2fee1ef5641423a1cf411"+
+	"4e5ecf50034a60a412523af9e6f4aa11", 16)
 
 // twins is the product of two neighbouring primes.
 func twins(t *testing.T) *big.Int {

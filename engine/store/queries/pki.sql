@@ -10,7 +10,7 @@ SELECT * FROM certificate WHERE serial = $1;
 SELECT * FROM certificate WHERE state <> 'void' AND card = $1 ORDER BY reserved_at, serial;
 
 -- name: CertificateWithKey :many
-SELECT * FROM certificate WHERE state <> 'void' AND key_hash = $1;
+SELECT * FROM certificate WHERE key_hash = $1;
 
 -- name: PutCertificate :execrows
 UPDATE certificate SET state = $2, reason = $3, der = $4, issued_at = $5, activated_at = $6, changed_at = $7, version = version + 1,

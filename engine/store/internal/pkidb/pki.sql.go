@@ -88,7 +88,7 @@ func (q *Queries) CertificateStanding(ctx context.Context, arg CertificateStandi
 }
 
 const certificateWithKey = `-- name: CertificateWithKey :many
-SELECT serial, issuer, shard, card, person, key_hash, state, reason, tbs, der, not_after, reserved_at, issued_at, activated_at, changed_at, version, extends, moved FROM certificate WHERE state <> 'void' AND key_hash = $1
+SELECT serial, issuer, shard, card, person, key_hash, state, reason, tbs, der, not_after, reserved_at, issued_at, activated_at, changed_at, version, extends, moved FROM certificate WHERE key_hash = $1
 `
 
 func (q *Queries) CertificateWithKey(ctx context.Context, keyHash string) ([]Certificate, error) {
