@@ -262,10 +262,7 @@ func (p *Platform) openEngine(ctx context.Context, _ Options) error {
 	if err != nil {
 		return err
 	}
-	p.trail, err = audit.New(audit.Config{
-		Conn: func(ctx context.Context) audit.DBTX { return p.db.Conn(ctx) }, Atomically: p.db.Atomically, Clock: p.Clock, Key: key,
-	})
-	return err
+	return p.openTrail(ctx, key)
 }
 
 // policies: a mail that may have left is doubtful; a print stays until it has

@@ -12,7 +12,7 @@ import (
 // halving, as the records lie in the order of time; where the clock went back,
 // records of the minutes around may be missed.
 func (t *Trail) Count(ctx context.Context, act string, since time.Time) (int, error) {
-	foot, err := t.Foot(ctx)
+	foot, err := t.foot(ctx)
 	if err != nil {
 		return 0, err
 	}
@@ -20,14 +20,14 @@ func (t *Trail) Count(ctx context.Context, act string, since time.Time) (int, er
 	if err != nil {
 		return 0, err
 	}
-	lo, hi := foot.Index+1, head.Index+1 // the first record since is in [lo, hi]
+	lo, hi := foot+1, head.Index+1 // the first record since is in [lo, hi]
 	for lo < hi {
 		mid := lo + (hi-lo)/2
-		r, err := t.db(ctx).One(ctx, mid)
+		at, err := t.db(ctx).Instant(ctx, mid)
 		if err != nil {
 			return 0, fmt.Errorf("audit: read record %d: %w", mid, err)
 		}
-		if r.At < since.UnixMicro() {
+		if at < since.UnixMicro() {
 			lo = mid + 1
 		} else {
 			hi = mid

@@ -105,7 +105,7 @@ func (db *DB) empty(ctx context.Context) error {
 }
 
 // fromMigrations are the tables in which a fresh database has a row.
-var fromMigrations = []string{"audit_head", "audit_foot", "roster_version"}
+var fromMigrations = []string{"audit_head", "audit_foot", "audit_chain_head", "audit_chain_foot", "roster_version"}
 
 // load reads a snapshot inside an act.
 func (db *DB) load(ctx context.Context, r io.Reader) error {

@@ -7,10 +7,69 @@ package auditdb
 
 import (
 	"context"
+	"database/sql"
 )
 
+const addCheckpoint = `-- name: AddCheckpoint :exec
+INSERT INTO audit_checkpoint (number, size, note) VALUES ($1, $2, $3)
+`
+
+type AddCheckpointParams struct {
+	Number int64
+	Size   int64
+	Note   string
+}
+
+func (q *Queries) AddCheckpoint(ctx context.Context, arg AddCheckpointParams) error {
+	_, err := q.db.ExecContext(ctx, addCheckpoint, arg.Number, arg.Size, arg.Note)
+	return err
+}
+
+const addSubject = `-- name: AddSubject :exec
+INSERT INTO audit_subject (finder, mark, wrapped) VALUES ($1, $2, $3)
+`
+
+type AddSubjectParams struct {
+	Finder  string
+	Mark    string
+	Wrapped []byte
+}
+
+func (q *Queries) AddSubject(ctx context.Context, arg AddSubjectParams) error {
+	_, err := q.db.ExecContext(ctx, addSubject, arg.Finder, arg.Mark, arg.Wrapped)
+	return err
+}
+
+const addSubjects = `-- name: AddSubjects :exec
+INSERT INTO audit_subject (finder, mark, wrapped)
+VALUES ($1, $2, $3), ($4, $5, $6)
+`
+
+type AddSubjectsParams struct {
+	Finder1  string
+	Mark1    string
+	Wrapped1 []byte
+	Finder2  string
+	Mark2    string
+	Wrapped2 []byte
+}
+
+func (q *Queries) AddSubjects(ctx context.Context, arg AddSubjectsParams) error {
+	_, err := q.db.ExecContext(ctx, addSubjects,
+		arg.Finder1,
+		arg.Mark1,
+		arg.Wrapped1,
+		arg.Finder2,
+		arg.Mark2,
+		arg.Wrapped2,
+	)
+	return err
+}
+
 const byCard = `-- name: ByCard :many
-SELECT idx, at, act, actor, office, card, person, detail, prev, hash FROM audit_record WHERE card = $1 AND idx > $2 ORDER BY idx LIMIT $3
+SELECT r.idx, r.at, r.act, r.actor, r.office, r.card, r.person, r.detail, r.sealed, r.chain, r.hash, s.finder, s.wrapped FROM audit_record r
+LEFT JOIN audit_subject s ON s.mark = CASE WHEN r.person = '' THEN r.card ELSE r.person END
+WHERE r.card = $1 AND r.idx > $2 ORDER BY r.idx LIMIT $3
 `
 
 type ByCardParams struct {
@@ -19,15 +78,142 @@ type ByCardParams struct {
 	N     int32
 }
 
-func (q *Queries) ByCard(ctx context.Context, arg ByCardParams) ([]AuditRecord, error) {
+type ByCardRow struct {
+	Idx     int64
+	At      int64
+	Act     string
+	Actor   string
+	Office  string
+	Card    string
+	Person  string
+	Detail  string
+	Sealed  []byte
+	Chain   string
+	Hash    []byte
+	Finder  sql.NullString
+	Wrapped []byte
+}
+
+func (q *Queries) ByCard(ctx context.Context, arg ByCardParams) ([]ByCardRow, error) {
 	rows, err := q.db.QueryContext(ctx, byCard, arg.Card, arg.After, arg.N)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	var items []AuditRecord
+	var items []ByCardRow
 	for rows.Next() {
-		var i AuditRecord
+		var i ByCardRow
+		if err := rows.Scan(
+			&i.Idx,
+			&i.At,
+			&i.Act,
+			&i.Actor,
+			&i.Office,
+			&i.Card,
+			&i.Person,
+			&i.Detail,
+			&i.Sealed,
+			&i.Chain,
+			&i.Hash,
+			&i.Finder,
+			&i.Wrapped,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const byPerson = `-- name: ByPerson :many
+SELECT r.idx, r.at, r.act, r.actor, r.office, r.card, r.person, r.detail, r.sealed, r.chain, r.hash, s.finder, s.wrapped FROM audit_record r
+LEFT JOIN audit_subject s ON s.mark = r.person
+WHERE r.person = $1 AND r.idx > $2 ORDER BY r.idx LIMIT $3
+`
+
+type ByPersonParams struct {
+	Person string
+	After  int64
+	N      int32
+}
+
+type ByPersonRow struct {
+	Idx     int64
+	At      int64
+	Act     string
+	Actor   string
+	Office  string
+	Card    string
+	Person  string
+	Detail  string
+	Sealed  []byte
+	Chain   string
+	Hash    []byte
+	Finder  sql.NullString
+	Wrapped []byte
+}
+
+func (q *Queries) ByPerson(ctx context.Context, arg ByPersonParams) ([]ByPersonRow, error) {
+	rows, err := q.db.QueryContext(ctx, byPerson, arg.Person, arg.After, arg.N)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ByPersonRow
+	for rows.Next() {
+		var i ByPersonRow
+		if err := rows.Scan(
+			&i.Idx,
+			&i.At,
+			&i.Act,
+			&i.Actor,
+			&i.Office,
+			&i.Card,
+			&i.Person,
+			&i.Detail,
+			&i.Sealed,
+			&i.Chain,
+			&i.Hash,
+			&i.Finder,
+			&i.Wrapped,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const chain = `-- name: Chain :many
+SELECT idx, at, act, actor, office, card, person, detail, prev, hash FROM audit_chain WHERE idx > $1 ORDER BY idx LIMIT $2
+`
+
+type ChainParams struct {
+	After int64
+	N     int32
+}
+
+func (q *Queries) Chain(ctx context.Context, arg ChainParams) ([]AuditChain, error) {
+	rows, err := q.db.QueryContext(ctx, chain, arg.After, arg.N)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []AuditChain
+	for rows.Next() {
+		var i AuditChain
 		if err := rows.Scan(
 			&i.Idx,
 			&i.At,
@@ -53,37 +239,59 @@ func (q *Queries) ByCard(ctx context.Context, arg ByCardParams) ([]AuditRecord, 
 	return items, nil
 }
 
-const byPerson = `-- name: ByPerson :many
-SELECT idx, at, act, actor, office, card, person, detail, prev, hash FROM audit_record WHERE person = $1 AND idx > $2 ORDER BY idx LIMIT $3
+const chainFoot = `-- name: ChainFoot :one
+SELECT idx, hash FROM audit_chain_foot WHERE id = 1
 `
 
-type ByPersonParams struct {
-	Person string
-	After  int64
-	N      int32
+type ChainFootRow struct {
+	Idx  int64
+	Hash string
 }
 
-func (q *Queries) ByPerson(ctx context.Context, arg ByPersonParams) ([]AuditRecord, error) {
-	rows, err := q.db.QueryContext(ctx, byPerson, arg.Person, arg.After, arg.N)
+func (q *Queries) ChainFoot(ctx context.Context) (ChainFootRow, error) {
+	row := q.db.QueryRowContext(ctx, chainFoot)
+	var i ChainFootRow
+	err := row.Scan(&i.Idx, &i.Hash)
+	return i, err
+}
+
+const chainHead = `-- name: ChainHead :one
+
+SELECT idx, hash FROM audit_chain_head WHERE id = 1
+`
+
+type ChainHeadRow struct {
+	Idx  int64
+	Hash string
+}
+
+// The chain of before
+func (q *Queries) ChainHead(ctx context.Context) (ChainHeadRow, error) {
+	row := q.db.QueryRowContext(ctx, chainHead)
+	var i ChainHeadRow
+	err := row.Scan(&i.Idx, &i.Hash)
+	return i, err
+}
+
+const checkpoints = `-- name: Checkpoints :many
+SELECT number, size, note FROM audit_checkpoint WHERE number > $1 ORDER BY number LIMIT $2
+`
+
+type CheckpointsParams struct {
+	After int64
+	N     int32
+}
+
+func (q *Queries) Checkpoints(ctx context.Context, arg CheckpointsParams) ([]AuditCheckpoint, error) {
+	rows, err := q.db.QueryContext(ctx, checkpoints, arg.After, arg.N)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	var items []AuditRecord
+	var items []AuditCheckpoint
 	for rows.Next() {
-		var i AuditRecord
-		if err := rows.Scan(
-			&i.Idx,
-			&i.At,
-			&i.Act,
-			&i.Actor,
-			&i.Office,
-			&i.Card,
-			&i.Person,
-			&i.Detail,
-			&i.Prev,
-			&i.Hash,
-		); err != nil {
+		var i AuditCheckpoint
+		if err := rows.Scan(&i.Number, &i.Size, &i.Note); err != nil {
 			return nil, err
 		}
 		items = append(items, i)
@@ -114,12 +322,48 @@ func (q *Queries) CountFrom(ctx context.Context, arg CountFromParams) (int64, er
 	return count, err
 }
 
+const countOf = `-- name: CountOf :one
+SELECT COUNT(*) FROM audit_record WHERE card = $1 OR person = $1
+`
+
+func (q *Queries) CountOf(ctx context.Context, mark string) (int64, error) {
+	row := q.db.QueryRowContext(ctx, countOf, mark)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
 const cutThrough = `-- name: CutThrough :execrows
 DELETE FROM audit_record WHERE idx <= $1
 `
 
 func (q *Queries) CutThrough(ctx context.Context, idx int64) (int64, error) {
 	result, err := q.db.ExecContext(ctx, cutThrough, idx)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
+const dropUnused = `-- name: DropUnused :execrows
+DELETE FROM audit_subject
+WHERE NOT EXISTS (SELECT 1 FROM audit_record c WHERE c.card = audit_subject.mark) AND NOT EXISTS (SELECT 1 FROM audit_record p WHERE p.person = audit_subject.mark)
+`
+
+func (q *Queries) DropUnused(ctx context.Context) (int64, error) {
+	result, err := q.db.ExecContext(ctx, dropUnused)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
+const eraseSubject = `-- name: EraseSubject :execrows
+DELETE FROM audit_subject WHERE mark = $1
+`
+
+func (q *Queries) EraseSubject(ctx context.Context, mark string) (int64, error) {
+	result, err := q.db.ExecContext(ctx, eraseSubject, mark)
 	if err != nil {
 		return 0, err
 	}
@@ -138,39 +382,82 @@ func (q *Queries) FirstSince(ctx context.Context, since int64) (int64, error) {
 }
 
 const foot = `-- name: Foot :one
-SELECT idx, hash FROM audit_foot WHERE id = 1
+SELECT idx FROM audit_foot WHERE id = 1
 `
 
-type FootRow struct {
-	Idx  int64
-	Hash string
+func (q *Queries) Foot(ctx context.Context) (int64, error) {
+	row := q.db.QueryRowContext(ctx, foot)
+	var idx int64
+	err := row.Scan(&idx)
+	return idx, err
 }
 
-func (q *Queries) Foot(ctx context.Context) (FootRow, error) {
-	row := q.db.QueryRowContext(ctx, foot)
-	var i FootRow
-	err := row.Scan(&i.Idx, &i.Hash)
-	return i, err
+const hashes = `-- name: Hashes :many
+
+SELECT idx, hash FROM audit_record WHERE idx > $1 AND idx <= $2 ORDER BY idx LIMIT $3
+`
+
+type HashesParams struct {
+	After   int64
+	Through int64
+	N       int32
+}
+
+type HashesRow struct {
+	Idx  int64
+	Hash []byte
+}
+
+// The tree
+func (q *Queries) Hashes(ctx context.Context, arg HashesParams) ([]HashesRow, error) {
+	rows, err := q.db.QueryContext(ctx, hashes, arg.After, arg.Through, arg.N)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []HashesRow
+	for rows.Next() {
+		var i HashesRow
+		if err := rows.Scan(&i.Idx, &i.Hash); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const head = `-- name: Head :one
-SELECT idx, hash FROM audit_head WHERE id = 1
+SELECT idx FROM audit_head WHERE id = 1
 `
 
-type HeadRow struct {
-	Idx  int64
-	Hash string
+func (q *Queries) Head(ctx context.Context) (int64, error) {
+	row := q.db.QueryRowContext(ctx, head)
+	var idx int64
+	err := row.Scan(&idx)
+	return idx, err
 }
 
-func (q *Queries) Head(ctx context.Context) (HeadRow, error) {
-	row := q.db.QueryRowContext(ctx, head)
-	var i HeadRow
-	err := row.Scan(&i.Idx, &i.Hash)
-	return i, err
+const instant = `-- name: Instant :one
+SELECT at FROM audit_record WHERE idx = $1
+`
+
+func (q *Queries) Instant(ctx context.Context, idx int64) (int64, error) {
+	row := q.db.QueryRowContext(ctx, instant, idx)
+	var at int64
+	err := row.Scan(&at)
+	return at, err
 }
 
 const lastByCard = `-- name: LastByCard :many
-SELECT idx, at, act, actor, office, card, person, detail, prev, hash FROM audit_record WHERE card = $1 ORDER BY idx DESC LIMIT $2
+SELECT r.idx, r.at, r.act, r.actor, r.office, r.card, r.person, r.detail, r.sealed, r.chain, r.hash, s.finder, s.wrapped FROM audit_record r
+LEFT JOIN audit_subject s ON s.mark = CASE WHEN r.person = '' THEN r.card ELSE r.person END
+WHERE r.card = $1 ORDER BY r.idx DESC LIMIT $2
 `
 
 type LastByCardParams struct {
@@ -178,15 +465,31 @@ type LastByCardParams struct {
 	N    int32
 }
 
-func (q *Queries) LastByCard(ctx context.Context, arg LastByCardParams) ([]AuditRecord, error) {
+type LastByCardRow struct {
+	Idx     int64
+	At      int64
+	Act     string
+	Actor   string
+	Office  string
+	Card    string
+	Person  string
+	Detail  string
+	Sealed  []byte
+	Chain   string
+	Hash    []byte
+	Finder  sql.NullString
+	Wrapped []byte
+}
+
+func (q *Queries) LastByCard(ctx context.Context, arg LastByCardParams) ([]LastByCardRow, error) {
 	rows, err := q.db.QueryContext(ctx, lastByCard, arg.Card, arg.N)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	var items []AuditRecord
+	var items []LastByCardRow
 	for rows.Next() {
-		var i AuditRecord
+		var i LastByCardRow
 		if err := rows.Scan(
 			&i.Idx,
 			&i.At,
@@ -196,8 +499,11 @@ func (q *Queries) LastByCard(ctx context.Context, arg LastByCardParams) ([]Audit
 			&i.Card,
 			&i.Person,
 			&i.Detail,
-			&i.Prev,
+			&i.Sealed,
+			&i.Chain,
 			&i.Hash,
+			&i.Finder,
+			&i.Wrapped,
 		); err != nil {
 			return nil, err
 		}
@@ -213,7 +519,9 @@ func (q *Queries) LastByCard(ctx context.Context, arg LastByCardParams) ([]Audit
 }
 
 const lastByPerson = `-- name: LastByPerson :many
-SELECT idx, at, act, actor, office, card, person, detail, prev, hash FROM audit_record WHERE person = $1 ORDER BY idx DESC LIMIT $2
+SELECT r.idx, r.at, r.act, r.actor, r.office, r.card, r.person, r.detail, r.sealed, r.chain, r.hash, s.finder, s.wrapped FROM audit_record r
+LEFT JOIN audit_subject s ON s.mark = r.person
+WHERE r.person = $1 ORDER BY r.idx DESC LIMIT $2
 `
 
 type LastByPersonParams struct {
@@ -221,15 +529,31 @@ type LastByPersonParams struct {
 	N      int32
 }
 
-func (q *Queries) LastByPerson(ctx context.Context, arg LastByPersonParams) ([]AuditRecord, error) {
+type LastByPersonRow struct {
+	Idx     int64
+	At      int64
+	Act     string
+	Actor   string
+	Office  string
+	Card    string
+	Person  string
+	Detail  string
+	Sealed  []byte
+	Chain   string
+	Hash    []byte
+	Finder  sql.NullString
+	Wrapped []byte
+}
+
+func (q *Queries) LastByPerson(ctx context.Context, arg LastByPersonParams) ([]LastByPersonRow, error) {
 	rows, err := q.db.QueryContext(ctx, lastByPerson, arg.Person, arg.N)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	var items []AuditRecord
+	var items []LastByPersonRow
 	for rows.Next() {
-		var i AuditRecord
+		var i LastByPersonRow
 		if err := rows.Scan(
 			&i.Idx,
 			&i.At,
@@ -239,8 +563,11 @@ func (q *Queries) LastByPerson(ctx context.Context, arg LastByPersonParams) ([]A
 			&i.Card,
 			&i.Person,
 			&i.Detail,
-			&i.Prev,
+			&i.Sealed,
+			&i.Chain,
 			&i.Hash,
+			&i.Finder,
+			&i.Wrapped,
 		); err != nil {
 			return nil, err
 		}
@@ -255,46 +582,112 @@ func (q *Queries) LastByPerson(ctx context.Context, arg LastByPersonParams) ([]A
 	return items, nil
 }
 
-const next = `-- name: Next :one
-UPDATE audit_head SET idx = idx + 1 WHERE id = 1 RETURNING idx, hash
+const lastCheckpoint = `-- name: LastCheckpoint :one
+SELECT number, size, note FROM audit_checkpoint ORDER BY number DESC LIMIT 1
 `
 
-type NextRow struct {
-	Idx  int64
-	Hash string
-}
-
-func (q *Queries) Next(ctx context.Context) (NextRow, error) {
-	row := q.db.QueryRowContext(ctx, next)
-	var i NextRow
-	err := row.Scan(&i.Idx, &i.Hash)
+func (q *Queries) LastCheckpoint(ctx context.Context) (AuditCheckpoint, error) {
+	row := q.db.QueryRowContext(ctx, lastCheckpoint)
+	var i AuditCheckpoint
+	err := row.Scan(&i.Number, &i.Size, &i.Note)
 	return i, err
 }
 
-const one = `-- name: One :one
-SELECT idx, at, act, actor, office, card, person, detail, prev, hash FROM audit_record WHERE idx = $1
+const lastTile = `-- name: LastTile :one
+SELECT n, data FROM audit_tile WHERE level = $1 ORDER BY n DESC LIMIT 1
 `
 
-func (q *Queries) One(ctx context.Context, idx int64) (AuditRecord, error) {
-	row := q.db.QueryRowContext(ctx, one, idx)
-	var i AuditRecord
-	err := row.Scan(
-		&i.Idx,
-		&i.At,
-		&i.Act,
-		&i.Actor,
-		&i.Office,
-		&i.Card,
-		&i.Person,
-		&i.Detail,
-		&i.Prev,
-		&i.Hash,
-	)
+type LastTileRow struct {
+	N    int64
+	Data []byte
+}
+
+func (q *Queries) LastTile(ctx context.Context, level int64) (LastTileRow, error) {
+	row := q.db.QueryRowContext(ctx, lastTile, level)
+	var i LastTileRow
+	err := row.Scan(&i.N, &i.Data)
+	return i, err
+}
+
+const levels = `-- name: Levels :many
+SELECT level, COUNT(*) AS tiles, CAST(MIN(n) AS BIGINT) AS first, CAST(MAX(n) AS BIGINT) AS last FROM audit_tile GROUP BY level ORDER BY level
+`
+
+type LevelsRow struct {
+	Level int64
+	Tiles int64
+	First int64
+	Last  int64
+}
+
+func (q *Queries) Levels(ctx context.Context) ([]LevelsRow, error) {
+	rows, err := q.db.QueryContext(ctx, levels)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []LevelsRow
+	for rows.Next() {
+		var i LevelsRow
+		if err := rows.Scan(
+			&i.Level,
+			&i.Tiles,
+			&i.First,
+			&i.Last,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const newestOf = `-- name: NewestOf :one
+
+SELECT CAST(COALESCE(MAX(at), 0) AS BIGINT) AS at FROM audit_record WHERE card = $1 OR person = $1
+`
+
+// Subjects
+func (q *Queries) NewestOf(ctx context.Context, mark string) (int64, error) {
+	row := q.db.QueryRowContext(ctx, newestOf, mark)
+	var at int64
+	err := row.Scan(&at)
+	return at, err
+}
+
+const nextAbout = `-- name: NextAbout :one
+UPDATE audit_head SET idx = idx + 1 WHERE id = 1
+RETURNING idx, (SELECT p.wrapped FROM audit_subject p WHERE p.finder = $1) AS person, (SELECT c.wrapped FROM audit_subject c WHERE c.finder = $2) AS card
+`
+
+type NextAboutParams struct {
+	Person string
+	Card   string
+}
+
+type NextAboutRow struct {
+	Idx    int64
+	Person []byte
+	Card   []byte
+}
+
+func (q *Queries) NextAbout(ctx context.Context, arg NextAboutParams) (NextAboutRow, error) {
+	row := q.db.QueryRowContext(ctx, nextAbout, arg.Person, arg.Card)
+	var i NextAboutRow
+	err := row.Scan(&i.Idx, &i.Person, &i.Card)
 	return i, err
 }
 
 const page = `-- name: Page :many
-SELECT idx, at, act, actor, office, card, person, detail, prev, hash FROM audit_record WHERE idx > $1 ORDER BY idx LIMIT $2
+SELECT r.idx, r.at, r.act, r.actor, r.office, r.card, r.person, r.detail, r.sealed, r.chain, r.hash, s.finder, s.wrapped FROM audit_record r
+LEFT JOIN audit_subject s ON s.mark = CASE WHEN r.person = '' THEN r.card ELSE r.person END
+WHERE r.idx > $1 ORDER BY r.idx LIMIT $2
 `
 
 type PageParams struct {
@@ -302,15 +695,31 @@ type PageParams struct {
 	N     int32
 }
 
-func (q *Queries) Page(ctx context.Context, arg PageParams) ([]AuditRecord, error) {
+type PageRow struct {
+	Idx     int64
+	At      int64
+	Act     string
+	Actor   string
+	Office  string
+	Card    string
+	Person  string
+	Detail  string
+	Sealed  []byte
+	Chain   string
+	Hash    []byte
+	Finder  sql.NullString
+	Wrapped []byte
+}
+
+func (q *Queries) Page(ctx context.Context, arg PageParams) ([]PageRow, error) {
 	rows, err := q.db.QueryContext(ctx, page, arg.After, arg.N)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	var items []AuditRecord
+	var items []PageRow
 	for rows.Next() {
-		var i AuditRecord
+		var i PageRow
 		if err := rows.Scan(
 			&i.Idx,
 			&i.At,
@@ -320,8 +729,11 @@ func (q *Queries) Page(ctx context.Context, arg PageParams) ([]AuditRecord, erro
 			&i.Card,
 			&i.Person,
 			&i.Detail,
-			&i.Prev,
+			&i.Sealed,
+			&i.Chain,
 			&i.Hash,
+			&i.Finder,
+			&i.Wrapped,
 		); err != nil {
 			return nil, err
 		}
@@ -336,15 +748,32 @@ func (q *Queries) Page(ctx context.Context, arg PageParams) ([]AuditRecord, erro
 	return items, nil
 }
 
+const putTile = `-- name: PutTile :exec
+INSERT INTO audit_tile (level, n, data) VALUES ($1, $2, $3)
+ON CONFLICT (level, n) DO UPDATE SET data = excluded.data
+`
+
+type PutTileParams struct {
+	Level int64
+	N     int64
+	Data  []byte
+}
+
+func (q *Queries) PutTile(ctx context.Context, arg PutTileParams) error {
+	_, err := q.db.ExecContext(ctx, putTile, arg.Level, arg.N, arg.Data)
+	return err
+}
+
 const search = `-- name: Search :many
-SELECT idx, at, act, actor, office, card, person, detail, prev, hash FROM audit_record
-WHERE idx < $1 AND at >= $2 AND at < $3
-  AND (CAST($4 AS TEXT) = '' OR person = CAST($4 AS TEXT))
-  AND (CAST($5 AS TEXT) = '' OR card = CAST($5 AS TEXT))
-  AND (CAST($6 AS TEXT) = '' OR actor = CAST($6 AS TEXT))
-  AND (CAST($7 AS TEXT) = '' OR office = CAST($7 AS TEXT))
-  AND (CAST($8 AS TEXT) = '' OR act = CAST($8 AS TEXT))
-ORDER BY idx DESC LIMIT $9
+SELECT r.idx, r.at, r.act, r.actor, r.office, r.card, r.person, r.detail, r.sealed, r.chain, r.hash, s.finder, s.wrapped FROM audit_record r
+LEFT JOIN audit_subject s ON s.mark = CASE WHEN r.person = '' THEN r.card ELSE r.person END
+WHERE r.idx < $1 AND r.at >= $2 AND r.at < $3
+  AND (CAST($4 AS TEXT) = '' OR r.person = CAST($4 AS TEXT))
+  AND (CAST($5 AS TEXT) = '' OR r.card = CAST($5 AS TEXT))
+  AND (CAST($6 AS TEXT) = '' OR r.actor = CAST($6 AS TEXT))
+  AND (CAST($7 AS TEXT) = '' OR r.office = CAST($7 AS TEXT))
+  AND (CAST($8 AS TEXT) = '' OR r.act = CAST($8 AS TEXT))
+ORDER BY r.idx DESC LIMIT $9
 `
 
 type SearchParams struct {
@@ -359,7 +788,23 @@ type SearchParams struct {
 	N      int32
 }
 
-func (q *Queries) Search(ctx context.Context, arg SearchParams) ([]AuditRecord, error) {
+type SearchRow struct {
+	Idx     int64
+	At      int64
+	Act     string
+	Actor   string
+	Office  string
+	Card    string
+	Person  string
+	Detail  string
+	Sealed  []byte
+	Chain   string
+	Hash    []byte
+	Finder  sql.NullString
+	Wrapped []byte
+}
+
+func (q *Queries) Search(ctx context.Context, arg SearchParams) ([]SearchRow, error) {
 	rows, err := q.db.QueryContext(ctx, search,
 		arg.Before,
 		arg.Since,
@@ -375,9 +820,9 @@ func (q *Queries) Search(ctx context.Context, arg SearchParams) ([]AuditRecord, 
 		return nil, err
 	}
 	defer rows.Close()
-	var items []AuditRecord
+	var items []SearchRow
 	for rows.Next() {
-		var i AuditRecord
+		var i SearchRow
 		if err := rows.Scan(
 			&i.Idx,
 			&i.At,
@@ -387,8 +832,11 @@ func (q *Queries) Search(ctx context.Context, arg SearchParams) ([]AuditRecord, 
 			&i.Card,
 			&i.Person,
 			&i.Detail,
-			&i.Prev,
+			&i.Sealed,
+			&i.Chain,
 			&i.Hash,
+			&i.Finder,
+			&i.Wrapped,
 		); err != nil {
 			return nil, err
 		}
@@ -403,40 +851,171 @@ func (q *Queries) Search(ctx context.Context, arg SearchParams) ([]AuditRecord, 
 	return items, nil
 }
 
-const setFoot = `-- name: SetFoot :exec
-UPDATE audit_foot SET idx = $1, hash = $2 WHERE id = 1
+const setChainFoot = `-- name: SetChainFoot :exec
+UPDATE audit_chain_foot SET idx = $1, hash = $2 WHERE id = 1
 `
 
-type SetFootParams struct {
+type SetChainFootParams struct {
 	Idx  int64
 	Hash string
 }
 
-func (q *Queries) SetFoot(ctx context.Context, arg SetFootParams) error {
-	_, err := q.db.ExecContext(ctx, setFoot, arg.Idx, arg.Hash)
+func (q *Queries) SetChainFoot(ctx context.Context, arg SetChainFootParams) error {
+	_, err := q.db.ExecContext(ctx, setChainFoot, arg.Idx, arg.Hash)
 	return err
 }
 
-const setHead = `-- name: SetHead :execrows
-UPDATE audit_head SET hash = $1 WHERE id = 1 AND idx = $2
+const setFoot = `-- name: SetFoot :exec
+UPDATE audit_foot SET idx = $1 WHERE id = 1
 `
 
-type SetHeadParams struct {
-	Hash string
-	Idx  int64
+func (q *Queries) SetFoot(ctx context.Context, idx int64) error {
+	_, err := q.db.ExecContext(ctx, setFoot, idx)
+	return err
 }
 
-func (q *Queries) SetHead(ctx context.Context, arg SetHeadParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, setHead, arg.Hash, arg.Idx)
+const subject = `-- name: Subject :one
+SELECT mark, wrapped FROM audit_subject WHERE finder = $1
+`
+
+type SubjectRow struct {
+	Mark    string
+	Wrapped []byte
+}
+
+func (q *Queries) Subject(ctx context.Context, finder string) (SubjectRow, error) {
+	row := q.db.QueryRowContext(ctx, subject, finder)
+	var i SubjectRow
+	err := row.Scan(&i.Mark, &i.Wrapped)
+	return i, err
+}
+
+const tile = `-- name: Tile :one
+SELECT data FROM audit_tile WHERE level = $1 AND n = $2
+`
+
+type TileParams struct {
+	Level int64
+	N     int64
+}
+
+func (q *Queries) Tile(ctx context.Context, arg TileParams) ([]byte, error) {
+	row := q.db.QueryRowContext(ctx, tile, arg.Level, arg.N)
+	var data []byte
+	err := row.Scan(&data)
+	return data, err
+}
+
+const unchain = `-- name: Unchain :exec
+DELETE FROM audit_chain WHERE idx <= $1
+`
+
+func (q *Queries) Unchain(ctx context.Context, idx int64) error {
+	_, err := q.db.ExecContext(ctx, unchain, idx)
+	return err
+}
+
+const unusedSubjects = `-- name: UnusedSubjects :many
+SELECT s.mark FROM audit_subject s
+WHERE NOT EXISTS (SELECT 1 FROM audit_record c WHERE c.card = s.mark) AND NOT EXISTS (SELECT 1 FROM audit_record p WHERE p.person = s.mark)
+ORDER BY s.mark LIMIT $1
+`
+
+func (q *Queries) UnusedSubjects(ctx context.Context, n int32) ([]string, error) {
+	rows, err := q.db.QueryContext(ctx, unusedSubjects, n)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
-	return result.RowsAffected()
+	defer rows.Close()
+	var items []string
+	for rows.Next() {
+		var mark string
+		if err := rows.Scan(&mark); err != nil {
+			return nil, err
+		}
+		items = append(items, mark)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const whole = `-- name: Whole :many
+SELECT r.idx, r.at, r.act, r.actor, r.office, r.card, r.person, r.detail, r.sealed, r.chain, r.hash, p.finder AS person_finder, p.wrapped AS person_wrapped, c.finder AS card_finder, c.wrapped AS card_wrapped FROM audit_record r
+LEFT JOIN audit_subject p ON p.mark = r.person AND r.person <> ''
+LEFT JOIN audit_subject c ON c.mark = r.card AND r.card <> ''
+WHERE r.idx > $1 ORDER BY r.idx LIMIT $2
+`
+
+type WholeParams struct {
+	After int64
+	N     int32
+}
+
+type WholeRow struct {
+	Idx           int64
+	At            int64
+	Act           string
+	Actor         string
+	Office        string
+	Card          string
+	Person        string
+	Detail        string
+	Sealed        []byte
+	Chain         string
+	Hash          []byte
+	PersonFinder  sql.NullString
+	PersonWrapped []byte
+	CardFinder    sql.NullString
+	CardWrapped   []byte
+}
+
+func (q *Queries) Whole(ctx context.Context, arg WholeParams) ([]WholeRow, error) {
+	rows, err := q.db.QueryContext(ctx, whole, arg.After, arg.N)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []WholeRow
+	for rows.Next() {
+		var i WholeRow
+		if err := rows.Scan(
+			&i.Idx,
+			&i.At,
+			&i.Act,
+			&i.Actor,
+			&i.Office,
+			&i.Card,
+			&i.Person,
+			&i.Detail,
+			&i.Sealed,
+			&i.Chain,
+			&i.Hash,
+			&i.PersonFinder,
+			&i.PersonWrapped,
+			&i.CardFinder,
+			&i.CardWrapped,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const write = `-- name: Write :exec
-INSERT INTO audit_record (idx, at, act, actor, office, card, person, detail, prev, hash)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+INSERT INTO audit_record (idx, at, act, actor, office, card, person, detail, sealed, chain, hash)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
 `
 
 type WriteParams struct {
@@ -448,8 +1027,9 @@ type WriteParams struct {
 	Card   string
 	Person string
 	Detail string
-	Prev   string
-	Hash   string
+	Sealed []byte
+	Chain  string
+	Hash   []byte
 }
 
 func (q *Queries) Write(ctx context.Context, arg WriteParams) error {
@@ -462,7 +1042,8 @@ func (q *Queries) Write(ctx context.Context, arg WriteParams) error {
 		arg.Card,
 		arg.Person,
 		arg.Detail,
-		arg.Prev,
+		arg.Sealed,
+		arg.Chain,
 		arg.Hash,
 	)
 	return err

@@ -4,7 +4,7 @@
 
 package auditdb
 
-type AuditRecord struct {
+type AuditChain struct {
 	Idx    int64
 	At     int64
 	Act    string
@@ -15,4 +15,10 @@ type AuditRecord struct {
 	Detail string
 	Prev   string
 	Hash   string
+}
+
+type AuditCheckpoint struct {
+	Number int64
+	Size   int64
+	Note   string
 }
