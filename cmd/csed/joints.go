@@ -131,12 +131,18 @@ func (p *Platform) revocation(ctx context.Context, ref identity.CardRef) (door.C
 	if !p.certifiedBy(r, ref) {
 		return door.CertStatus{State: door.NeverIssued}, nil
 	}
-	switch r.State {
-	case ca.Good:
+	by, err := p.db.PKI().Authority(ctx, r.Issuer)
+	if err != nil && !errors.Is(err, ca.ErrNoAuthority) {
+		return door.CertStatus{}, err
+	}
+	switch {
+	case r.State != ca.Revoked && by.Revoked():
+		return door.CertStatus{State: door.Revoked, At: by.RevokedAt, Reason: ca.CACompromise}, nil
+	case r.State == ca.Good:
 		return door.CertStatus{State: door.Good}, nil
-	case ca.Pending, ca.Held:
+	case r.State == ca.Pending || r.State == ca.Held:
 		return door.CertStatus{State: door.Held, At: r.ChangedAt}, nil
-	case ca.Revoked:
+	case r.State == ca.Revoked:
 		return door.CertStatus{State: door.Revoked, At: r.ChangedAt, Reason: r.Reason}, nil
 	}
 	return door.CertStatus{State: door.NeverIssued}, nil
@@ -382,7 +388,7 @@ func (p *Platform) health(h http.Handler) http.Handler {
 				http.Error(w, "not ready", http.StatusServiceUnavailable)
 				return
 			}
-			_, _ = w.Write([]byte("ok\n" + p.listsReady()))
+			_, _ = w.Write([]byte("ok\n" + p.listsReady() + p.clockReady(ctx)))
 		default:
 			h.ServeHTTP(w, r)
 		}

@@ -8,8 +8,10 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
+	"cse.example/cse/ground/words"
 	"cse.example/cse/issuer/lifecycle"
 	"cse.example/cse/login/door"
 	"cse.example/cse/login/identity"
@@ -30,6 +32,8 @@ type branch struct {
 	// publisher is nil where the issuing key is not here.
 	publisher *status.Publisher
 	responder *status.Responder
+	// distrusted tells that its revocation has reached the responder.
+	distrusted atomic.Bool
 }
 
 // branches are all of them, the first authority first.
@@ -57,6 +61,15 @@ func (b *branches) certificates() []*x509.Certificate {
 		out = append(out, x.Issuing)
 	}
 	return out
+}
+
+func (b *branches) labelled(label string) *branch {
+	for _, x := range b.list() {
+		if x.Label == label {
+			return x
+		}
+	}
+	return nil
 }
 
 // of is the branch with that certificate, nil for another's.
@@ -89,13 +102,15 @@ func (b *branches) served() []status.Served {
 	return out
 }
 
-// openAuthorities opens every authority of the folder, and the one that issues.
-func (p *Platform) openAuthorities(context.Context) (err error) {
+// openAuthorities opens every authority of the folder; the store says who issues.
+func (p *Platform) openAuthorities(ctx context.Context) (err error) {
 	vault, err := p.vault()
 	if err != nil {
 		return err
 	}
-	p.authority, err = ca.NewAuthorities(ca.Shared{Store: p.db.PKI(), Atomically: p.db.Atomically, Record: p.trail.Record, Clock: p.Clock})
+	p.authority, err = ca.NewAuthorities(ca.Shared{
+		Store: p.db.PKI(), Registry: p.db.PKI(), Atomically: p.db.Atomically, Record: p.trail.Record, Clock: p.Clock, Open: p.meetAuthority,
+	})
 	if err != nil {
 		return err
 	}
@@ -110,7 +125,69 @@ func (p *Platform) openAuthorities(context.Context) (err error) {
 		}
 	}
 	p.material = p.branches.list()[0].Material
-	return p.authority.Choose(ca.IssuerID(p.material.Issuing))
+	for _, m := range p.authority.Members() {
+		if err := p.authority.Know(ctx, m); err != nil {
+			return err
+		}
+	}
+	return p.authority.Refresh(ctx)
+}
+
+// meetAuthority opens an authority that another process made known.
+func (p *Platform) meetAuthority(_ context.Context, e ca.Entry) error {
+	p.meeting.Lock()
+	defer p.meeting.Unlock()
+	labels, err := ca.Labels(p.Config.caDir())
+	if err != nil || !slices.Contains(labels, e.Label) || p.branches.labelled(e.Label) != nil {
+		return err // not whole here, or open with all that is here
+	}
+	vault, err := p.vault()
+	if err != nil {
+		return err
+	}
+	return p.openAuthority(e.Label, vault)
+}
+
+// watchAuthorities is how soon another process's change of authorities is seen by
+// what serves OCSP, lists and the door's request. Issuing and the door ask each time.
+const watchAuthorities = 500 * time.Millisecond
+
+// authorities follows the changes until ctx ends.
+func (p *Platform) authorities(ctx context.Context) error {
+	every := time.NewTicker(watchAuthorities)
+	defer every.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-every.C:
+		}
+		if err := p.followAuthorities(ctx); err != nil && ctx.Err() == nil {
+			p.Log.Error("authorities", "err", err)
+		}
+	}
+}
+
+// followAuthorities takes over the changes. An authority that appeared gets its
+// first lists at once; of one whose key is not safe any more nothing that was
+// signed before is given again: what was good is not.
+func (p *Platform) followAuthorities(ctx context.Context) error {
+	before := len(p.branches.list())
+	err := p.authority.Refresh(ctx)
+	for _, b := range p.branches.list() {
+		e, failed := p.db.PKI().Authority(ctx, ca.IssuerID(b.Issuing))
+		if failed == nil && e.Revoked() && !b.distrusted.Load() {
+			if failed = b.responder.Use(b.Responder, b.ResponderKey); failed == nil {
+				b.distrusted.Store(true)
+			}
+		}
+		err = errors.Join(err, failed)
+	}
+	if list := p.branches.list(); len(list) > before {
+		_, failed := publishers{&branches{all: list[before:]}}.Publish(ctx)
+		err = errors.Join(err, failed)
+	}
+	return err
 }
 
 // openAuthority opens one: it is known to all that asks for our authorities from
@@ -253,4 +330,14 @@ func (p *Platform) issuerChoices() []portal.IssuerChoice {
 		out = append(out, portal.IssuerChoice{ID: issuerID(c.RawSubject, c.SubjectKeyId), Name: c.Subject.CommonName})
 	}
 	return out
+}
+
+// clockReady says, beside "ok", that no certificate is signed: logins and answers
+// go on.
+func (p *Platform) clockReady(ctx context.Context) string {
+	if f := words.FaultOf(p.authority.Forward(ctx)); f != nil {
+		p.Log.Error("no certificate is signed", "err", f)
+		return "no certificate is signed: " + f.Code + "\n"
+	}
+	return ""
 }

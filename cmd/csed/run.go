@@ -54,6 +54,7 @@ func (p *Platform) Run(ctx context.Context) error {
 	if p.server != nil {
 		start(p.broom)
 		start(p.follow)
+		start(p.authorities)
 		if !p.noNight {
 			start(p.campaign)
 		}

@@ -101,6 +101,7 @@ type Platform struct {
 	keysDone  func() error
 	publisher publishers
 	lateParts atomic.Int64 // of the lists, as the lister saw them last
+	meeting   sync.Mutex   // one authority is opened at a time
 	neighbour *neighbours
 	follower  *status.Follower // of the changes of certificates
 	site      *status.Site

@@ -159,7 +159,21 @@ func (s *PKIStore) Standing(ctx context.Context, issuer, serial string) (status.
 	if err != nil {
 		return status.Standing{}, fmt.Errorf("store: standing of %s: %w", serial, err)
 	}
-	return standing(ca.State(c.State), c.Reason, c.IssuedAt, c.ChangedAt, c.Version), nil
+	return underRevoked(standing(ca.State(c.State), c.Reason, c.IssuedAt, c.ChangedAt, c.Version), c.IssuerRevokedAt), nil
+}
+
+// underRevoked is what is said of a certificate whose authority's key is not safe
+// any more: nothing is good from that act on, whether or not its own revocation
+// has been written yet. Its version is behind all that it had before.
+func underRevoked(st status.Standing, revokedAt int64) status.Standing {
+	if revokedAt == 0 || !st.Known {
+		return st
+	}
+	st.Version += 1 << 32
+	if !st.Revoked || st.Reason == status.Hold {
+		st.Revoked, st.Reason, st.Since = true, ca.CACompromise, instant(revokedAt)
+	}
+	return st
 }
 
 func (s *PKIStore) standing(ctx context.Context, issuer, serial string) (pkidb.CertificateStandingRow, error) {
@@ -191,6 +205,9 @@ func (s *PKIStore) Revocation(ctx context.Context, leaf, issuer *x509.Certificat
 	}
 	if err != nil {
 		return trust.Status{}, fmt.Errorf("store: standing of a certificate: %w", err)
+	}
+	if c.IssuerRevokedAt != 0 && ca.State(c.State) != ca.Revoked {
+		return trust.Status{Standing: trust.StandingRevoked, Since: instant(c.IssuerRevokedAt), Code: ca.CACompromise}, nil
 	}
 	switch ca.State(c.State) {
 	case ca.Good:

@@ -64,7 +64,7 @@ func (s *PKIStore) Since(ctx context.Context, place int64, serial string, limit 
 	for i, r := range rows {
 		out[i] = status.Change{
 			Place: r.Moved, Issuer: r.Issuer, Serial: r.Serial, NotAfter: instant(r.NotAfter),
-			Standing: standing(ca.State(r.State), r.Reason, r.IssuedAt, r.ChangedAt, r.Version),
+			Standing: underRevoked(standing(ca.State(r.State), r.Reason, r.IssuedAt, r.ChangedAt, r.Version), r.IssuerRevokedAt),
 		}
 	}
 	return out, nil
@@ -80,7 +80,7 @@ func (s *PKIStore) Known(ctx context.Context, issuer, after string, alive time.T
 	for i, r := range rows {
 		out[i] = status.Change{
 			Issuer: issuer, Serial: r.Serial, NotAfter: instant(r.NotAfter),
-			Standing: standing(ca.State(r.State), r.Reason, r.IssuedAt, r.ChangedAt, r.Version),
+			Standing: underRevoked(standing(ca.State(r.State), r.Reason, r.IssuedAt, r.ChangedAt, r.Version), r.IssuerRevokedAt),
 		}
 	}
 	return out, nil

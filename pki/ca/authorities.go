@@ -13,13 +13,19 @@ import (
 	"cse.example/cse/ground/words"
 )
 
-// Shared is what all the authorities of a platform have in common; all of it is
-// required.
+// Shared is what all the authorities of a platform have in common; all of it but
+// Registry and Open is required.
 type Shared struct {
 	Store      Store
 	Atomically func(ctx context.Context, act func(ctx context.Context) error) error
 	Record     journal.Recorder
 	Clock      civil.Clock
+	// Registry keeps who issues and who may not any more, for all processes; nil: it
+	// is what this process was told (Choose).
+	Registry Registry
+	// Open joins the authority of an entry that this process does not have whole; nil
+	// for one that knows all from the start.
+	Open func(ctx context.Context, e Entry) error
 }
 
 // Member is one of the authorities of a platform.
@@ -85,7 +91,7 @@ func (as *Authorities) Join(m Member) error {
 }
 
 // Choose makes the member with that identifier the one that issues (CSE-924 when
-// it is not here, or its key is not).
+// it is not here, or its key is not). A Registry has the last word: see Rotate.
 func (as *Authorities) Choose(id string) error {
 	m, ok := as.Member(id)
 	if !ok || m.Authority == nil {
@@ -127,6 +133,17 @@ func (as *Authorities) Current() (Member, error) {
 	return Member{}, words.Refuse("CSE-924")
 }
 
+// issuing is the current one as the registry has it now, whoever changed it.
+func (as *Authorities) issuing(ctx context.Context) (Member, error) {
+	if err := as.Refresh(ctx); err != nil {
+		if m, failed := as.Current(); failed == nil {
+			return m, nil // another authority's folder is at fault, not the current one's
+		}
+		return Member{}, errors.Join(words.Refuse("CSE-924"), err)
+	}
+	return as.Current()
+}
+
 // Issue issues one certificate by the current authority. See Authority.Issue.
 func (as *Authorities) Issue(ctx context.Context, q Request) (*x509.Certificate, error) {
 	r := as.IssueBatch(ctx, []Request{q})[0]
@@ -135,7 +152,7 @@ func (as *Authorities) Issue(ctx context.Context, q Request) (*x509.Certificate,
 
 // IssueBatch issues by the current authority. See Authority.IssueBatch.
 func (as *Authorities) IssueBatch(ctx context.Context, qs []Request) []Result {
-	m, err := as.Current()
+	m, err := as.issuing(ctx)
 	if err != nil {
 		out := make([]Result, len(qs))
 		for i := range out {
@@ -148,7 +165,7 @@ func (as *Authorities) IssueBatch(ctx context.Context, qs []Request) []Result {
 
 // Extend gives a certificate of any member a later end, by the current authority.
 func (as *Authorities) Extend(ctx context.Context, q Extension) (Record, error) {
-	m, err := as.Current()
+	m, err := as.issuing(ctx)
 	if err != nil {
 		return Record{}, err
 	}
@@ -157,12 +174,31 @@ func (as *Authorities) Extend(ctx context.Context, q Extension) (Record, error) 
 
 // ledger moves the certificates of every member.
 func (as *Authorities) ledger() ledger {
-	return ledger{as.s.Store, as.s.Atomically, as.s.Record, as.s.Clock, func(_ context.Context, r Record, _ move) error {
+	return ledger{as.s.Store, as.s.Atomically, as.s.Record, as.s.Clock, func(ctx context.Context, r Record, m move) error {
 		if _, ok := as.Member(r.Issuer); !ok {
 			return fmt.Errorf("%w: %s was issued by an authority that is not here", ErrUnknown, r.Serial)
 		}
-		return nil
+		if m.name == revoke.name {
+			return nil
+		}
+		return as.safe(ctx, r.Issuer)
 	}}
+}
+
+// safe refuses what an authority whose key was declared unsafe may not do any more
+// (CSE-926).
+func (as *Authorities) safe(ctx context.Context, id string) error {
+	if as.s.Registry == nil {
+		return nil
+	}
+	e, err := as.s.Registry.Authority(ctx, id)
+	if errors.Is(err, ErrNoAuthority) {
+		return nil
+	}
+	if err == nil && e.Revoked() {
+		err = words.Refuse("CSE-926", e.Label)
+	}
+	return err
 }
 
 // Get is the record of a serial number (hexadecimal).
@@ -234,7 +270,11 @@ func (as *Authorities) Recover(ctx context.Context) (Recovered, error) {
 // settle finishes or voids what one authority reserved.
 func (as *Authorities) settle(ctx context.Context, id string, page []Record) (Recovered, error) {
 	m, ok := as.Member(id)
-	if ok && m.Authority != nil && !as.s.Clock.Now().After(m.Certificate.NotAfter) {
+	unsafe := as.safe(ctx, id)
+	if unsafe != nil && words.FaultOf(unsafe) == nil {
+		return Recovered{}, unsafe
+	}
+	if unsafe == nil && ok && m.Authority != nil && !as.s.Clock.Now().After(m.Certificate.NotAfter) {
 		return m.Authority.settle(ctx, page)
 	}
 	n, err := as.ledger().void(ctx, page)

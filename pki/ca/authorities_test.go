@@ -28,7 +28,7 @@ func TestAuthoritiesMoveTheCertificatesOfAll(t *testing.T) {
 		ctx := t.Context()
 		first, err := p.Issue(ctx, catest.Request(t, 1))
 		check(t, err)
-		check(t, p.Choose(ca.IssuerID(p.Materials[1].Issuing)))
+		check(t, p.Rotate(ctx, "test", "cittadini-2027"))
 		second, err := p.Issue(ctx, catest.Request(t, 2))
 		check(t, err)
 		for i, c := range []string{first.CRLDistributionPoints[0], second.CRLDistributionPoints[0]} {
@@ -63,7 +63,7 @@ func TestAuthoritiesExtendByTheCurrent(t *testing.T) {
 	old, err := p.Issue(ctx, q)
 	check(t, err)
 	check(t, p.Activate(ctx, ca.SerialOf(old)))
-	check(t, p.Choose(ca.IssuerID(p.Materials[1].Issuing)))
+	check(t, p.Rotate(ctx, "test", "due"))
 	r, err := p.Extend(ctx, ca.Extension{Serial: ca.SerialOf(old), Until: civil.DayOf(catest.Start).AddYears(5), Room: 4000})
 	check(t, err)
 	next, err := r.Certificate()

@@ -16,7 +16,7 @@
 // factor, close primes, ROCA) or already certified (CSE-194); a second live
 // certificate for one card (CSE-199); whatever pki/profile or the lints refuse
 // (CSE-196); signing when the clock stands outside the authority's validity
-// (CSE-198). Issuing twice for the same card and key gives the same certificate.
+// (CSE-198), or before the newest signature (CSE-927). Issuing twice for the same card and key gives the same certificate.
 //
 // Extend issues a second certificate for the key of a good one, with a later end
 // (extend.go): pending until Supersede makes it good and revokes the first.
@@ -41,7 +41,6 @@ import (
 
 	"cse.example/cse/ground/civil"
 	"cse.example/cse/ground/journal"
-	"cse.example/cse/ground/words"
 	"cse.example/cse/pki/profile"
 )
 
@@ -112,6 +111,16 @@ type Store interface {
 	Put(ctx context.Context, r Record) error
 	// Unfinished lists up to limit records in state Reserved with Serial > after.
 	Unfinished(ctx context.Context, after string, limit int) ([]Record, error)
+	HighWater
+}
+
+// HighWater is the instant of the newest signature, for all our authorities and
+// processes.
+type HighWater interface {
+	// Signed is zero while nothing was signed.
+	Signed(ctx context.Context) (time.Time, error)
+	// RaiseSigned never lowers it.
+	RaiseSigned(ctx context.Context, at time.Time) error
 }
 
 // Parts are what an Authority is made of; all but the last are required.
@@ -174,15 +183,6 @@ func normal(serial string) string {
 // Get is the record of a serial number (hexadecimal).
 func (a *Authority) Get(ctx context.Context, serial string) (Record, error) {
 	return a.Store.Get(ctx, normal(serial))
-}
-
-// awake refuses to sign outside the authority's own validity.
-func (a *Authority) awake(now time.Time) error {
-	if now.Before(a.Issuer.NotBefore) || now.After(a.Issuer.NotAfter) {
-		return words.Refuse("CSE-198").Because(fmt.Errorf("it is %s, the authority is valid from %s to %s",
-			now.Format(time.RFC3339), a.Issuer.NotBefore.Format(time.RFC3339), a.Issuer.NotAfter.Format(time.RFC3339)))
-	}
-	return nil
 }
 
 // dummy is a signature, of the issuer's algorithm and of the greatest length, that

@@ -80,7 +80,7 @@ type known struct {
 func (a *Authority) issue(ctx context.Context, qs []Request, out []Result) {
 	jobs := make([]job, len(qs))
 	now := a.Clock.Now().UTC().Truncate(time.Second)
-	if err := a.awake(now); err != nil {
+	if err := a.awake(ctx, now); err != nil {
 		for i := range out {
 			out[i].Err = err
 		}
@@ -262,6 +262,9 @@ func (a *Authority) act(ctx context.Context, jobs []job, step func(context.Conte
 	after := make([]job, len(jobs))
 	err := a.Atomically(ctx, func(ctx context.Context) error {
 		copy(after, jobs) // the act may be run again
+		if err := a.may(ctx, jobs); err != nil {
+			return err
+		}
 		for i, j := range jobs {
 			if j.err != nil {
 				continue

@@ -40,7 +40,7 @@ func (a *Authority) Recover(ctx context.Context) (Recovered, error) {
 
 func (a *Authority) settle(ctx context.Context, page []Record) (Recovered, error) {
 	now := a.Clock.Now()
-	if err := a.awake(now); err != nil {
+	if err := a.awake(ctx, now); err != nil {
 		return Recovered{}, err
 	}
 	jobs := make([]job, 0, len(page))

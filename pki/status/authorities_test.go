@@ -57,7 +57,7 @@ func TestSiteOfSeveralAuthorities(t *testing.T) {
 		return do(t, rq)
 	}
 	for n, m := range p.Materials {
-		if err := p.Choose(ca.IssuerID(m.Issuing)); err != nil {
+		if err := p.Rotate(t.Context(), "test", m.Label); err != nil {
 			t.Fatal(err)
 		}
 		leaf, err := p.Issue(t.Context(), catest.Request(t, n))

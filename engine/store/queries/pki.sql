@@ -21,7 +21,8 @@ WHERE serial = $1 AND version = $8;
 SELECT * FROM certificate WHERE state = 'reserved' AND serial > $1 ORDER BY serial LIMIT $2;
 
 -- name: CertificateStanding :one
-SELECT state, reason, issued_at, changed_at, version FROM certificate WHERE issuer = $1 AND serial = $2;
+SELECT c.state, c.reason, c.issued_at, c.changed_at, c.version, CAST(COALESCE(a.revoked_at, 0) AS BIGINT) AS issuer_revoked_at
+FROM certificate c LEFT JOIN authority a ON a.id = c.issuer WHERE c.issuer = $1 AND c.serial = $2;
 
 -- name: ListedCertificates :many
 SELECT serial, state, reason, issued_at, changed_at FROM certificate
@@ -76,12 +77,14 @@ SELECT shard, number FROM crl_list WHERE issuer = $1;
 SELECT idx FROM audit_head WHERE id = 1;
 
 -- name: ChangesSince :many
-SELECT moved, serial, issuer, state, reason, issued_at, changed_at, not_after, version FROM certificate
-WHERE moved >= $1 AND (moved > $1 OR serial > $2) ORDER BY moved, serial LIMIT $3;
+SELECT c.moved, c.serial, c.issuer, c.state, c.reason, c.issued_at, c.changed_at, c.not_after, c.version, CAST(COALESCE(a.revoked_at, 0) AS BIGINT) AS issuer_revoked_at
+FROM certificate c LEFT JOIN authority a ON a.id = c.issuer
+WHERE c.moved >= $1 AND (c.moved > $1 OR c.serial > $2) ORDER BY c.moved, c.serial LIMIT $3;
 
 -- name: KnownCertificates :many
-SELECT serial, state, reason, issued_at, changed_at, not_after, version FROM certificate
-WHERE issuer = $1 AND serial > $2 AND not_after >= $3 AND state <> 'reserved' AND state <> 'void' ORDER BY serial LIMIT $4;
+SELECT c.serial, c.state, c.reason, c.issued_at, c.changed_at, c.not_after, c.version, CAST(COALESCE(a.revoked_at, 0) AS BIGINT) AS issuer_revoked_at
+FROM certificate c LEFT JOIN authority a ON a.id = c.issuer
+WHERE c.issuer = $1 AND c.serial > $2 AND c.not_after >= $3 AND c.state <> 'reserved' AND c.state <> 'void' ORDER BY c.serial LIMIT $4;
 
 -- name: GetOCSPMark :one
 SELECT at FROM ocsp_mark WHERE issuer = $1;
@@ -89,3 +92,31 @@ SELECT at FROM ocsp_mark WHERE issuer = $1;
 -- name: PutOCSPMark :exec
 INSERT INTO ocsp_mark (issuer, at) VALUES ($1, $2)
 ON CONFLICT (issuer) DO UPDATE SET at = excluded.at WHERE ocsp_mark.at < excluded.at;
+
+-- authorities
+
+-- name: AddAuthority :execrows
+INSERT INTO authority (id, label, der, known_at, turn, turn_at, revoked_at, reason, version)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 1)
+ON CONFLICT DO NOTHING;
+
+-- name: GetAuthority :one
+SELECT * FROM authority WHERE id = $1;
+
+-- name: ListAuthorities :many
+SELECT * FROM authority ORDER BY known_at, id;
+
+-- name: PutAuthority :execrows
+UPDATE authority SET turn = $2, turn_at = $3, revoked_at = $4, reason = $5, version = version + 1
+WHERE id = $1 AND version = $6;
+
+-- name: GetSigned :one
+SELECT at FROM signed WHERE name = $1;
+
+-- name: RaiseSigned :exec
+INSERT INTO signed (name, at) VALUES ($1, $2)
+ON CONFLICT (name) DO UPDATE SET at = excluded.at WHERE signed.at < excluded.at;
+
+-- name: LivingOfIssuer :many
+SELECT * FROM certificate WHERE issuer = $1 AND serial > $2 AND (state = 'reserved' OR state = 'pending' OR state = 'good' OR state = 'held')
+ORDER BY serial LIMIT $3;

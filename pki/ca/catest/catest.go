@@ -174,12 +174,16 @@ type Platform struct {
 	Hand      *civil.Hand
 }
 
-// Several makes a platform with the first authority and one for each label.
+// Several makes a platform with the first authority and one for each label. Where
+// records keep a registry all of them are in it.
 func Several(t testing.TB, db Store, records ca.Store, labels ...string) *Platform {
 	t.Helper()
 	p := &Platform{Journal: &Journal{}, Hand: civil.NewHand(Start)}
+	registry, _ := records.(ca.Registry) // a store of a test's own may be none
 	var err error
-	p.Authorities, err = ca.NewAuthorities(ca.Shared{Store: records, Atomically: db.Atomically, Record: p.Journal.Record, Clock: p.Hand})
+	p.Authorities, err = ca.NewAuthorities(ca.Shared{
+		Store: records, Registry: registry, Atomically: db.Atomically, Record: p.Journal.Record, Clock: p.Hand,
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -197,7 +201,14 @@ func Several(t testing.TB, db Store, records ca.Store, labels ...string) *Platfo
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := p.Join(ca.Member{Label: m.Label, Certificate: m.Issuing, Authority: a}); err != nil {
+		member := ca.Member{Label: m.Label, Certificate: m.Issuing, Authority: a}
+		if err := p.Join(member); err != nil {
+			t.Fatal(err)
+		}
+		if registry == nil {
+			continue
+		}
+		if err := p.Know(t.Context(), member); err != nil {
 			t.Fatal(err)
 		}
 	}

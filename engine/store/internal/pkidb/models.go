@@ -4,6 +4,18 @@
 
 package pkidb
 
+type Authority struct {
+	ID        string
+	Label     string
+	Der       []byte
+	KnownAt   int64
+	Turn      int64
+	TurnAt    int64
+	RevokedAt int64
+	Reason    int64
+	Version   int64
+}
+
 type Certificate struct {
 	Serial      string
 	Issuer      string

@@ -9,6 +9,42 @@ import (
 	"context"
 )
 
+const addAuthority = `-- name: AddAuthority :execrows
+
+INSERT INTO authority (id, label, der, known_at, turn, turn_at, revoked_at, reason, version)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 1)
+ON CONFLICT DO NOTHING
+`
+
+type AddAuthorityParams struct {
+	ID        string
+	Label     string
+	Der       []byte
+	KnownAt   int64
+	Turn      int64
+	TurnAt    int64
+	RevokedAt int64
+	Reason    int64
+}
+
+// authorities
+func (q *Queries) AddAuthority(ctx context.Context, arg AddAuthorityParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, addAuthority,
+		arg.ID,
+		arg.Label,
+		arg.Der,
+		arg.KnownAt,
+		arg.Turn,
+		arg.TurnAt,
+		arg.RevokedAt,
+		arg.Reason,
+	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
 const addCRLChange = `-- name: AddCRLChange :exec
 INSERT INTO crl_change (serial, version, issuer, shard, at, urgent) VALUES ($1, $2, $3, $4, $5, $6)
 `
@@ -58,7 +94,8 @@ func (q *Queries) AddCRLList(ctx context.Context, arg AddCRLListParams) error {
 }
 
 const certificateStanding = `-- name: CertificateStanding :one
-SELECT state, reason, issued_at, changed_at, version FROM certificate WHERE issuer = $1 AND serial = $2
+SELECT c.state, c.reason, c.issued_at, c.changed_at, c.version, CAST(COALESCE(a.revoked_at, 0) AS BIGINT) AS issuer_revoked_at
+FROM certificate c LEFT JOIN authority a ON a.id = c.issuer WHERE c.issuer = $1 AND c.serial = $2
 `
 
 type CertificateStandingParams struct {
@@ -67,11 +104,12 @@ type CertificateStandingParams struct {
 }
 
 type CertificateStandingRow struct {
-	State     string
-	Reason    int64
-	IssuedAt  int64
-	ChangedAt int64
-	Version   int64
+	State           string
+	Reason          int64
+	IssuedAt        int64
+	ChangedAt       int64
+	Version         int64
+	IssuerRevokedAt int64
 }
 
 func (q *Queries) CertificateStanding(ctx context.Context, arg CertificateStandingParams) (CertificateStandingRow, error) {
@@ -83,6 +121,7 @@ func (q *Queries) CertificateStanding(ctx context.Context, arg CertificateStandi
 		&i.IssuedAt,
 		&i.ChangedAt,
 		&i.Version,
+		&i.IssuerRevokedAt,
 	)
 	return i, err
 }
@@ -219,8 +258,9 @@ func (q *Queries) ChangesOfCRL(ctx context.Context, issuer string) ([]ChangesOfC
 }
 
 const changesSince = `-- name: ChangesSince :many
-SELECT moved, serial, issuer, state, reason, issued_at, changed_at, not_after, version FROM certificate
-WHERE moved >= $1 AND (moved > $1 OR serial > $2) ORDER BY moved, serial LIMIT $3
+SELECT c.moved, c.serial, c.issuer, c.state, c.reason, c.issued_at, c.changed_at, c.not_after, c.version, CAST(COALESCE(a.revoked_at, 0) AS BIGINT) AS issuer_revoked_at
+FROM certificate c LEFT JOIN authority a ON a.id = c.issuer
+WHERE c.moved >= $1 AND (c.moved > $1 OR c.serial > $2) ORDER BY c.moved, c.serial LIMIT $3
 `
 
 type ChangesSinceParams struct {
@@ -230,15 +270,16 @@ type ChangesSinceParams struct {
 }
 
 type ChangesSinceRow struct {
-	Moved     int64
-	Serial    string
-	Issuer    string
-	State     string
-	Reason    int64
-	IssuedAt  int64
-	ChangedAt int64
-	NotAfter  int64
-	Version   int64
+	Moved           int64
+	Serial          string
+	Issuer          string
+	State           string
+	Reason          int64
+	IssuedAt        int64
+	ChangedAt       int64
+	NotAfter        int64
+	Version         int64
+	IssuerRevokedAt int64
 }
 
 func (q *Queries) ChangesSince(ctx context.Context, arg ChangesSinceParams) ([]ChangesSinceRow, error) {
@@ -260,6 +301,7 @@ func (q *Queries) ChangesSince(ctx context.Context, arg ChangesSinceParams) ([]C
 			&i.ChangedAt,
 			&i.NotAfter,
 			&i.Version,
+			&i.IssuerRevokedAt,
 		); err != nil {
 			return nil, err
 		}
@@ -327,6 +369,27 @@ func (q *Queries) ForgetCRLLists(ctx context.Context, arg ForgetCRLListsParams) 
 	return err
 }
 
+const getAuthority = `-- name: GetAuthority :one
+SELECT id, label, der, known_at, turn, turn_at, revoked_at, reason, version FROM authority WHERE id = $1
+`
+
+func (q *Queries) GetAuthority(ctx context.Context, id string) (Authority, error) {
+	row := q.db.QueryRowContext(ctx, getAuthority, id)
+	var i Authority
+	err := row.Scan(
+		&i.ID,
+		&i.Label,
+		&i.Der,
+		&i.KnownAt,
+		&i.Turn,
+		&i.TurnAt,
+		&i.RevokedAt,
+		&i.Reason,
+		&i.Version,
+	)
+	return i, err
+}
+
 const getCRL = `-- name: GetCRL :one
 
 SELECT number, this_update, change FROM crl WHERE issuer = $1 AND shard = $2
@@ -392,6 +455,17 @@ func (q *Queries) GetOCSPMark(ctx context.Context, issuer string) (int64, error)
 	return at, err
 }
 
+const getSigned = `-- name: GetSigned :one
+SELECT at FROM signed WHERE name = $1
+`
+
+func (q *Queries) GetSigned(ctx context.Context, name string) (int64, error) {
+	row := q.db.QueryRowContext(ctx, getSigned, name)
+	var at int64
+	err := row.Scan(&at)
+	return at, err
+}
+
 const keepCRL = `-- name: KeepCRL :execrows
 INSERT INTO crl (issuer, shard, number, this_update, change) VALUES ($1, $2, 0, 0, 0) ON CONFLICT DO NOTHING
 `
@@ -410,8 +484,9 @@ func (q *Queries) KeepCRL(ctx context.Context, arg KeepCRLParams) (int64, error)
 }
 
 const knownCertificates = `-- name: KnownCertificates :many
-SELECT serial, state, reason, issued_at, changed_at, not_after, version FROM certificate
-WHERE issuer = $1 AND serial > $2 AND not_after >= $3 AND state <> 'reserved' AND state <> 'void' ORDER BY serial LIMIT $4
+SELECT c.serial, c.state, c.reason, c.issued_at, c.changed_at, c.not_after, c.version, CAST(COALESCE(a.revoked_at, 0) AS BIGINT) AS issuer_revoked_at
+FROM certificate c LEFT JOIN authority a ON a.id = c.issuer
+WHERE c.issuer = $1 AND c.serial > $2 AND c.not_after >= $3 AND c.state <> 'reserved' AND c.state <> 'void' ORDER BY c.serial LIMIT $4
 `
 
 type KnownCertificatesParams struct {
@@ -422,13 +497,14 @@ type KnownCertificatesParams struct {
 }
 
 type KnownCertificatesRow struct {
-	Serial    string
-	State     string
-	Reason    int64
-	IssuedAt  int64
-	ChangedAt int64
-	NotAfter  int64
-	Version   int64
+	Serial          string
+	State           string
+	Reason          int64
+	IssuedAt        int64
+	ChangedAt       int64
+	NotAfter        int64
+	Version         int64
+	IssuerRevokedAt int64
 }
 
 func (q *Queries) KnownCertificates(ctx context.Context, arg KnownCertificatesParams) ([]KnownCertificatesRow, error) {
@@ -453,6 +529,7 @@ func (q *Queries) KnownCertificates(ctx context.Context, arg KnownCertificatesPa
 			&i.ChangedAt,
 			&i.NotAfter,
 			&i.Version,
+			&i.IssuerRevokedAt,
 		); err != nil {
 			return nil, err
 		}
@@ -476,6 +553,43 @@ func (q *Queries) LastCRL(ctx context.Context, issuer string) (int64, error) {
 	var this_update int64
 	err := row.Scan(&this_update)
 	return this_update, err
+}
+
+const listAuthorities = `-- name: ListAuthorities :many
+SELECT id, label, der, known_at, turn, turn_at, revoked_at, reason, version FROM authority ORDER BY known_at, id
+`
+
+func (q *Queries) ListAuthorities(ctx context.Context) ([]Authority, error) {
+	rows, err := q.db.QueryContext(ctx, listAuthorities)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []Authority
+	for rows.Next() {
+		var i Authority
+		if err := rows.Scan(
+			&i.ID,
+			&i.Label,
+			&i.Der,
+			&i.KnownAt,
+			&i.Turn,
+			&i.TurnAt,
+			&i.RevokedAt,
+			&i.Reason,
+			&i.Version,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const listCertificates = `-- name: ListCertificates :many
@@ -618,6 +732,59 @@ func (q *Queries) ListsOfCRL(ctx context.Context, issuer string) ([]ListsOfCRLRo
 	return items, nil
 }
 
+const livingOfIssuer = `-- name: LivingOfIssuer :many
+SELECT serial, issuer, shard, card, person, key_hash, state, reason, tbs, der, not_after, reserved_at, issued_at, activated_at, changed_at, version, extends, moved FROM certificate WHERE issuer = $1 AND serial > $2 AND (state = 'reserved' OR state = 'pending' OR state = 'good' OR state = 'held')
+ORDER BY serial LIMIT $3
+`
+
+type LivingOfIssuerParams struct {
+	Issuer string
+	Serial string
+	Limit  int32
+}
+
+func (q *Queries) LivingOfIssuer(ctx context.Context, arg LivingOfIssuerParams) ([]Certificate, error) {
+	rows, err := q.db.QueryContext(ctx, livingOfIssuer, arg.Issuer, arg.Serial, arg.Limit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []Certificate
+	for rows.Next() {
+		var i Certificate
+		if err := rows.Scan(
+			&i.Serial,
+			&i.Issuer,
+			&i.Shard,
+			&i.Card,
+			&i.Person,
+			&i.KeyHash,
+			&i.State,
+			&i.Reason,
+			&i.Tbs,
+			&i.Der,
+			&i.NotAfter,
+			&i.ReservedAt,
+			&i.IssuedAt,
+			&i.ActivatedAt,
+			&i.ChangedAt,
+			&i.Version,
+			&i.Extends,
+			&i.Moved,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const partsOfCRL = `-- name: PartsOfCRL :many
 SELECT shard, number, this_update, change FROM crl WHERE issuer = $1 ORDER BY shard
 `
@@ -668,6 +835,35 @@ func (q *Queries) PlaceOfChanges(ctx context.Context) (int64, error) {
 	var idx int64
 	err := row.Scan(&idx)
 	return idx, err
+}
+
+const putAuthority = `-- name: PutAuthority :execrows
+UPDATE authority SET turn = $2, turn_at = $3, revoked_at = $4, reason = $5, version = version + 1
+WHERE id = $1 AND version = $6
+`
+
+type PutAuthorityParams struct {
+	ID        string
+	Turn      int64
+	TurnAt    int64
+	RevokedAt int64
+	Reason    int64
+	Version   int64
+}
+
+func (q *Queries) PutAuthority(ctx context.Context, arg PutAuthorityParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, putAuthority,
+		arg.ID,
+		arg.Turn,
+		arg.TurnAt,
+		arg.RevokedAt,
+		arg.Reason,
+		arg.Version,
+	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
 }
 
 const putCRL = `-- name: PutCRL :exec
@@ -740,6 +936,21 @@ type PutOCSPMarkParams struct {
 
 func (q *Queries) PutOCSPMark(ctx context.Context, arg PutOCSPMarkParams) error {
 	_, err := q.db.ExecContext(ctx, putOCSPMark, arg.Issuer, arg.At)
+	return err
+}
+
+const raiseSigned = `-- name: RaiseSigned :exec
+INSERT INTO signed (name, at) VALUES ($1, $2)
+ON CONFLICT (name) DO UPDATE SET at = excluded.at WHERE signed.at < excluded.at
+`
+
+type RaiseSignedParams struct {
+	Name string
+	At   int64
+}
+
+func (q *Queries) RaiseSigned(ctx context.Context, arg RaiseSignedParams) error {
+	_, err := q.db.ExecContext(ctx, raiseSigned, arg.Name, arg.At)
 	return err
 }
 
