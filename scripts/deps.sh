@@ -6,7 +6,7 @@ declare -A need=(
   [softhsm2-util]=softhsm2 [x86_64-w64-mingw32-gcc]=gcc-mingw-w64-x86-64 [wine]=wine
   [p11-kit]=p11-kit [ssh]=openssh-client [sshd]=openssh-server [firefox-esr]=firefox-esr
   [certutil]=libnss3-tools [chromium]=chromium [Xvfb]=xvfb [xdotool]=xdotool [openbox]=openbox
-  [pdftotext]=poppler-utils [pdfsig]=poppler-utils [pk12util]=libnss3-tools [qpdf]=qpdf [xmlsec1]=xmlsec1 [zbarimg]=zbar-tools [unshare]=util-linux [ip]=iproute2 [gcc]=gcc [setpriv]=util-linux
+  [pdftotext]=poppler-utils [pdfsig]=poppler-utils [pk12util]=libnss3-tools [qpdf]=qpdf [xmlsec1]=xmlsec1 [zbarimg]=zbar-tools [unshare]=util-linux [ip]=iproute2 [gcc]=gcc [setpriv]=util-linux [strace]=strace
 )
 missing=()
 for cmd in "${!need[@]}"; do

@@ -196,8 +196,11 @@ func appendEntry(to []byte, e Entry) ([]byte, error) {
 		return nil, fmt.Errorf("status: serial number %q", e.Serial)
 	}
 	s := serial[1 : 1+k]
+	for len(s) > 1 && s[0] == 0 {
+		s = s[1:] // DER is the shortest form
+	}
 	if s[0] >= 0x80 {
-		s = serial[:1+k] // a sign octet, which is zero
+		s = serial[k-len(s) : 1+k] // a sign octet, which is zero
 	}
 	var stamp [15]byte
 	tag, date := byte(0x17), e.Since.UTC().AppendFormat(stamp[:0], "060102150405Z")

@@ -173,6 +173,9 @@ func TestWriteReportsWhatFails(t *testing.T) {
 	if _, err := list(m, 1).Write(rand.Reader, &bytes.Buffer{}, spool(t), func(func(Entry) error) error { return away }); !errors.Is(err, away) {
 		t.Errorf("got %v", err)
 	}
+	if line, err := appendEntry(nil, Entry{Serial: "000000c1", Since: catest.Start}); err != nil || !bytes.HasPrefix(line[2:], []byte{2, 2, 0, 0xc1, 0x17}) {
+		t.Errorf("leading zeros: % x (%v)", line, err)
+	}
 	for _, s := range []string{"", "xyz", "abc", strings.Repeat("00", 21)} {
 		if _, err := appendEntry(nil, Entry{Serial: s, Since: catest.Start}); err == nil {
 			t.Errorf("serial %q was written", s)
