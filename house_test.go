@@ -64,6 +64,7 @@ var rules = []rule{
 	{"pki/keys/keystest", own(""), own("pki/internal/kdf"), "cheap key files are for tests"},
 	{"pki/profile", web, nil, "only status owns a protocol"},
 	{"pki/ca", web, nil, "only status owns a protocol"},
+	{"pki/status/presigned", own("pki/ca", "pki/keys", "pki/trust"), nil, "who gives what was signed before has no key"},
 	{"pki/trust", web, nil, "only status owns a protocol"},
 	{"pki/trust", own("pki/ca", "pki/profile/lint"), nil, "who checks does not carry the authority"},
 	{"pki/trust/path", own(""), own("pki/trust/path"), "RFC 5280 knows no card"},

@@ -1,6 +1,7 @@
 package status
 
 import (
+	"bytes"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/rsa"
@@ -26,6 +27,7 @@ type Letterhead struct {
 	// ECDSA, the signature itself for RSA.
 	Width int
 
+	names map[crypto.Hash]issuerHashes
 	ecdsa bool
 	alg   profile.Algorithm
 	keyID []byte    // [2] OCTET STRING, complete
@@ -39,7 +41,7 @@ func NewLetterhead(issuer, cert *x509.Certificate) (*Letterhead, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &Letterhead{Cert: cert}
+	l := &Letterhead{Cert: cert, names: names}
 	if l.alg, err = profile.AlgorithmOf(cert.PublicKey); err != nil {
 		return nil, err
 	}
@@ -64,6 +66,14 @@ func NewLetterhead(issuer, cert *x509.Certificate) (*Letterhead, error) {
 		l.ids[i] = append(l.ids[i], wrapped(0x04, n.key)...)
 	}
 	return l, nil
+}
+
+// Names tells whether id names a certificate of the issuer.
+func (l *Letterhead) Names(id CertID) bool { return names(l.names, id) }
+
+func names(by map[crypto.Hash]issuerHashes, id CertID) bool {
+	h, ok := by[id.Hash]
+	return ok && bytes.Equal(h.name, id.NameHash) && bytes.Equal(h.key, id.KeyHash)
 }
 
 // algorithmOf are the AlgorithmIdentifiers, with NULL, as nearly every client
@@ -270,5 +280,34 @@ func (l *Letterhead) pack(into, sig []byte) error {
 	}
 	r.FillBytes(into[:len(into)/2])
 	s.FillBytes(into[len(into)/2:])
+	return nil
+}
+
+// Verify checks the signatures of r, as many as there are.
+func (l *Letterhead) Verify(r *Record) error {
+	for _, h := range []crypto.Hash{crypto.SHA1, crypto.SHA256} {
+		if !r.has(h) {
+			continue
+		}
+		sig, err := l.signatureOf(r, h)
+		if err != nil {
+			return err
+		}
+		if l.ecdsa {
+			sig = appendECDSA(nil, sig)
+		}
+		digest := l.alg.Hash.New()
+		digest.Write(l.appendTBS(nil, r, h))
+		ok := false
+		switch k := l.Cert.PublicKey.(type) {
+		case *ecdsa.PublicKey:
+			ok = ecdsa.VerifyASN1(k, digest.Sum(nil), sig)
+		case *rsa.PublicKey:
+			ok = rsa.VerifyPKCS1v15(k, l.alg.Hash, digest.Sum(nil), sig) == nil
+		}
+		if !ok {
+			return fmt.Errorf("status: the signature for CertIDs with %v is wrong", h)
+		}
+	}
 	return nil
 }

@@ -1,7 +1,6 @@
 package status
 
 import (
-	"bytes"
 	"context"
 	"crypto"
 	"crypto/sha1" // #nosec -- CertIDs with SHA-1 are what most clients send; it names, it does not protect
@@ -10,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -110,10 +110,7 @@ func (r *Responder) Use(cert *x509.Certificate, signer crypto.Signer) error {
 func (r *Responder) now() *desk { return r.desk.Load() }
 
 // ours tells whether id names a certificate of this responder's issuer.
-func (r *Responder) ours(id CertID) bool {
-	h, ok := r.byHash[id.Hash]
-	return ok && bytes.Equal(h.name, id.NameHash) && bytes.Equal(h.key, id.KeyHash)
-}
+func (r *Responder) ours(id CertID) bool { return names(r.byHash, id) }
 
 // Reply is an answer to a request.
 type Reply struct {
@@ -131,11 +128,12 @@ func (r *Responder) Answer(ctx context.Context, der []byte) (Reply, error) {
 	if err != nil {
 		return Reply{DER: answerMalformed}, err
 	}
-	authorized := false
-	for _, id := range q.CertIDs {
-		authorized = authorized || r.ours(id)
-	}
-	if !authorized {
+	return r.Reply(ctx, q)
+}
+
+// Reply is Answer for a request that was read.
+func (r *Responder) Reply(ctx context.Context, q *Request) (Reply, error) {
+	if !slices.ContainsFunc(q.CertIDs, r.ours) {
 		return Reply{DER: answerUnauthorized}, nil
 	}
 	reply, err := r.answer(ctx, r.now(), q)
@@ -260,7 +258,7 @@ func (r *Responder) alone(d *desk, h crypto.Hash, s sight, now time.Time) (Reply
 
 // record signs the answer for h: beside the other of a young record, or anew.
 func (r *Responder) record(d *desk, rec *Record, h crypto.Hash, s sight, now time.Time) error {
-	this, next, err := r.times(d, now)
+	this, next, err := r.times(d, now, r.parts.Fresh)
 	if err != nil {
 		return err
 	}
@@ -279,7 +277,7 @@ func (d *desk) given(rec *Record, h crypto.Hash) (Reply, error) {
 // times are thisUpdate and nextUpdate of an answer signed now. Nothing is signed
 // outside the responder's validity, or when the clock stands before the last
 // answer; no answer outlives the responder.
-func (r *Responder) times(d *desk, now time.Time) (this, next time.Time, err error) {
+func (r *Responder) times(d *desk, now time.Time, life time.Duration) (this, next time.Time, err error) {
 	this = now.UTC().Truncate(time.Second)
 	if this.After(d.sig.cert.NotAfter) || this.Before(d.sig.cert.NotBefore) {
 		return this, next, words.Refuse("CSE-951").Because(fmt.Errorf("it is %s, the responder's certificate is valid from %s to %s",
@@ -290,7 +288,7 @@ func (r *Responder) times(d *desk, now time.Time) (this, next time.Time, err err
 			this.Format(time.RFC3339), last.Format(time.RFC3339)))
 	}
 	r.raise(this)
-	if next = this.Add(r.parts.Fresh); next.After(d.sig.cert.NotAfter) {
+	if next = this.Add(life); next.After(d.sig.cert.NotAfter) {
 		next = d.sig.cert.NotAfter
 	}
 	return this, next, nil
@@ -317,7 +315,7 @@ func (r *Responder) lastSigned() time.Time {
 // sign signs an answer that is not kept: for several certificates, with a nonce,
 // for a number never issued.
 func (r *Responder) sign(d *desk, now time.Time, q *Request, standings []Standing) (Reply, error) {
-	this, next, err := r.times(d, now)
+	this, next, err := r.times(d, now, r.parts.Fresh)
 	if err != nil {
 		return Reply{}, err
 	}
@@ -348,21 +346,45 @@ func (r *Responder) learn(c Change) {
 
 // again signs what old was signed for, about a standing.
 func (r *Responder) again(d *desk, old Record, s Standing, turn uint64) error {
-	this, next, err := r.times(d, r.parts.Clock.Now())
-	if err != nil {
-		return err
+	rec, err := r.presign(d, old.Serial, s, r.parts.Fresh, old.Signed)
+	if err == nil {
+		d.kept.put(&rec, turn)
 	}
-	rec := NewRecord(old.Serial, s, this, next)
+	return err
+}
+
+// Presign signs both answers about a known certificate, to be given by others for
+// as long as life says. The Letterhead is the one to write them with.
+func (r *Responder) Presign(serial [SerialSize]byte, s Standing, life time.Duration) (Record, *Letterhead, error) {
+	d := r.now()
+	rec, err := r.presign(d, serial, s, life, bit(crypto.SHA1)|bit(crypto.SHA256))
+	return rec, d.head, err
+}
+
+func (r *Responder) presign(d *desk, serial [SerialSize]byte, s Standing, life time.Duration, which uint8) (Record, error) {
+	this, next, err := r.times(d, r.parts.Clock.Now(), life)
+	if err != nil {
+		return Record{}, err
+	}
+	rec := NewRecord(serial, s, this, next)
 	for _, h := range []crypto.Hash{crypto.SHA1, crypto.SHA256} {
-		if old.has(h) {
+		if which&bit(h) != 0 {
 			if err := d.head.Sign(d.sig.rand, d.sig.signer, &rec, h); err != nil {
-				return err
+				return Record{}, err
 			}
 		}
 	}
-	d.kept.put(&rec, turn)
-	return nil
+	return rec, nil
 }
+
+// Letterhead is that of the answers signed now.
+func (r *Responder) Letterhead() *Letterhead { return r.now().head }
+
+// IssuerID is how records name the issuer.
+func (r *Responder) IssuerID() string { return r.issuerID }
+
+// Issuer is the certificate of the authority that is answered for.
+func (r *Responder) Issuer() *x509.Certificate { return r.parts.Issuer }
 
 // tend renews answers that are asked for and have lived half their life.
 func (r *Responder) tend() error {

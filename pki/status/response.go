@@ -24,6 +24,14 @@ var (
 	answerUnauthorized = []byte{0x30, 0x03, 0x0a, 0x01, 6}
 )
 
+// Unsigned answers that others give, too (RFC 6960, 4.2.1; RFC 5019, 2.2.3).
+var (
+	// TryLater is for what cannot be said at the moment.
+	TryLater = Reply{DER: answerTryLater}
+	// Unauthorized is for certificates that who answers knows nothing of.
+	Unauthorized = Reply{DER: answerUnauthorized}
+)
+
 // single is one SingleResponse to be written.
 type single struct {
 	id                     []byte // CertID, DER
