@@ -92,7 +92,7 @@ func (a *app) root() *cobra.Command {
 	root.PersistentFlags().StringVar(&a.file, "config", "", a.say("csed.flag.config"))
 	root.PersistentFlags().StringVar(&a.langFlag, "lang", "", "it | en")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return errors.Join(errUsage, err) })
-	root.AddCommand(a.demo(), a.serve(), a.checkConfig(), a.people(), a.base(), a.ca(), a.produce(), a.operator(), a.mail(), a.fsck(), a.security(), a.backup(), a.restore(), a.escrow(), a.version())
+	root.AddCommand(a.demo(), a.serve(), a.checkConfig(), a.people(), a.base(), a.ca(), a.produce(), a.operator(), a.mail(), a.fsck(), a.audit(), a.security(), a.backup(), a.restore(), a.escrow(), a.version())
 	return root
 }
 
@@ -172,6 +172,8 @@ type tool struct {
 	roles []string
 	// duties are held while the command works.
 	duties []string
+	// reads: nothing is written, so that a trail that does not hold can be looked at.
+	reads bool
 }
 
 // with opens what t needs, without listening, and closes it.
@@ -186,7 +188,7 @@ func (a *app) with(ctx context.Context, t tool, f func(*Platform) error) error {
 		}
 	}
 	c.Roles = t.roles
-	p, err := Open(ctx, c, Options{Duties: append([]string{}, t.duties...)})
+	p, err := Open(ctx, c, Options{Duties: append([]string{}, t.duties...), Reads: t.reads})
 	if err != nil {
 		return err
 	}

@@ -64,6 +64,7 @@ type Config struct {
 
 	Minors     Minors          `yaml:"minors"`
 	Privacy    Privacy         `yaml:"privacy"`
+	Audit      Audit           `yaml:"audit"`
 	Archive    Archive         `yaml:"archive"`
 	Backup     Backup          `yaml:"backup"`
 	Successor  Successor       `yaml:"successor"`

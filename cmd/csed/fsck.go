@@ -18,7 +18,7 @@ func (a *app) fsck() *cobra.Command {
 	return &cobra.Command{
 		Use: "fsck", Short: a.say("csed.fsck.short"), Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.with(cmd.Context(), tool{duties: allDuties()}, func(p *Platform) error {
+			return a.with(cmd.Context(), tool{duties: allDuties(), reads: true}, func(p *Platform) error {
 				wrong, err := p.check(cmd.Context())
 				if err != nil {
 					return err

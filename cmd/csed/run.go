@@ -53,6 +53,7 @@ func (p *Platform) Run(ctx context.Context) error {
 	}
 	if p.server != nil {
 		start(p.broom)
+		start(p.checkpoints)
 		start(p.follow)
 		start(p.authorities)
 		if !p.noNight {

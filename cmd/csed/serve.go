@@ -72,6 +72,8 @@ type Options struct {
 	Ribbon string
 	// Duties are held until Close; nil means the roles of the configuration.
 	Duties []string
+	// Reads says that nothing will be written: the trail need not hold.
+	Reads bool
 	// NoNight leaves the work of the night to others.
 	NoNight bool
 	// Restoring opens a folder that a restore has marked.
@@ -234,7 +236,7 @@ func (p *Platform) openStore(ctx context.Context) error {
 	return err
 }
 
-func (p *Platform) openEngine(ctx context.Context, _ Options) error {
+func (p *Platform) openEngine(ctx context.Context, o Options) error {
 	if err := p.openStore(ctx); err != nil {
 		return err
 	}
@@ -263,7 +265,7 @@ func (p *Platform) openEngine(ctx context.Context, _ Options) error {
 	if err != nil {
 		return err
 	}
-	return p.openTrail(ctx, key)
+	return p.openTrail(ctx, key, o.Reads)
 }
 
 // policies: a mail that may have left is doubtful; a print stays until it has
@@ -577,6 +579,6 @@ func (p *Platform) openServer(_ context.Context, o Options) error {
 	for i := range hosts {
 		hosts[i].Certificate = get
 	}
-	p.server, err = listen.New(p.ports, listen.Site{Hosts: hosts, Plain: p.timed(p.site), Log: p.Log})
+	p.server, err = listen.New(p.ports, listen.Site{Hosts: hosts, Plain: p.withLog(p.timed(p.site)), Log: p.Log})
 	return err
 }
