@@ -8,6 +8,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -24,7 +26,7 @@ import (
 // ceremonies are the commands of a key ceremony (docs/ceremony.md). They read no
 // configuration: the machine of an off-line root has none.
 func (a *app) ceremonies(clock civil.Clock) []*cobra.Command {
-	return []*cobra.Command{a.ceremony(clock), a.approver(), a.approve(clock), a.transcript()}
+	return []*cobra.Command{a.ceremony(clock), a.approver(), a.shares(), a.approve(clock), a.transcript()}
 }
 
 func (a *app) ceremony(clock civil.Clock) *cobra.Command {
@@ -134,6 +136,35 @@ func (a *app) approve(clock civil.Clock) *cobra.Command {
 	cmd.Flags().StringVar(&key, "key", "", a.say("ceremony.approverkey"))
 	cmd.Flags().StringVar(&phrase, "passphrase-file", "", a.say("ceremony.phrasefile"))
 	cmd.Flags().IntVar(&days, "days", 7, a.say("ceremony.days"))
+	return cmd
+}
+
+// shares makes a passphrase that nobody has alone, a file for each custodian.
+func (a *app) shares() *cobra.Command {
+	need, of, out := 0, 0, ""
+	cmd := &cobra.Command{
+		Use: "shares --need K --of N --out DIR", Short: a.say("ceremony.shares"), Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			made, err := keys.Share(rand.Reader, need, of)
+			if err != nil {
+				return errors.Join(errUsage, err)
+			}
+			if err := os.MkdirAll(out, 0o700); err != nil {
+				return err
+			}
+			for i, s := range made {
+				path := filepath.Join(out, fmt.Sprintf("share-%d", i+1))
+				if err := keys.KeepPassphrase(path, s); err != nil {
+					return err
+				}
+				fmt.Fprintln(a.stdout, path)
+			}
+			return nil
+		},
+	}
+	cmd.Flags().IntVar(&need, "need", 3, a.say("ceremony.need"))
+	cmd.Flags().IntVar(&of, "of", 5, a.say("ceremony.of"))
+	cmd.Flags().StringVar(&out, "out", "shares", a.say("ceremony.sharesout"))
 	return cmd
 }
 

@@ -122,8 +122,8 @@ func (n Names) profile() profile.Names {
 }
 
 // NewKey is a key to be made: of a kind, sealed in a file or inside the token. A
-// sealed one's passphrase is the lines of its files, joined (each custodian has
-// one), or is asked for at the terminal.
+// sealed one's passphrase comes from files (keys.ReadPassphrase: parts, or enough
+// shares), or is asked for at the terminal.
 type NewKey struct {
 	Kind        keys.Algorithm `yaml:"kind"`
 	Where       string         `yaml:"where"` // file, token
