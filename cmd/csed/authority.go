@@ -6,7 +6,9 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -18,9 +20,14 @@ import (
 	"cse.example/cse/pki/status"
 )
 
-// initialise makes keys and authority in an empty data folder.
+// initialise makes keys and authority in an empty data folder; where a ceremony
+// has put an authority (docs/ceremony.md), the other keys only.
 func (c *Config) initialise(ctx context.Context, clock civil.Clock) (_ *ca.Material, err error) {
 	if err := checkPlace(*c); err != nil {
+		return nil, err
+	}
+	labels, err := ca.Labels(c.caDir())
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, err
 	}
 	if err := c.makeKeys(); err != nil {
@@ -31,6 +38,9 @@ func (c *Config) initialise(ctx context.Context, clock civil.Clock) (_ *ca.Mater
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, done()) }()
+	if slices.Contains(labels, profile.FirstLabel) {
+		return ca.Load(c.caDir(), vault)
+	}
 	plan := ca.DefaultPlan()
 	for _, n := range []*profile.Names{&plan.Root, &plan.Issuing, &plan.Responder} {
 		n.Organisation = c.Region.Certifier

@@ -121,6 +121,9 @@ func (a *app) approve(clock civil.Clock) *cobra.Command {
 			if err != nil {
 				return errors.Join(errUsage, err)
 			}
+			if key == "" {
+				return errors.Join(errUsage, words.Refuse("CSE-919", "--key", "", "anna.bianchi.key").At("key"))
+			}
 			pass, err := a.phrase(cmd.Context(), phrase, key, false)
 			if err != nil {
 				return err

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/x509"
@@ -200,12 +201,13 @@ func (p *Platform) openAuthority(label string, vault keys.Vault) error {
 	b := &branch{Material: m}
 	member := ca.Member{Label: label, Certificate: m.Issuing}
 	urls := profile.URLsFor(p.Config.Public.PKI, label)
+	shards := cmp.Or(m.Details.CRLShards, p.Config.Issue.CRLShards)
 	if m.IssuingKey != nil {
 		member.Authority, err = ca.New(ca.Parts{
 			Issuer: m.Issuing, Signer: m.IssuingKey,
 			Profile: profile.CNS{
 				Organisation: p.Config.Region.Certifier, Unit: p.Config.Region.Name, Notice: p.Config.Issue.PolicyText, URLs: urls,
-				Shards: p.Config.Issue.CRLShards,
+				Shards: shards,
 			},
 			Store: p.db.PKI(), Atomically: p.db.Atomically, Record: p.trail.Record, Clock: p.Clock, Rand: rand.Reader,
 			SharedPrimes: p.db.PKI().SharedPrimes,
@@ -215,7 +217,7 @@ func (p *Platform) openAuthority(label string, vault keys.Vault) error {
 		}
 		b.publisher, err = status.NewPublisher(status.PublisherParts{
 			Issuer: m.Issuing, Signer: m.IssuingKey, Store: p.db.PKI(), Atomically: p.db.Atomically,
-			Clock: p.Clock, Rand: rand.Reader, Dir: p.crlDir(), URLs: urls, Shards: p.Config.Issue.CRLShards,
+			Clock: p.Clock, Rand: rand.Reader, Dir: p.crlDir(), URLs: urls, Shards: shards,
 			Life: time.Duration(p.Config.Issue.CRLHours) * time.Hour, Every: time.Duration(p.Config.Issue.CRLMinutes) * time.Minute,
 		})
 		if err != nil {

@@ -52,6 +52,7 @@ var template struct {
 
 func TestMain(m *testing.M) {
 	keystest.Cheap()
+	beCsed()
 	code := m.Run()
 	if template.dir != "" {
 		_ = os.RemoveAll(template.dir) // left to the system if it cannot be removed

@@ -72,7 +72,9 @@ type Material struct {
 	Label                    string
 	Root, Issuing, Responder *x509.Certificate
 	// IssuingKey is nil when it is not here: of an authority that issues no more.
-	IssuingKey, ResponderKey   crypto.Signer
+	IssuingKey, ResponderKey crypto.Signer
+	// Details are the zero value where the folder says none.
+	Details                    Details
 	RootFile, IssuingFile, Dir string // paths of the PEM certificates and of the folder
 }
 

@@ -104,6 +104,10 @@ func load(dir, root, label string, vault keys.Vault) (*Material, error) {
 	if err := m.Issuing.CheckSignatureFrom(m.Root); err != nil {
 		return nil, unusable(dir, err)
 	}
+	var err error
+	if m.Details, err = readDetails(dir, label); err != nil {
+		return nil, unusable(dir, err)
+	}
 	if err := m.Responder.CheckSignatureFrom(m.Issuing); err != nil {
 		return nil, unusable(dir, err)
 	}

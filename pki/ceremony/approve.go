@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -17,6 +18,8 @@ import (
 	"cse.example/cse/pki/keys"
 )
 
+var approverName = regexp.MustCompile(`^[a-z0-9]([a-z0-9.-]{0,62}[a-z0-9])?$`)
+
 const (
 	purposeApprover = "ceremony approver"
 	approvalHead    = "CSE ceremony approval 1"
@@ -25,11 +28,15 @@ const (
 )
 
 // NewApprover makes the Ed25519 key of one who approves, sealed at path, and
-// gives the line that ceremony files name him by. The name is one word.
+// gives the line that ceremony files name him by. The name stands in names of
+// files: lower-case letters, digits, points and hyphens.
 func NewApprover(rand io.Reader, path, name string, passphrase secret.Text) (string, error) {
+	if !approverName.MatchString(name) {
+		return "", words.Refuse("CSE-919", "name", name, "anna.bianchi").At("name")
+	}
 	private, public, err := note.GenerateKey(rand, name)
 	if err != nil {
-		return "", words.Refuse("CSE-919", "name", name, "anna.bianchi").At("name").Because(err)
+		return "", fmt.Errorf("ceremony: approver: %w", err)
 	}
 	return public, keys.Seal(rand, path, purposeApprover, []byte(private), passphrase)
 }

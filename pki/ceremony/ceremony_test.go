@@ -204,6 +204,13 @@ func TestAnAuthorityByCeremonies(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if m.Details.CRLShards != 128 || m.Details.IssuesTo != "2031-12-31" {
+		t.Errorf("details: %+v", m.Details)
+	}
+	h.write("ca/authority.json", strings.Replace(h.files("ca")["authority.json"], "issuing", "another", 1))
+	if _, err := ca.Load(h.path("ca"), keys.Sealed(secret.FromString("metà di Anna, metà di Luca"))); code(err) != "CSE-197" {
+		t.Errorf("details of another authority: %v, want CSE-197", err)
+	}
 	if !m.Issuing.MaxPathLenZero || len(m.Issuing.Policies) != 2 || m.Issuing.NotAfter.Before(civil.Date{Year: 2037, Month: 12, Day: 31}.End()) || m.Root.MaxPathLen != -1 {
 		t.Errorf("issuing: path length %d, policies %v, until %s", m.Issuing.MaxPathLen, m.Issuing.Policies, m.Issuing.NotAfter)
 	}
@@ -352,6 +359,11 @@ func TestFourEyes(t *testing.T) {
 	f := h.read("root.yaml", h.rootFile())
 	if _, err := ceremony.Approve(f, h.path("anna.bianchi.key"), pass, start, 31*day); code(err) != "CSE-919" {
 		t.Errorf("an approval of 31 days: %v, want CSE-919", err)
+	}
+	for _, name := range []string{"due parole", "", "../x", "Anna", "a+b", "-a"} {
+		if _, err := ceremony.NewApprover(rand.Reader, h.path("x.key"), name, pass); code(err) != "CSE-919" {
+			t.Errorf("an approver %q: %v, want CSE-919", name, err)
+		}
 	}
 	if _, err := ceremony.Approve(f, newHall(t).path("anna.bianchi.key"), pass, start, day); code(err) != "CSE-920" {
 		t.Errorf("a key that the file does not list: %v, want CSE-920", err)

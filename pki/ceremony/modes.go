@@ -5,7 +5,6 @@ import (
 	"crypto"
 	"crypto/x509"
 	"encoding/asn1"
-	"encoding/json"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -20,20 +19,8 @@ import (
 	"cse.example/cse/pki/profile"
 )
 
-// FileRequest is the request that ModeKey writes, FileAuthority what the folder
-// says of its authority beside the certificate.
-const (
-	FileRequest   = "issuing.csr"
-	FileAuthority = "authority.json"
-)
-
-// Authority is what FileAuthority holds.
-type Authority struct {
-	Schema    string `json:"schema"` // cse.authority/1
-	Label     string `json:"label"`
-	Issues    Days   `json:"issues"`
-	CRLShards int    `json:"crl_shards"`
-}
+// FileRequest is the request that ModeKey writes.
+const FileRequest = "issuing.csr"
 
 func (t *table) root(ctx context.Context) error {
 	s := t.c.Root
@@ -104,10 +91,8 @@ func (t *table) issuing(ctx context.Context) error {
 		policies = append(policies, o)
 	}
 	t.signer = rootKey
-	if err := t.make("issuing", FileAuthority, func() ([]byte, error) {
-		b, err := json.MarshalIndent(Authority{"cse.authority/1", s.Label, s.Issues, s.CRLShards}, "", "  ")
-		return append(b, '\n'), err
-	}); err != nil {
+	details := ca.Details{Label: s.Label, IssuesFrom: s.Issues.From, IssuesTo: s.Issues.To, CRLShards: s.CRLShards}
+	if err := t.make("issuing", ca.FileDetails, details.Marshal); err != nil {
 		return err
 	}
 	_, err = t.certify("issuing", ca.FileIssuing, pub, root.PublicKey, rootKey, profile.Authority{
