@@ -62,18 +62,9 @@ func (p *Platform) check(ctx context.Context) ([]finding, error) {
 	if _, err := p.trail.Verify(ctx); err != nil {
 		i.say("trail", err.Error())
 	}
-	foot, err := p.trail.Foot(ctx)
-	if err != nil {
+	var err error
+	if i.since, err = p.trailSince(ctx); err != nil {
 		return nil, err
-	}
-	if foot.Index > 0 {
-		first, err := p.trail.Page(ctx, foot.Index, 1)
-		if err != nil {
-			return nil, err
-		}
-		if len(first) > 0 {
-			i.since = first[0].At
-		}
 	}
 	effects, err := p.queue.Check(ctx)
 	if err != nil {
@@ -90,6 +81,19 @@ func (p *Platform) check(ctx context.Context) ([]finding, error) {
 		}
 	}
 	return i.wrong, nil
+}
+
+// trailSince is from when on the trail is kept; zero: from its beginning.
+func (p *Platform) trailSince(ctx context.Context) (time.Time, error) {
+	foot, err := p.trail.Foot(ctx)
+	if err != nil || foot.Index == 0 {
+		return time.Time{}, err
+	}
+	first, err := p.trail.Page(ctx, foot.Index, 1)
+	if err != nil || len(first) == 0 {
+		return time.Time{}, err
+	}
+	return first[0].At, nil
 }
 
 // pageSize is how many rows a walk reads at a time.

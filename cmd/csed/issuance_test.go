@@ -1,10 +1,12 @@
 package main
 
 import (
+	"context"
 	"crypto/rand"
 	"crypto/rsa"
 	"errors"
 	"math/big"
+	"slices"
 	"testing"
 	"time"
 
@@ -13,6 +15,7 @@ import (
 	"cse.example/cse/issuer/campaign"
 	"cse.example/cse/issuer/staff"
 	"cse.example/cse/pki/ca"
+	"cse.example/cse/pki/ca/recheck"
 )
 
 // R4: two cards whose keys share a prime are found at night, and proposed for a
@@ -62,5 +65,49 @@ func TestR4_KeysThatShareAPrimeAreProposedForRevocation(t *testing.T) {
 	}
 	if _, err := p.authority.Issue(ctx, late); !errors.Is(err, words.Refuse("CSE-194")) {
 		t.Errorf("a third key with that prime: %v", err)
+	}
+}
+
+// R15: every certificate is what was reserved, signed, journalled, listed and
+// answered; one that is not is named.
+func TestR15_TheCheckOfTheCertificates(t *testing.T) {
+	t.Parallel()
+	r := newRegion(t)
+	p := r.open(t, Options{Duties: allDuties()}, "web")
+	r.clock.Advance(time.Hour)
+	_, err := p.publisher.Publish(t.Context())
+	check(t, err)
+	errUndone := errors.New("undone")
+	inspect := func(ctx context.Context) (codes []string) {
+		sum, err := p.checkCertificates(ctx, "", func(f recheck.Finding) error {
+			codes = append(codes, f.Code)
+			return nil
+		})
+		check(t, err)
+		if sum.Certificates == 0 || sum.Lists == 0 {
+			t.Errorf("looked at %+v", sum)
+		}
+		return codes
+	}
+	if got := inspect(t.Context()); len(got) != 0 {
+		t.Fatalf("in what is right: %v", got)
+	}
+	for sql, want := range map[string]string{
+		"UPDATE certificate SET state = 'pending' WHERE card = '" + r.active + "'":                             recheck.TrailState,
+		"UPDATE certificate SET person = 'VRDGNN85M41D612X' WHERE card = '" + r.active + "'":                   "cns_subject_reserved",
+		"UPDATE certificate SET state = 'good', activated_at = issued_at + 1 WHERE card = '" + r.waiting + "'": recheck.Listed,
+		"DELETE FROM certificate WHERE card = '" + r.waiting + "'":                                             recheck.NoRecord,
+	} {
+		var got []string
+		err := p.db.Atomically(t.Context(), func(ctx context.Context) error {
+			if _, err := p.db.Conn(ctx).ExecContext(ctx, sql); err != nil {
+				return err
+			}
+			got = inspect(ctx)
+			return errUndone
+		})
+		if !errors.Is(err, errUndone) || !slices.Contains(got, want) {
+			t.Errorf("%s: %v, %v", sql, got, err)
+		}
 	}
 }
