@@ -44,7 +44,7 @@ packages-test: packages ## install, use and remove them in a clean root (deboots
 rules: ## every rule of the catalogue with the tests that prove it
 	@exec go run ./test/rules/prove
 
-crash: build ## kill -9 of production and of activation at random points (KILLS=…)
+crash: build ## kill -9 of issue, activation, publication, hold, revocation and extension at random points (KILLS=… in all)
 	@exec scripts/crash.sh
 
 model: ## random acts by random roles against a small model of the rules (LIVES=…)

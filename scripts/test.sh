@@ -29,7 +29,7 @@ stage 'go test -race, where goroutines start' race
 stage 'keys in a token (cgo, SoftHSM2)' token
 stage 'journey: the demo, browsers, foreign clients, pages' scripts/journey.sh
 stage 'fuzz, smoke' env FUZZTIME=20000x scripts/fuzz.sh
-stage 'crash, smoke' env KILLS=3 scripts/crash.sh
+stage 'crash, smoke' env KILLS=12 scripts/crash.sh
 stage 'bench, smoke' env BENCH=smoke scripts/bench.sh
 echo
 printf '%s\n' "${seconds[@]}"

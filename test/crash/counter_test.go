@@ -56,6 +56,14 @@ const (
 // newCounter makes a site whose first cohort has its cards.
 func newCounter(t *testing.T) *counterSite {
 	t.Helper()
+	c := emptyCounter(t)
+	c.more()
+	return c
+}
+
+// emptyCounter makes a site that has no people yet.
+func emptyCounter(t *testing.T) *counterSite {
+	t.Helper()
 	box, err := inbox.Open(filepath.Join(t.TempDir(), "inbox"))
 	if err != nil {
 		t.Fatal(err)
@@ -79,7 +87,6 @@ func newCounter(t *testing.T) *counterSite {
 	c := &counterSite{site: newSite(t, yaml), inbox: box, portal: "https://portal.cse.localhost:" + port, forms: map[string]int{}}
 	c.hireOperator()
 	c.hireBureau()
-	c.more()
 	return c
 }
 

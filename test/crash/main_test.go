@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"cse.example/cse/engine/store"
+	"cse.example/cse/pki/keys/keystest"
 )
 
 func TestMain(m *testing.M) {
@@ -27,6 +28,7 @@ func TestMain(m *testing.M) {
 		}
 		return
 	}
+	keystest.Cheap()
 	os.Exit(m.Run())
 }
 
@@ -71,6 +73,10 @@ type site struct {
 	// what it took when it was left alone.
 	idle  time.Duration
 	lasts map[string]span
+	// many is how many people a cohort has, when more than usual; edit changes the
+	// registry's file of a cohort.
+	many int
+	edit func(text string) string
 }
 
 // span is what a command took at best, and the last time.
@@ -93,6 +99,7 @@ func newSite(t *testing.T, more string) *site {
 	s := &site{t: t, bin: bin, dir: dir, data: filepath.Join(dir, "data"), config: filepath.Join(dir, "csed.yaml"), dice: dice(t), lasts: map[string]span{}}
 	s.write("csed.yaml", "data: "+s.data+"\n"+more)
 	s.must("ca", "init")
+	s.cheapen()
 	return s
 }
 

@@ -45,7 +45,11 @@ func stopwatch(f func()) time.Duration {
 func (s *site) people(n uint64) string {
 	s.t.Helper()
 	name := fmt.Sprintf("people-%d.csv", n)
-	s.write(name, s.must("people", "generate", "--count", fmt.Sprint(cohort), "--seed", fmt.Sprint(n)))
+	text := s.must("people", "generate", "--count", fmt.Sprint(max(cohort, s.many)), "--seed", fmt.Sprint(n))
+	if s.edit != nil {
+		text = s.edit(text)
+	}
+	s.write(name, text)
 	return filepath.Join(s.dir, name)
 }
 
