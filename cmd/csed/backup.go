@@ -163,7 +163,7 @@ func (p *Platform) makeBackup(ctx context.Context, roles []string, dir string) (
 		if m.Keys, err = keysInForce(stock); err != nil {
 			return err
 		}
-		if m.Trail, m.Tree, err = p.heads(inside); err != nil {
+		if m.Trail, m.Checkpoint, err = p.heads(inside); err != nil {
 			return err
 		}
 		if m.Schema, err = store.SchemaVersion(); err != nil {
@@ -207,13 +207,17 @@ func (p *Platform) recordSet(ctx context.Context, act string, m backup.Manifest)
 	return p.trail.Record(ctx, e)
 }
 
-// heads of the trail, as ctx sees it.
-func (p *Platform) heads(ctx context.Context) (chain, tree *backup.Head, err error) {
+// heads of the audit log, as ctx sees it: the tree's, and the last signed note.
+func (p *Platform) heads(ctx context.Context) (*backup.Head, string, error) {
 	h, err := p.trail.Head(ctx)
 	if err != nil {
-		return nil, nil, err
+		return nil, "", err
 	}
-	return &backup.Head{Index: h.Index, Hash: h.Hash}, nil, nil
+	note, err := p.trail.LastNote(ctx)
+	if err != nil {
+		return nil, "", err
+	}
+	return &backup.Head{Index: h.Index, Hash: h.Hash}, note, nil
 }
 
 // verifyBackup is `csed backup verify SET`: it needs no configuration.

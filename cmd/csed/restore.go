@@ -268,15 +268,12 @@ func (c *Config) prove(ctx context.Context, m backup.Manifest) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, p.Close()) }()
-	chain, tree, err := p.heads(ctx)
+	head, note, err := p.heads(ctx)
 	if err != nil {
 		return err
 	}
-	if m.Trail == nil || *chain != *m.Trail {
-		return words.Refuse("CSE-991", fmt.Sprintf("trail %d %s", chain.Index, chain.Hash))
-	}
-	if (m.Tree == nil) != (tree == nil) || tree != nil && *tree != *m.Tree {
-		return words.Refuse("CSE-991", "tree")
+	if m.Trail == nil || *head != *m.Trail || note != m.Checkpoint {
+		return words.Refuse("CSE-991", fmt.Sprintf("%d %s", head.Index, head.Hash))
 	}
 	wrong, err := p.check(ctx)
 	if err != nil {

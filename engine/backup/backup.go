@@ -56,7 +56,7 @@ const (
 	writing       = ".writing-"
 )
 
-// Head is the audit trail's: how long it is, and its hash.
+// Head is the audit log's: how many records it has, and the root of their tree.
 type Head struct {
 	Index int64  `json:"index"`
 	Hash  string `json:"hash"`
@@ -69,11 +69,11 @@ type Manifest struct {
 	Set  string    `json:"set"`
 	Kind string    `json:"kind"`
 	Made time.Time `json:"made"`
-	// Schema is the store's newest migration, Trail the audit trail's head.
-	Schema int64 `json:"schema,omitempty"`
-	Trail  *Head `json:"trail,omitempty"`
-	// Tree is the head of the Merkle tree over the trail: size and root.
-	Tree *Head `json:"tree,omitempty"`
+	// Schema is the store's newest migration, Trail the head of the audit log's tree,
+	// Checkpoint the log's last signed note.
+	Schema     int64  `json:"schema,omitempty"`
+	Trail      *Head  `json:"trail,omitempty"`
+	Checkpoint string `json:"checkpoint,omitempty"`
 	// Keys names the key files that were in force, without saying anything of them.
 	Keys  string    `json:"keys"`
 	Parts []PartSum `json:"parts"`
