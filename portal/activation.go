@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"cse.example/cse/ground/civil"
 	"cse.example/cse/ground/words"
@@ -43,6 +44,24 @@ type stepData struct {
 	Kept    keptView
 	Shown   *counter.Shown
 	Archive archiveView
+	// Lists is by when other administrations know of the activation.
+	Lists *listsView
+}
+
+// listsView is an instant and in how many hours it comes.
+type listsView struct {
+	By    string
+	Hours int
+}
+
+// lists is when others know of an act that makes a card work; nil where pages say
+// nothing of it.
+func (c *call) lists(at time.Time) *listsView {
+	life := c.p.Config.Lists
+	if life <= 0 {
+		return nil
+	}
+	return &listsView{when(counter.PublishedBy(at, life)), int(life / time.Hour)}
 }
 
 func (c *call) steps(current int) look.Steps {
@@ -334,7 +353,7 @@ func (c *call) filePage(faults ...*words.Fault) error {
 	page.Form.Labels = scanLabels
 	page.Data = stepData{
 		Archive: papers, Panel: p, Steps: c.steps(step), Email: a.Form.EmailMasked, Protocol: a.Protocol, Path: FilePath(a.Protocol),
-		Printed: !a.PrintedAt.IsZero(), Handed: !a.HandedAt.IsZero(), Kept: c.keptOf(a), Shown: a.Shown,
+		Printed: !a.PrintedAt.IsZero(), Handed: !a.HandedAt.IsZero(), Kept: c.keptOf(a), Shown: a.Shown, Lists: c.lists(a.At),
 	}
 	status := http.StatusOK
 	if len(faults) > 0 {

@@ -53,6 +53,8 @@ type Config struct {
 	// Scopes are asked beside openid; empty means profile.
 	Scopes []string
 	Theme  look.Theme
+	// Lists is how long a revocation list lasts; zero: pages say nothing of it.
+	Lists time.Duration
 	// NoEmail offers the letter to who has no e-mail address.
 	NoEmail bool
 	// TEAMInUK shows the United Kingdom among the countries of the TEAM.

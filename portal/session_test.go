@@ -15,6 +15,7 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 
+	"cse.example/cse/ground/civil"
 	"cse.example/cse/ground/words"
 	"cse.example/cse/portal"
 	"cse.example/cse/portal/portaltest"
@@ -348,6 +349,10 @@ func TestPrintOnce(t *testing.T) {
 	}
 	if w := v.do("POST", path, url.Values{}); w.Header().Get("CSE-Error") != "CSE-150" {
 		t.Errorf("second: %d %s", w.Code, w.Header().Get("CSE-Error"))
+	}
+	by := portaltest.Now.Add(6 * time.Hour).In(civil.Rome).Format("02/01/2006 15:04")
+	if w := v.do("GET", "/sportello/pratica/2026/0000001", nil); !strings.Contains(w.Body.String(), by) || !strings.Contains(w.Body.String(), "(6 h)") {
+		t.Errorf("the page after an activation does not say that others may need until %s", by)
 	}
 	if w := v.do("POST", "/sportello/pratica/2026/0000001/consegna", url.Values{"consegnato": {"si"}}); w.Code != http.StatusSeeOther {
 		t.Errorf("hand over: %d %s", w.Code, w.Header().Get("CSE-Error"))

@@ -143,7 +143,8 @@ func (c *call) successorDone() error {
 	page.Data = struct {
 		Protocol, Email string
 		Shown           bool
-	}{a.Protocol, a.Form.EmailMasked, !a.PrintedAt.IsZero()}
+		Lists           *listsView
+	}{a.Protocol, a.Form.EmailMasked, !a.PrintedAt.IsZero(), c.lists(a.Form.At)}
 	return c.show(http.StatusOK, "successordone", page)
 }
 

@@ -218,7 +218,7 @@ func (p *Platform) openAuthority(label string, vault keys.Vault) error {
 		b.publisher, err = status.NewPublisher(status.PublisherParts{
 			Issuer: m.Issuing, Signer: m.IssuingKey, Store: p.db.PKI(), Atomically: p.db.Atomically,
 			Clock: p.Clock, Rand: rand.Reader, Dir: p.crlDir(), URLs: urls, Shards: shards,
-			Life: time.Duration(p.Config.Issue.CRLHours) * time.Hour, Every: time.Duration(p.Config.Issue.CRLMinutes) * time.Minute,
+			Life: p.Config.Issue.listLife(), Every: time.Duration(p.Config.Issue.CRLMinutes) * time.Minute,
 		})
 		if err != nil {
 			return err

@@ -13,6 +13,9 @@ import (
 	"cse.example/cse/pki/status"
 )
 
+// listLife is nextUpdate - thisUpdate.
+func (i Issue) listLife() time.Duration { return time.Duration(i.CRLHours) * time.Hour }
+
 // listers write the lists of our authorities whose key is here.
 func (b *branches) listers() []*status.Publisher {
 	var out []*status.Publisher

@@ -33,8 +33,10 @@ func (p *Platform) sampleParts(lang words.Lang) []namedPart {
 	shown := paper.Document{Kind: words.Say(lang, "counter.document.CIE"), Number: "CA00000AA", Issuer: "Comune", Expires: day.AddYears(5)}
 	const number, office, operator, card, team = "2026/0000001", "Sportello", "Operatore", "6000 0000 0000 0000", "80380 00000 00000 00000"
 	f := counter.Form{Protocol: number, At: at, Lang: lang, OfficeName: office, OperatorName: operator, Surname: who.Surname, Name: who.Name, Card: "0000", EmailMasked: "m•••@e•••.it"}
+	activated := f
+	activated.Kind = counter.KindActivation
 	list := []namedPart{
-		{"foglio-codici", p.codesForm(f)},
+		{"foglio-codici", p.codesForm(activated)},
 		{"richiesta-attivazione", paper.Activation{
 			Protocol: number, At: at, Office: office, Operator: operator, Holder: who, CardID: card, TEAM: team, Shown: shown, Email: "maria@esempio.it", Informativa: "1/2026",
 		}},

@@ -104,11 +104,15 @@ func (p *Platform) paperOf(ctx context.Context, k counter.PaperKind, f counter.F
 // codesForm is the sheet of codes without the codes.
 func (p *Platform) codesForm(f counter.Form) paper.CodesForm {
 	policy := p.Config.Issue.Codes
-	return paper.CodesForm{
+	form := paper.CodesForm{
 		Protocol: f.Protocol, Day: civil.DayOf(f.At), Office: f.OfficeName, Surname: f.Surname, Name: f.Name, CardID: f.Card,
 		Email: f.EmailMasked, Letter: f.Letter, Again: f.Kind == counter.KindReprint,
 		PINBlanks: policy.PIN.Second, PUKBlanks: policy.PUK.Second, CIPBlanks: policy.CIP.Second,
 	}
+	if f.Kind == counter.KindActivation {
+		form.Lists, form.ListHours = counter.PublishedBy(f.At, p.Config.Issue.listLife()), p.Config.Issue.CRLHours
+	}
+	return form
 }
 
 // moduleOf is the request of activation in the printer's words.

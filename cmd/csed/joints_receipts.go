@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 
 	"cse.example/cse/engine/paper"
 	"cse.example/cse/ground/civil"
@@ -62,11 +61,14 @@ func (p *Platform) effects(f counter.Form) []string {
 	say := func(key string, args ...any) string { return words.Say(f.Lang, key, args...) }
 	out := strings.Split(say("paper.receipt.effects."+string(f.Kind)), "|")
 	switch f.Kind {
-	case counter.KindRevoke, counter.KindLoss, counter.KindChipFault, counter.KindNotReceived, counter.KindSuspend:
-		by := counter.PublishedBy(f.At, time.Duration(p.Config.Issue.CRLHours)*time.Hour)
+	case counter.KindRevoke, counter.KindLoss, counter.KindChipFault, counter.KindNotReceived, counter.KindSuspend, counter.KindReactivate:
+		by := counter.PublishedBy(f.At, p.Config.Issue.listLife())
 		key := "paper.receipt.published"
-		if f.Kind == counter.KindSuspend {
+		switch f.Kind {
+		case counter.KindSuspend:
 			key = "paper.receipt.published.hold"
+		case counter.KindReactivate:
+			key = "paper.receipt.published.release"
 		}
 		out = append(out, say(key, by.In(civil.Rome).Format("02/01/2006 15:04")))
 	}

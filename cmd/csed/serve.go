@@ -376,7 +376,7 @@ func (p *Platform) openIssuer(context.Context, Options) error {
 		Directory: p.directory, People: p.db.People(), Cards: p.db.Cards(), Codes: p.cips, Certificates: certificates{p},
 		Drafts: p.db.Drafts(), Acts: p.db.Acts(), Links: p.db.Links(), Tries: p.db.Tries(), Seal: desk, Clock: p.Clock, Rand: rand.Reader,
 		Atomically: p.db.Atomically, Enqueue: p.queue.Enqueue, DropPrint: p.dropPrint, Record: p.privacy.Watch(p.trail.Record),
-		Reissue: p.clerk().Reissue, ReissueFor: p.clerk().ReissueFor, CorrectionDays: p.correctionDays, Diagnosis: p.helpdesk.Diagnosis, FromHome: p.Config.Successor.FromHome, LetterOffice: p.Config.NoEmail.office(),
+		Reissue: p.clerk().Reissue, ReissueFor: p.clerk().ReissueFor, CorrectionDays: p.correctionDays, Diagnosis: p.helpdesk.Diagnosis, FromHome: p.Config.Successor.FromHome, LetterOffice: p.Config.NoEmail.office(), Lists: p.Config.Issue.listLife(),
 	})
 	return err
 }
@@ -537,7 +537,7 @@ func (p *Platform) openPortal(_ context.Context, o Options) error {
 	p.portal, err = portal.New(portal.Deps{
 		Config: portal.Config{
 			URL: p.Config.Public.Portal, Issuer: p.Config.Public.Login, ClientID: "portal", ClientSecret: string(secretText.Reveal()),
-			Theme: p.theme(o), Services: p.Config.catalogue(), Security: p.securityFacts, TEAMInUK: p.Config.Region.TEAMInUK, NoEmail: p.Config.NoEmail.office() != "",
+			Theme: p.theme(o), Services: p.Config.catalogue(), Security: p.securityFacts, TEAMInUK: p.Config.Region.TEAMInUK, NoEmail: p.Config.NoEmail.office() != "", Lists: p.Config.Issue.listLife(),
 			FormOrigins: []string{p.Config.Public.Login, p.Config.Public.CNS},
 		},
 		Assets: assets, Clock: p.Clock, Rand: rand.Reader, Client: p.httpClient(), Sessions: p.db.Sessions(), Held: p.db.Held(), Seal: seal,

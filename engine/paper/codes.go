@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"cse.example/cse/ground/civil"
@@ -30,6 +31,10 @@ type CodesForm struct {
 	Email string
 	// Letter: they go by post instead.
 	Letter bool
+	// Lists is by when everybody else knows that the card works, ListHours how long
+	// after the act; zero: nothing is said of it.
+	Lists     time.Time
+	ListHours int
 	// Again: the holder had the codes before, and may have changed the PIN.
 	Again bool
 }
@@ -90,6 +95,9 @@ func (s *sheet) codesPage(f CodesForm) {
 		s.say("paper.codes.meaning.puk"),
 		s.say("paper.codes.meaning.cip"),
 	)
+	if f.ListHours > 0 && !f.Again { // who had them before has a card that others know
+		s.steps(s.say("paper.codes.lists", f.Lists.In(civil.Rome).Format("02/01/2006 15:04"), f.ListHours))
+	}
 	s.section(s.say("paper.codes.blocked"))
 	s.steps(s.say("paper.codes.unblock"), s.say("paper.codes.puk.blocked"))
 	s.section(s.say("paper.codes.careful"))

@@ -27,6 +27,7 @@ func form() CodesForm {
 		Protocol: "2026/0000123", Day: day, Office: "Azienda USL Toscana centro – Città di PINO PUKCIP 12", Surname: holder.Surname, Name: holder.Name,
 		CardID: "6030010000001234", PIN: secret.FromString("12"), PUK: secret.FromString("34"), CIP: secret.FromString("56789"),
 		PINBlanks: 3, PUKBlanks: 6, CIPBlanks: 5, Email: "giulia.bianchi@esempio.it",
+		Lists: at.Add(6 * time.Hour), ListHours: 6,
 	}
 }
 
@@ -148,7 +149,7 @@ func checkCodes(t *testing.T, text string) {
 	if first := word.FindStringIndex(text); first == nil || !strings.HasPrefix(text[first[0]:], "PIN: 12\n") {
 		t.Errorf("the first of the words is not the line itself: %v", first)
 	}
-	for _, want := range []string{"PINI D'ALÒ", "ucja", "g•••@e•••.it", "800.004477", "•••• 1234", "2026/0000123"} {
+	for _, want := range []string{"PINI D'ALÒ", "ucja", "g•••@e•••.it", "800.004477", "•••• 1234", "2026/0000123", at.Add(6 * time.Hour).In(civil.Rome).Format("02/01/2006 15:04"), "(6 h)"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the form lacks %q", want)
 		}

@@ -111,6 +111,16 @@ func TestCodesMailSaysSecondHalvesOnly(t *testing.T) {
 		if strings.Contains(text, string(p.CF)) || strings.Contains(strings.ToUpper(text), p.Surname) {
 			t.Errorf("%s: the mail names the holder", l)
 		}
+		// Others may see a card that works later, by as much as a list lasts; of a card
+		// that works no more nothing is promised so late.
+		var note counter.Notice
+		if err := json.Unmarshal(b.effects["mail.notice/activated/"+a.Protocol].Body, &note); err != nil {
+			t.Fatal(err)
+		}
+		note.Lang = l
+		if _, text := note.Text(); note.Lists != 6 || !strings.Contains(text, "23/11/2026 16:30 ") || !strings.Contains(text, "(6 h)") {
+			t.Errorf("%s: the notice does not say by when others know: %d\n%s", l, note.Lists, text)
+		}
 		for _, n := range []counter.Event{counter.Activated, counter.Revoked} {
 			s, x := counter.Notice{Event: n, Protocol: a.Protocol, Card: number, FirstName: "Mario", At: monday, Lang: l}.Text()
 			if strings.Contains(s+x, "⟦") || strings.Contains(x, "%!") || !strings.Contains(x, "0123") || !strings.Contains(x, "23/11/2026 10:30") {

@@ -208,7 +208,7 @@ func newBench(t *testing.T, db *store.DB) *bench {
 	b.deps = counter.Deps{
 		Directory: directory, People: b.people, Cards: db.Cards(), Codes: b.keysets(t), Certificates: certificates{b},
 		Drafts: db.Drafts(), Acts: db.Acts(), Links: db.Links(), Tries: db.Tries(), Seal: key, Clock: b.clock, Rand: rand.Reader,
-		Atomically: b.atomically, Enqueue: b.enqueue, DropPrint: b.drop, Record: b.record, Reissue: b.reissue, Informativa: func(time.Time) string { return "1/2026" },
+		Atomically: b.atomically, Enqueue: b.enqueue, DropPrint: b.drop, Record: b.record, Reissue: b.reissue, Lists: 6 * time.Hour, Informativa: func(time.Time) string { return "1/2026" },
 	}
 	if b.Counter, err = counter.New(b.deps); err != nil {
 		t.Fatal(err)

@@ -98,6 +98,9 @@ type Deps struct {
 	Record    journal.Recorder
 	// Reissue orders the card that takes another's place.
 	Reissue Reissue
+	// Lists is how long a revocation list lasts: what others may need to learn that a
+	// card works. Zero: nothing is said of it.
+	Lists time.Duration
 	// LetterOffice prints letters with second halves for who has no e-mail
 	// address; empty: an address is needed (R75).
 	LetterOffice string

@@ -121,13 +121,28 @@ type Notice struct {
 	FirstName string     `json:"first_name"`
 	At        time.Time  `json:"at"`
 	Lang      words.Lang `json:"lang"`
+	// Lists is in how many hours everybody else knows; 0: nothing is said of it.
+	Lists int `json:"lists,omitempty"`
 }
 
 // Text is the subject and the plain text of the notice.
 func (n Notice) Text() (subject, text string) {
 	key := "counter.notice." + string(n.Event)
-	return words.Say(n.Lang, key+".subject"),
-		words.Say(n.Lang, key+".text", n.FirstName, cardEnd(n.Card), n.Protocol, moment(n.At))
+	text = words.Say(n.Lang, key+".text", n.FirstName, cardEnd(n.Card), n.Protocol, moment(n.At))
+	if n.Lists > 0 {
+		by := PublishedBy(n.At, time.Duration(n.Lists)*time.Hour)
+		text += "\n" + words.Say(n.Lang, "counter.notice.lists", moment(by), n.Lists)
+	}
+	return words.Say(n.Lang, key+".subject"), text
+}
+
+// lists is in how many hours others know what a notice tells, where that is that the
+// card works: until then it may be refused.
+func (c *Counter) lists(e Event) int {
+	if e != Activated && e != ByDelegate && e != Reactivated {
+		return 0
+	}
+	return int(c.d.Lists / time.Hour)
 }
 
 // Text is the subject and the plain text of the mail: each second half on a
@@ -157,6 +172,7 @@ func (c *Counter) tellKnown(ctx context.Context, f found, e Evidence) error {
 	number := e.Form.Protocol
 	return c.enqueue(ctx, KindMailNotice+"/"+string(ByDelegate)+"/"+number, KindMailNotice, f.Card.ID, Notice{
 		Event: ByDelegate, Protocol: number, Card: f.Card.ID, To: to, FirstName: firstName(f.Person.Name), At: e.Form.At, Lang: e.Contact.Lang,
+		Lists: c.lists(ByDelegate),
 	})
 }
 
@@ -186,7 +202,7 @@ func (c *Counter) mailActivation(ctx context.Context, f found, e Evidence) error
 		{MailKey(number), KindMailCodes, CodesMail{number, f.Card.ID, e.Contact.Email, name, lang}},
 		{
 			KindMailNotice + "/" + string(Activated) + "/" + number, KindMailNotice,
-			Notice{Activated, number, f.Card.ID, e.Contact.Email, name, e.Form.At, lang},
+			Notice{Activated, number, f.Card.ID, e.Contact.Email, name, e.Form.At, lang, c.lists(Activated)},
 		},
 	} {
 		if err := c.enqueue(ctx, x.key, x.kind, f.Card.ID, x.body); err != nil {

@@ -278,7 +278,7 @@ func (c *Counter) tell(ctx context.Context, e Event, r Receipt, lang words.Lang)
 		return nil
 	}
 	return c.enqueue(ctx, KindMailNotice+"/"+string(e)+"/"+r.Protocol, KindMailNotice, r.Card, Notice{
-		Event: e, Protocol: r.Protocol, Card: r.Card, To: to, FirstName: firstName(p.Name), At: r.At, Lang: lang,
+		Event: e, Protocol: r.Protocol, Card: r.Card, To: to, FirstName: firstName(p.Name), At: r.At, Lang: lang, Lists: c.lists(e),
 	})
 }
 

@@ -335,7 +335,7 @@ func (c *Counter) sendAgain(ctx context.Context, a Act, o Order) error {
 		if n == 1 {
 			key += "/before"
 		}
-		if err := c.enqueue(ctx, key, KindMailNotice, a.Card, Notice{event, a.Protocol, a.Card, to, name, a.At, lang}); err != nil {
+		if err := c.enqueue(ctx, key, KindMailNotice, a.Card, Notice{event, a.Protocol, a.Card, to, name, a.At, lang, c.lists(event)}); err != nil {
 			return err
 		}
 	}

@@ -201,7 +201,7 @@ func (c *Counter) succeed(ctx context.Context, f found, o SuccessorOrder, addres
 	}
 	if to := before.Contact.Email; known && !sameAddress(to, address) { // the address of the old card is told
 		key := KindMailNotice + "/" + string(Activated) + "/" + number + "/before"
-		return a, c.enqueue(ctx, key, KindMailNotice, card.ID, Notice{Activated, number, card.ID, to, firstName(f.Person.Name), now, lang})
+		return a, c.enqueue(ctx, key, KindMailNotice, card.ID, Notice{Activated, number, card.ID, to, firstName(f.Person.Name), now, lang, c.lists(Activated)})
 	}
 	return a, nil
 }

@@ -216,7 +216,8 @@ func (s *Stage) deps(assets fs.FS) (portal.Deps, error) {
 	d := s.desk(reg, all)
 	return portal.Deps{
 		Config: portal.Config{
-			URL: s.addr.Portal, Issuer: s.addr.Login, ClientID: "portal", ClientSecret: "0123456789abcdef0123456789abcdef",
+			Lists: 6 * time.Hour,
+			URL:   s.addr.Portal, Issuer: s.addr.Login, ClientID: "portal", ClientSecret: "0123456789abcdef0123456789abcdef",
 			Theme: theme, TEAMInUK: true, NoEmail: true, Services: Services(), Security: Security,
 		},
 		Assets: assets, Clock: s.Clock, Rand: rand.Reader, Client: s.addr.Client, Sessions: s.Sessions, Held: s.Sessions, Seal: s.seal, Refused: s.refused,
