@@ -73,6 +73,7 @@ func TestScripts(t *testing.T) {
 		_, _ = w.Write(query)
 	}))
 	t.Cleanup(tsa.Close)
+	logs := logOfActs(t)
 	testscript.Run(t, testscript.Params{
 		Dir:           "testdata",
 		UpdateScripts: os.Getenv("UPDATE") != "",
@@ -82,6 +83,7 @@ func TestScripts(t *testing.T) {
 					return err
 				}
 			}
+			logs(e)
 			e.Setenv("LANG", "it_IT.UTF-8")
 			e.Setenv("PIN", holdertest.PIN)
 			e.Setenv("PUK", holdertest.PUK)

@@ -42,7 +42,7 @@ func (a *app) verifyCommand() *cobra.Command {
 	f.StringVar(&w.report, "report", "", a.say("flag.report"))
 	f.StringVar(&w.extract, "extract", "", a.say("flag.extract"))
 	f.StringVar(&w.recipient, "for", "", a.say("flag.for"))
-	c.AddCommand(a.verifyCertificateCommand())
+	c.AddCommand(a.verifyCertificateCommand(), a.verifyAuditCommand())
 	return c
 }
 
