@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"cse.example/cse/ground/lane"
 	"cse.example/cse/issuer/approval"
 	"cse.example/cse/issuer/campaign"
 	"cse.example/cse/issuer/lifecycle"
@@ -53,6 +54,7 @@ const campaignTurn = 5 * time.Second
 
 // campaign works on what runs, until ctx ends.
 func (p *Platform) campaign(ctx context.Context) error {
+	ctx = lane.Batch(ctx)
 	every := time.NewTicker(campaignTurn)
 	defer every.Stop()
 	for {

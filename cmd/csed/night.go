@@ -10,6 +10,7 @@ import (
 
 	"cse.example/cse/ground/civil"
 	"cse.example/cse/ground/journal"
+	"cse.example/cse/ground/lane"
 	"cse.example/cse/ground/words"
 	"cse.example/cse/issuer/counter"
 	"cse.example/cse/issuer/parameters"
@@ -35,6 +36,7 @@ type Night struct {
 // the bureau's public file there is no production. The caller holds
 // dutyProduction.
 func (p *Platform) night(ctx context.Context) (Night, error) {
+	ctx = lane.Batch(ctx) // who waits for an act of his own goes first
 	var n Night
 	lapsed, err := p.closeLapsed(ctx)
 	n.Ended = lapsed

@@ -50,11 +50,11 @@ type DB struct {
 	write, read *sql.DB
 	sqlite      bool
 	// turn is held by the act that is running. Nearly every act writes the head of
-	// the audit chain, so two at once can only make one of them start again; with
+	// the audit log, so two at once can only make one of them start again; with
 	// three hundred operators at work PostgreSQL did little else. SQLite's pool has
 	// one writer for the same reason. Acts of other processes are put in order by
 	// the database, and tried again.
-	turn chan struct{}
+	turn turn
 	// onMove is told which certificates an act moved (PKIStore.OnMove).
 	onMove []func([]Moved)
 }
@@ -90,7 +90,7 @@ func open(ctx context.Context, dsn string) (*DB, error) {
 	if err := w.PingContext(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("store: reach PostgreSQL: %w", err), w.Close())
 	}
-	return &DB{write: w, read: w, turn: make(chan struct{}, 1)}, nil
+	return &DB{write: w, read: w}, nil
 }
 
 func openSQLite(ctx context.Context, path string) (*DB, error) {
@@ -113,7 +113,7 @@ func openSQLite(ctx context.Context, path string) (*DB, error) {
 		return nil, errors.Join(fmt.Errorf("store: %w", err), w.Close())
 	}
 	r.SetMaxOpenConns(4)
-	return &DB{write: w, read: r, sqlite: true, turn: make(chan struct{}, 1)}, nil
+	return &DB{write: w, read: r, sqlite: true}, nil
 }
 
 // keepPrivate makes the file before SQLite does, which would let everybody on
@@ -191,12 +191,10 @@ func (db *DB) Atomically(ctx context.Context, act func(ctx context.Context) erro
 }
 
 func (db *DB) once(ctx context.Context, act func(ctx context.Context) error) (err error) {
-	select {
-	case db.turn <- struct{}{}:
-		defer func() { <-db.turn }()
-	case <-ctx.Done():
-		return fmt.Errorf("store: wait for a turn: %w", ctx.Err())
+	if err := db.turn.take(ctx); err != nil {
+		return err
 	}
+	defer db.turn.give()
 	opts := &sql.TxOptions{}
 	if !db.sqlite {
 		opts.Isolation = sql.LevelSerializable

@@ -146,8 +146,11 @@ func (as *Authorities) issuing(ctx context.Context) (Member, error) {
 
 // Issue issues one certificate by the current authority. See Authority.Issue.
 func (as *Authorities) Issue(ctx context.Context, q Request) (*x509.Certificate, error) {
-	r := as.IssueBatch(ctx, []Request{q})[0]
-	return r.Certificate, r.Err
+	m, err := as.issuing(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return m.Authority.Issue(ctx, q)
 }
 
 // IssueBatch issues by the current authority. See Authority.IssueBatch.

@@ -144,6 +144,7 @@ type Authority struct {
 	Parts
 	id    string
 	dummy dummy
+	lanes lanes
 	// family are all the authorities of the platform, once it has joined them.
 	family *Authorities
 }

@@ -8,12 +8,11 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"runtime"
-	"sync"
 	"time"
 
 	"cse.example/cse/card/cns"
 	"cse.example/cse/ground/civil"
+	"cse.example/cse/ground/lane"
 	"cse.example/cse/ground/words"
 	"cse.example/cse/pki/profile"
 	"cse.example/cse/pki/profile/lint"
@@ -43,14 +42,19 @@ const actSize = 128
 
 // Issue issues one certificate, pending. See IssueBatch for many.
 func (a *Authority) Issue(ctx context.Context, q Request) (*x509.Certificate, error) {
-	r := a.IssueBatch(ctx, []Request{q})[0]
+	r := a.inSlices(ctx, []Request{q})[0]
 	return r.Certificate, r.Err
 }
 
-// IssueBatch issues a certificate for each request and answers in their order.
+// IssueBatch issues a certificate for each request and answers in their order. It
+// lets work that a person waits for go first (ground/lane).
 // The requests share acts (group commit) and nothing else: one that is refused
 // does not hold up the others. Certificates start pending.
 func (a *Authority) IssueBatch(ctx context.Context, qs []Request) []Result {
+	return a.inSlices(lane.Batch(ctx), qs)
+}
+
+func (a *Authority) inSlices(ctx context.Context, qs []Request) []Result {
 	out := make([]Result, len(qs))
 	for from := 0; from < len(qs); from += actSize {
 		to := min(from+actSize, len(qs))
@@ -86,7 +90,7 @@ func (a *Authority) issue(ctx context.Context, qs []Request, out []Result) {
 		}
 		return
 	}
-	each(jobs, func(i int, j *job) {
+	a.lanes.each(ctx, jobs, func(i int, j *job) {
 		j.q, j.known = qs[i], known{expires: qs[i].Expires, personal: qs[i].PersonalData}
 		j.record, j.err = a.draft(j.q, now)
 	})
@@ -100,7 +104,7 @@ func (a *Authority) issue(ctx context.Context, qs []Request, out []Result) {
 
 // complete takes reserved records through lint, signature and second act.
 func (a *Authority) complete(ctx context.Context, jobs []job) {
-	each(jobs, func(_ int, j *job) {
+	a.lanes.each(ctx, jobs, func(_ int, j *job) {
 		if j.err == nil && j.record.State == Reserved {
 			var by *Authority // who reserved it, which may be the one before the current
 			if by, j.err = a.whose(j.record); j.err == nil {
@@ -281,22 +285,4 @@ func (a *Authority) act(ctx context.Context, jobs []job, step func(context.Conte
 		copy(jobs, after)
 	}
 	return err
-}
-
-// each runs f over the jobs on all processors.
-func each(jobs []job, f func(i int, j *job)) {
-	var wg sync.WaitGroup
-	next := make(chan int)
-	for range min(runtime.GOMAXPROCS(0), len(jobs)) {
-		wg.Go(func() {
-			for i := range next {
-				f(i, &jobs[i])
-			}
-		})
-	}
-	for i := range jobs {
-		next <- i
-	}
-	close(next)
-	wg.Wait()
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"cse.example/cse/ground/lane"
 	"cse.example/cse/ground/words"
 )
 
@@ -39,6 +40,7 @@ func (a *Authority) Recover(ctx context.Context) (Recovered, error) {
 }
 
 func (a *Authority) settle(ctx context.Context, page []Record) (Recovered, error) {
+	ctx = lane.Batch(ctx) // nobody waits for it
 	now := a.Clock.Now()
 	if err := a.awake(ctx, now); err != nil {
 		return Recovered{}, err

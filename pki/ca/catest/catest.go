@@ -1,6 +1,6 @@
 // Package catest makes authorities, keys and requests for tests: an authority
-// in a temporary folder, moduli that pass every check and cost a millisecond
-// (nobody has their primes, so nobody can sign with them), invented holders.
+// in a temporary folder, moduli that pass every check and cost half a millisecond
+// (products of many small primes: no key of anybody), invented holders.
 package catest
 
 import (
@@ -251,18 +251,71 @@ func Request(t testing.TB, n int) ca.Request {
 	}
 }
 
-// Key is a public key that passes ca.CheckKey and belongs to nobody.
+// Key is a public key that passes ca.CheckKey and shares no prime with another of
+// this process: numbers drawn at random would share middling ones now and then.
 func Key(t testing.TB) *rsa.PublicKey {
 	t.Helper()
 	for {
-		n, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 2047))
-		if err != nil {
-			t.Fatal(err)
+		n := big.NewInt(1)
+		for _, p := range primes.take(64) {
+			n.Mul(n, new(big.Int).SetUint64(p))
 		}
-		n.SetBit(n, 2047, 1).SetBit(n, 0, 1)
-		k := &rsa.PublicKey{N: n, E: 65537}
-		if ca.CheckKey(k) == nil {
+		if n.BitLen() < ca.SubjectBits {
+			t.Fatal("catest: no more keys: some thirty thousand were made")
+		}
+		if k := (&rsa.PublicKey{N: n, E: 65537}); ca.CheckKey(k) == nil {
 			return k
 		}
 	}
+}
+
+// primes are those below 2^32, downwards, each given once.
+var primes primeWell
+
+type primeWell struct {
+	mu   sync.Mutex
+	next uint64 // primes from here on were given, or lie in left
+	left []uint64
+	low  []uint64 // those below 2^16
+}
+
+func (w *primeWell) take(n int) []uint64 {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.low == nil {
+		w.next, w.low = 1<<32, sieve(2, 1<<16, nil)
+	}
+	for len(w.left) < n {
+		const step = 1 << 19
+		w.next -= step
+		w.left = append(w.left, sieve(w.next, step, w.low)...)
+	}
+	out := w.left[:n:n]
+	w.left = w.left[n:]
+	return out
+}
+
+// sieve is the primes among n numbers from a number on, by those given, or by
+// those that it finds itself.
+func sieve(from uint64, n int, by []uint64) []uint64 {
+	composite := make([]bool, n)
+	strike := func(p uint64) {
+		for j := max(p*p, (from+p-1)/p*p) - from; j < uint64(n); j += p {
+			composite[j] = true
+		}
+	}
+	for _, p := range by {
+		strike(p)
+	}
+	var out []uint64
+	for i, c := range composite {
+		if c {
+			continue
+		}
+		out = append(out, from+uint64(i))
+		if by == nil {
+			strike(from + uint64(i))
+		}
+	}
+	return out
 }
