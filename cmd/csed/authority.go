@@ -71,7 +71,7 @@ func (c *Config) publishRoot(root *x509.Certificate, vault keys.Vault, clock civ
 func (a *app) ca() *cobra.Command {
 	cmd := &cobra.Command{Use: "ca", Short: a.say("csed.ca.short")}
 	cmd.AddCommand(a.ceremonies(civil.System{})...)
-	cmd.AddCommand(a.caCheck())
+	cmd.AddCommand(a.caCheck(), a.caStatement())
 	cmd.AddCommand(&cobra.Command{
 		Use: "init", Short: a.say("csed.ca.init"), Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {

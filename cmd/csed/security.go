@@ -166,18 +166,27 @@ func (p *Platform) cardFacts() ([]portal.Fact, error) {
 	return append(facts, fact("machines", saying("rsa", listen.MinCallerRSA)...)), nil
 }
 
+// authorityFolder is where one of our authorities lies.
+type authorityFolder struct{ label, dir string }
+
+// authorityFolders are those that there are, the first one first.
+func (c *Config) authorityFolders() []authorityFolder {
+	out := []authorityFolder{{profile.FirstLabel, c.caDir()}}
+	more, err := filepath.Glob(filepath.Join(c.caDir(), "*", ca.FileIssuing))
+	if err != nil {
+		panic(err) // the pattern is ours
+	}
+	for _, m := range more {
+		out = append(out, authorityFolder{filepath.Base(filepath.Dir(m)), filepath.Dir(m)})
+	}
+	return out
+}
+
 // authorityFacts: root, authorities, responders, as they lie in their folders.
 func (p *Platform) authorityFacts() ([]portal.Fact, error) {
 	var facts []portal.Fact
-	folders := []string{p.Config.caDir()}
-	more, err := filepath.Glob(filepath.Join(p.Config.caDir(), "*", ca.FileIssuing))
-	if err != nil {
-		return nil, err
-	}
-	for _, m := range more {
-		folders = append(folders, filepath.Dir(m))
-	}
-	for i, dir := range folders {
+	for i, folder := range p.Config.authorityFolders() {
+		dir := folder.dir
 		for _, f := range []struct{ name, cert, key string }{
 			{"root", ca.FileRoot, ca.FileRootKey}, {"issuing", ca.FileIssuing, ca.FileIssuingKey}, {"responder", ca.FileResponder, ca.FileResponderKey},
 		} {
@@ -189,21 +198,29 @@ func (p *Platform) authorityFacts() ([]portal.Fact, error) {
 				return nil, err
 			}
 			values := append(texts(cert.Subject.CommonName, keyKind(cert.PublicKey)), saying("until", cert.NotAfter.UTC().Format(time.DateOnly))...)
-			kept, err := keys.Kept(filepath.Join(dir, f.key))
-			switch {
-			case errors.Is(err, fs.ErrNotExist):
-				values = append(values, saying("offline")...)
-			case err != nil:
+			where, err := custody(filepath.Join(dir, f.key))
+			if err != nil {
 				return nil, err
-			case kept.Sealed():
-				values = append(values, saying("sealed", kept.String())...)
-			default:
-				values = append(values, saying("token", kept.String())...)
 			}
+			values = append(values, where...)
 			facts = append(facts, fact(f.name, values...))
 		}
 	}
 	return append(facts, fact("revocation", saying("revocation", p.Config.Issue.CRLHours, hostname(p.Config.Public.PKI))...)), nil
+}
+
+// custody says where the key of a key file is.
+func custody(path string) ([]portal.FactValue, error) {
+	kept, err := keys.Kept(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return saying("offline"), nil
+	case err != nil:
+		return nil, err
+	case kept.Sealed():
+		return saying("sealed", kept.String()), nil
+	}
+	return saying("token", kept.String()), nil
 }
 
 // signatureFacts: with what we sign what others check.

@@ -111,6 +111,15 @@ func New(d Deps) (*Room, error) {
 	return &Room{d}, nil
 }
 
+// Kinds are the names of what needs a second person.
+func (r *Room) Kinds() []string {
+	var out []string
+	for _, k := range r.d.Kinds {
+		out = append(out, k.Name)
+	}
+	return out
+}
+
 func (r *Room) kind(name string) (Kind, bool) {
 	i := slices.IndexFunc(r.d.Kinds, func(k Kind) bool { return k.Name == name })
 	if i < 0 {

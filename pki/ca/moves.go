@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -121,9 +122,7 @@ func (a *Authority) Revoke(ctx context.Context, serial string, reason int) error
 }
 
 func (l ledger) revoke(ctx context.Context, serial string, reason int) error {
-	switch reason {
-	case Unspecified, KeyCompromise, CACompromise, AffiliationChanged, Superseded, CessationOfOperation, PrivilegeWithdrawn:
-	default:
+	if !slices.Contains(Reasons(), reason) {
 		return fmt.Errorf("ca: %d is not a reason for revocation (RFC 5280, 5.3.1)", reason)
 	}
 	return l.move(ctx, serial, revoke, reason)
