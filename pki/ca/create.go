@@ -164,6 +164,9 @@ func (m *maker) step(f func() error) {
 // make makes a key under a label that tells whose it is.
 func (m *maker) make(file string, a keys.Algorithm) (crypto.Signer, error) {
 	label := strings.TrimSuffix(file, ".new") + " " + m.now.Format("20060102T150405Z")
+	if of := filepath.Base(m.dir); profile.Label(of) {
+		label = of + " " + label
+	}
 	return m.plan.Vault.Make(m.plan.Rand, filepath.Join(m.dir, file), a, label)
 }
 

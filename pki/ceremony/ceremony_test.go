@@ -402,7 +402,7 @@ func TestAKillAtEveryStep(t *testing.T) {
 				}
 				return nil
 			})
-			_, path, err := f.Hold(t.Context(), env)
+			_, _, err := f.Hold(t.Context(), env)
 			if err == nil {
 				break // all steps were tried
 			}
@@ -417,7 +417,8 @@ func TestAKillAtEveryStep(t *testing.T) {
 			}
 			before := g.files(filepath.Base(out))
 			g.clock.Advance(2 * time.Hour)
-			if _, path, err = f.Hold(t.Context(), g.env()); err != nil {
+			_, path, err := f.Hold(t.Context(), g.env())
+			if err != nil {
 				t.Errorf("%s, killed before %q and held again: %v", mode, last, err)
 				continue
 			}

@@ -60,9 +60,9 @@ type File struct {
 	Responder *Responder `yaml:"responder"`
 	RootCRL   *RootCRL   `yaml:"root_crl"`
 
-	// raw are the octets that the approvals are about; name and dir where they were.
-	raw       []byte
-	name, dir string
+	// raw are the octets that the approvals are about, name the path they came from.
+	raw  []byte
+	name string
 }
 
 // Days is a first and a last day.
