@@ -83,6 +83,7 @@ var rules = []rule{
 	{"issuer/eligibility", own("issuer"), own("issuer/lifecycle", "issuer/eligibility"), "issuer downwards"},
 	{"issuer/privacy", own("issuer"), own("issuer/privacy"), "issuer downwards"},
 	{"issuer/approval", own("issuer"), own("issuer/throttle", "issuer/staff", "issuer/approval"), "issuer downwards"},
+	{"issuer/trustlist", own("issuer"), own("issuer/throttle", "issuer/staff", "issuer/approval", "issuer/trustlist"), "issuer downwards"},
 	{"issuer/declarations", own("issuer"), own("issuer/throttle", "issuer/staff", "issuer/declarations"), "issuer downwards"},
 	{"issuer/archive", own("issuer"), own("issuer/throttle", "issuer/staff", "issuer/archive"), "issuer downwards"},
 	{"issuer/roster", own("issuer"), own("issuer/throttle", "issuer/staff", "issuer/approval", "issuer/roster"), "issuer downwards"},

@@ -78,7 +78,7 @@ func (p *Platform) baseIssuer(authority []byte) (cardbase.Issuer, error) {
 	if err != nil {
 		return cardbase.Issuer{}, words.Refuse("CSE-621", "–").Because(err)
 	}
-	for _, x := range p.neighbour.all {
+	for _, x := range p.neighbour.each() {
 		if bytes.Equal(x.cert.Raw, cert.Raw) {
 			return cardbase.Issuer{ID: issuerID(cert.RawSubject, cert.SubjectKeyId), Certificate: cert}, nil
 		}

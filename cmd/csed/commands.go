@@ -92,7 +92,7 @@ func (a *app) root() *cobra.Command {
 	root.PersistentFlags().StringVar(&a.file, "config", "", a.say("csed.flag.config"))
 	root.PersistentFlags().StringVar(&a.langFlag, "lang", "", "it | en")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return errors.Join(errUsage, err) })
-	root.AddCommand(a.demo(), a.serve(), a.checkConfig(), a.people(), a.base(), a.ca(), a.produce(), a.operator(), a.mail(), a.fsck(), a.audit(), a.security(), a.backup(), a.restore(), a.escrow(), a.version())
+	root.AddCommand(a.demo(), a.serve(), a.checkConfig(), a.people(), a.base(), a.ca(), a.produce(), a.operator(), a.mail(), a.fsck(), a.audit(), a.security(), a.backup(), a.restore(), a.escrow(), a.trust(), a.version())
 	return root
 }
 

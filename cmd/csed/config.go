@@ -279,6 +279,8 @@ type Login struct {
 	AllowRSA1024 bool   `yaml:"allow_rsa1024"`
 	// Trust are the other issuers whose CNS opens here (R8, R9).
 	Trust []Trusted `yaml:"trust"`
+	// TrustLists are the trusted lists (ETSI TS 119 612) that bring more of them.
+	TrustLists []TrustedList `yaml:"trust_lists"`
 }
 
 // Issue is the policy of production.
@@ -569,6 +571,9 @@ func (c *Config) check() error {
 		bad("providers", "{id: asl-roma, name: …, key_sha256: …, daily: 1000, purposes: [care]}", err)
 	}
 	if _, err := c.readTrustList(); err != nil {
+		errs = append(errs, err)
+	}
+	if _, err := c.schemes(); err != nil {
 		errs = append(errs, err)
 	}
 	for key, files := range map[string][]string{"signature.other_ca": c.Signature.OtherCA, "signature.stamp_ca": c.Signature.StampCA} {

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"cse.example/cse/ground/words"
@@ -26,13 +27,16 @@ func (p *Platform) openApprovals() (err error) {
 	}
 	p.approvals, err = approval.New(approval.Deps{
 		Store: p.db.Approvals(), Directory: p.directory, Atomically: p.db.Atomically, Record: p.trail.Record, Clock: p.Clock,
-		Kinds: append(append(append(p.campaignKinds(), p.roster.Kinds()...), p.escrowKinds()...), p.parameters.Kind(), p.addressKind(), approval.Kind{
+		Kinds: append(slices.Concat(p.campaignKinds(), p.roster.Kinds(), p.escrowKinds(), p.trustKinds()), p.parameters.Kind(), p.addressKind(), approval.Kind{
 			Name: counter.ApprovalThirdReprint, Asks: []staff.Role{staff.RoleOperator, staff.RoleSupervisor}, Decides: []staff.Role{staff.RoleSupervisor}, Life: reprintLife,
 		}),
 	})
 	if err == nil {
 		p.parameters.Ask, p.campaigns.Approvals = p.approvals.Ask, p.approvals
 		p.roster.Asks(p.approvals.Ask)
+		if p.trusted != nil {
+			p.trusted.Ask = p.approvals.Ask
+		}
 	}
 	return err
 }

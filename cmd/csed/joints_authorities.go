@@ -293,7 +293,15 @@ func (p *Platform) believe() door.Trust {
 		return door.Issuer{Own: true, Bodies: []string{p.Config.Region.Name}}
 	}
 	return func(leaf *x509.Certificate, intermediates []*x509.Certificate, at time.Time) (door.Issuer, error) {
-		return door.FromPKI(trust.Verifier{Anchors: p.anchors()}, about)(leaf, intermediates, at)
+		var by *x509.Certificate
+		found, err := door.FromPKI(trust.Verifier{Anchors: p.anchors()}, func(issuer *x509.Certificate) door.Issuer {
+			by = issuer
+			return about(issuer)
+		})(leaf, intermediates, at)
+		if err == nil && !found.Own {
+			p.neighbour.heard(by, leaf)
+		}
+		return found, err
 	}
 }
 

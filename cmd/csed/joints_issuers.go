@@ -98,7 +98,7 @@ func (i issuers) name(id string) string {
 	if i.p.neighbour == nil {
 		return id
 	}
-	for _, n := range i.p.neighbour.all {
+	for _, n := range i.p.neighbour.each() {
 		if issuerID(n.cert.RawSubject, n.cert.SubjectKeyId) == id {
 			return n.cert.Subject.CommonName
 		}

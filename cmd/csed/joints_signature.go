@@ -107,9 +107,12 @@ func (n *neighbours) lists(now func() time.Time) trust.Revocation { return neigh
 
 // Revocation implements trust.Revocation.
 func (l neighbourLists) Revocation(ctx context.Context, leaf, issuer *x509.Certificate) (trust.Status, error) {
-	for _, x := range l.n.all {
+	for _, x := range l.n.each() {
 		if !x.cert.Equal(issuer) {
 			continue
+		}
+		if x.crl == "" {
+			return trust.Status{}, trust.ErrForeign
 		}
 		b, err := os.ReadFile(x.crl)
 		if err != nil {

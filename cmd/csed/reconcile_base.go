@@ -43,7 +43,7 @@ func (i *inspector) samePerson(a, b lifecycle.Card) bool {
 func (i *inspector) cardForeign(ctx context.Context, c lifecycle.Card) error {
 	if i.neighbour != nil {
 		known := false
-		for _, x := range i.neighbour.all {
+		for _, x := range i.neighbour.each() {
 			known = known || x.signed(baseRef(c))
 		}
 		if !known {

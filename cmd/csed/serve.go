@@ -46,6 +46,7 @@ import (
 	"cse.example/cse/issuer/helpdesk"
 	"cse.example/cse/issuer/parameters"
 	"cse.example/cse/issuer/privacy"
+	"cse.example/cse/issuer/trustlist"
 	"cse.example/cse/login"
 	"cse.example/cse/login/page"
 	"cse.example/cse/login/provider"
@@ -105,6 +106,7 @@ type Platform struct {
 	lateParts atomic.Int64 // of the lists, as the lister saw them last
 	meeting   sync.Mutex   // one authority is opened at a time
 	neighbour *neighbours
+	trusted   *trustlist.Room  // the lists that bring more neighbours
 	follower  *status.Follower // of the changes of certificates
 	site      *status.Site
 	directory *staff.Directory
@@ -296,6 +298,9 @@ func (p *Platform) openPKI(ctx context.Context, _ Options) (err error) {
 		return err
 	}
 	p.neighbour.asking(p.Clock, nil)
+	if err = p.openTrustLists(); err != nil {
+		return err
+	}
 	p.site = &status.Site{
 		Responder: p.branches.list()[0].responder, CRLs: p.crlDir(), Root: p.material.Root, Issuing: p.material.Issuing, Others: p.branches.served, Log: p.Log,
 	}

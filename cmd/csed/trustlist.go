@@ -48,6 +48,8 @@ type neighbour struct {
 	crl  string
 	// client asks the responder; nil: the list alone.
 	client *status.Client
+	// told are the responders that cards' own certificates named, for an issuer of a trusted list; nil: they are not asked.
+	told *toldResponders
 
 	mu   sync.Mutex
 	seen os.FileInfo
@@ -58,7 +60,13 @@ type neighbour struct {
 // neighbours are the issuers of the trust list, and the cards of theirs that
 // came to the door since this process began: the portal asks by issuer and number.
 type neighbours struct {
+	// all are those of login.trust; each() adds those of trusted lists.
 	all []*neighbour
+	// trusted is nil where no trusted list is configured.
+	trusted *listed
+
+	// post asks responders; nil: over HTTP.
+	post status.Post
 
 	mu    sync.Mutex
 	cards map[string]identity.CardRef
@@ -98,6 +106,7 @@ func (c *Config) readTrustList() (*neighbours, error) {
 
 // asking lets the responders of the list be asked; post is nil for HTTP.
 func (n *neighbours) asking(clock civil.Clock, post status.Post) {
+	n.post = post
 	for _, x := range n.all {
 		if x.OCSP != "" {
 			x.client = status.NewClient(x.cert, x.OCSP, clock, post)
@@ -116,7 +125,7 @@ func decoded(b []byte) []byte {
 // certificates of the trust list.
 func (n *neighbours) certificates() []*x509.Certificate {
 	var out []*x509.Certificate
-	for _, x := range n.all {
+	for _, x := range n.each() {
 		out = append(out, x.cert)
 	}
 	return out
@@ -124,7 +133,7 @@ func (n *neighbours) certificates() []*x509.Certificate {
 
 // issuer is what the door should know of an issuer of the list.
 func (n *neighbours) issuer(cert *x509.Certificate) door.Issuer {
-	for _, x := range n.all {
+	for _, x := range n.each() {
 		if bytes.Equal(x.cert.Raw, cert.Raw) {
 			return door.Issuer{Bodies: x.Bodies, Legacy: x.Legacy}
 		}
@@ -145,7 +154,7 @@ func (n *neighbours) revocation(ctx context.Context, ref identity.CardRef, now t
 
 func (n *neighbours) judge(ref identity.CardRef, ask func(x *neighbour) (door.CertStatus, error)) (door.CertStatus, error) {
 	asked := false
-	for _, x := range n.all {
+	for _, x := range n.each() {
 		if !x.signed(ref) {
 			continue
 		}
@@ -183,7 +192,7 @@ func (n *neighbours) card(issuer, id string) (identity.CardRef, bool) {
 // same tells whether two names are one issuer's: it has one with its key, and one
 // without for leaves that do not name the key.
 func (n *neighbours) same(a, b string) bool {
-	return a == b || slices.ContainsFunc(n.all, func(x *neighbour) bool {
+	return a == b || slices.ContainsFunc(n.each(), func(x *neighbour) bool {
 		return x.signed(identity.CardRef{Issuer: a}) && x.signed(identity.CardRef{Issuer: b})
 	})
 }
@@ -204,10 +213,14 @@ func issuerID(name, key []byte) string {
 // that is silent leaves it to the other; when both are, nothing opens.
 func (x *neighbour) standing(ctx context.Context, ref identity.CardRef, now time.Time) (door.CertStatus, error) {
 	st, listErr := x.listed(ref, now)
-	if x.client == nil || listErr == nil && st.State != door.Good {
+	client := x.client
+	if client == nil {
+		client = x.told.of(ref.Serial)
+	}
+	if client == nil || listErr == nil && st.State != door.Good {
 		return st, listErr
 	}
-	a, err := x.client.Ask(ctx, ref.SerialNumber())
+	a, err := client.Ask(ctx, ref.SerialNumber())
 	if err == nil && !a.NoCheck() {
 		err = x.responderGood(a, listErr)
 	}
@@ -242,7 +255,7 @@ func (x *neighbour) responderGood(a status.Answer, listErr error) error {
 	return nil
 }
 
-var errNoList = errors.New("trust list: the issuer has no list")
+var errNoList = errors.New("trust list: no list of the issuer is known, nor a responder that answers")
 
 // listed looks the certificate up in the list, read again when the file changed.
 func (x *neighbour) listed(ref identity.CardRef, now time.Time) (door.CertStatus, error) {

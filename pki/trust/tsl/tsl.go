@@ -200,16 +200,32 @@ const skew = 5 * time.Minute
 
 // Changes is what one list changes of another, for a type of service.
 type Changes struct {
-	// New are granted and were not; Gone were and are not; Kept are granted by both,
-	// Renamed are those of Kept with another name or provider.
+	// New are granted now or will be, and were not; Gone were and are not; Kept are
+	// granted by both, Renamed are those of Kept with another name or provider.
 	New, Gone, Kept, Renamed []Issuer
+}
+
+// ahead are the authorities that are granted at an instant, or will be by what
+// the list says already.
+func (l *List) ahead(kind string, at time.Time) []Issuer {
+	out := l.Issuers(kind, at)
+	later := map[time.Time]bool{}
+	for _, s := range l.Services {
+		for _, st := range s.States {
+			if st.From.After(at) && !later[st.From] {
+				later[st.From] = true
+				out = append(out, l.Issuers(kind, st.From)...)
+			}
+		}
+	}
+	return out
 }
 
 // Changes compares what both grant at an instant; before may be nil.
 func (l *List) Changes(before *List, kind string, at time.Time) Changes {
-	var old []Issuer
+	var old, known []Issuer
 	if before != nil {
-		old = before.Issuers(kind, at)
+		old, known = before.Issuers(kind, at), before.ahead(kind, at)
 	}
 	now := l.Issuers(kind, at)
 	find := func(in []Issuer, x Issuer) *Issuer {
@@ -219,10 +235,14 @@ func (l *List) Changes(before *List, kind string, at time.Time) Changes {
 		return nil
 	}
 	var c Changes
+	for _, x := range l.ahead(kind, at) {
+		if find(known, x) == nil && find(c.New, x) == nil {
+			c.New = append(c.New, x)
+		}
+	}
 	for _, x := range now {
 		switch was := find(old, x); {
 		case was == nil:
-			c.New = append(c.New, x)
 			continue
 		case was.Name != x.Name || was.Provider != x.Provider:
 			c.Renamed = append(c.Renamed, x)
