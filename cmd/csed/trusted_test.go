@@ -31,7 +31,9 @@ func TestR9_TwoInstallationsByAList(t *testing.T) {
 	t.Parallel()
 	a := newOffice(t)
 	x := a.patient(t, 1)
-	check(t, a.db.Atomically(t.Context(), func(ctx context.Context) error { return a.authority.Activate(ctx, profile.SerialText(x.leaf.SerialNumber)) }))
+	check(t, a.db.Atomically(t.Context(), func(ctx context.Context) error {
+		return a.authority.Activate(ctx, profile.SerialText(x.leaf.SerialNumber))
+	}))
 	signer, _, err := a.listSigner()
 	check(t, err)
 	first, err := a.publishTrust(t.Context(), staff.Operator{Account: "anna"}, "IT", nil, 30)

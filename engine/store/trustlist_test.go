@@ -34,7 +34,10 @@ func TestTrustLists(t *testing.T) {
 		}
 		move := func(id string, was, to trustlist.State) (moved bool) {
 			t.Helper()
-			if err := in(func(ctx context.Context) (err error) { moved, err = s.Move(ctx, id, was, to, now.Add(time.Minute)); return err }); err != nil {
+			if err := in(func(ctx context.Context) (err error) {
+				moved, err = s.Move(ctx, id, was, to, now.Add(time.Minute))
+				return err
+			}); err != nil {
 				t.Fatal(err)
 			}
 			return moved

@@ -40,7 +40,10 @@ func (m *memory) atomically(ctx context.Context, act func(ctx context.Context) e
 	return err
 }
 
-func (m *memory) Add(_ context.Context, r trustlist.Row) error { m.rows = append(m.rows, r); return nil }
+func (m *memory) Add(_ context.Context, r trustlist.Row) error {
+	m.rows = append(m.rows, r)
+	return nil
+}
 
 func (m *memory) Move(_ context.Context, id string, was, to trustlist.State, at time.Time) (bool, error) {
 	for i := range m.rows {
@@ -199,7 +202,7 @@ func TestR9_FourEyesBeforeANewAuthority(t *testing.T) {
 	w.clock.Set(day.Add(time.Hour))
 	second := w.publish([]string{tsl.Fingerprint(b)}, a, b, c)
 	w.take(second, "")
-	w.believed("A") // B at once, C not yet
+	w.believed("A")   // B at once, C not yet
 	w.take(first, "") // in force still
 	w.believed("A")
 	w.decide("")
