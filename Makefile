@@ -50,6 +50,9 @@ crash: build ## kill -9 of issue, activation, publication, hold, revocation and 
 model: ## random acts by random roles against a small model of the rules (LIVES=…)
 	CSE_MODEL_LIVES=$${LIVES:-1000} go test -count=1 -timeout 120m -v ./test/model
 
+tamper: ## random changes of the audit log's store, each found and named (N=10000); make test does 1,000
+	CSE_TAMPERINGS=$${N:-10000} CGO_ENABLED=0 go test ./engine/audit -count=1 -run AnyTampering -v | grep -E 'tamperings|FAIL|ok'
+
 pkits: ## NIST's path validation tests, complete, beside OpenSSL's score on the same vectors
 	@scripts/deps.sh
 	@CSE_FOREIGN=1 CSE_PKITS=1 go test -count=1 -run TestPKITS ./test/pkits -v | grep -vE '^(=== |--- |PASS|ok )'
@@ -70,4 +73,4 @@ moduli: ## 100,000 moduli (N=…) searched for shared primes; prints seconds and
 generate: ## query code (sqlc), after a change to engine/store/queries or migrations
 	engine/store/generate.sh
 
-.PHONY: help demo build assets test lint bench fuzz packages packages-test rules crash model pkits bettertls ocsp-vectors certificates moduli generate
+.PHONY: help demo build assets test lint bench fuzz packages packages-test rules crash model tamper pkits bettertls ocsp-vectors certificates moduli generate

@@ -247,6 +247,9 @@ func (v *verification) end(ctx context.Context) error {
 	if err := v.End(); err != nil {
 		return err
 	}
+	if c, _ := v.Last(); v.tiled < c.Size {
+		return &Broken{Index: v.tiled + 1, Through: c.Size, Why: "their hashes are missing from the tree"}
+	}
 	if c, _ := v.Last(); v.tiled > max(c.Size, v.foot) {
 		return &Broken{Index: c.Size + 1, Through: v.tiled, Why: "the tree was signed up to here, and the checkpoint is missing"}
 	}
