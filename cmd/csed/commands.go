@@ -93,6 +93,7 @@ func (a *app) root() *cobra.Command {
 	root.PersistentFlags().StringVar(&a.langFlag, "lang", "", "it | en")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return errors.Join(errUsage, err) })
 	root.AddCommand(a.demo(), a.serve(), a.checkConfig(), a.people(), a.base(), a.ca(), a.produce(), a.operator(), a.mail(), a.fsck(), a.audit(), a.security(), a.backup(), a.restore(), a.escrow(), a.trust(), a.version())
+	root.AddCommand(a.ocsp(), a.validate())
 	return root
 }
 

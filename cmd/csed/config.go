@@ -59,6 +59,9 @@ type Config struct {
 	Maintain  Maintain   `yaml:"maintenance"`
 	Citizen   Citizen    `yaml:"citizen"`
 
+	// Validation is what is published for the validation tier.
+	Validation Validation `yaml:"validation"`
+
 	// Downloads is the folder of packages that the portal gives out; empty: none.
 	Downloads string `yaml:"downloads"`
 
@@ -359,6 +362,7 @@ func defaults() Config {
 		Archive:    Archive{Days: 2190, DocumentDays: 730},
 		Web:        Web{TLSMin: "1.2"},
 		Login:      Login{ACR: "https://www.spid.gov.it/SpidL3"},
+		Validation: Validation{Folder: "validation", AnswerHours: 24},
 		Issue:      Issue{PermitRenewalMonths: 6, CRLHours: 6, CRLMinutes: 5, CRLShards: 128, ATR: "neutral", BureauFile: "bureau.json", Exchange: "exchange", PolicyText: policyText, Codes: codes.DefaultPolicy()},
 		Successor:  Successor{FromHome: true},
 		NoEmail:    NoEmail{How: "refuse", Spool: "letters"},
@@ -519,6 +523,9 @@ func (c *Config) check() error {
 	}
 	if c.Issue.CRLHours < 1 || c.Issue.CRLHours > 24 {
 		bad("issue.crl_hours", "1…24", c.Issue.CRLHours)
+	}
+	if c.Validation.AnswerHours < 2 || c.Validation.AnswerHours > 72 {
+		bad("validation.answer_hours", "2…72", c.Validation.AnswerHours)
 	}
 	if c.Issue.CRLMinutes < 1 || c.Issue.CRLMinutes > 9 { // seen within ten, the turn of the worker included
 		bad("issue.crl_minutes", "1…9", c.Issue.CRLMinutes)

@@ -55,6 +55,7 @@ func (p *Platform) Run(ctx context.Context) error {
 		start(p.broom)
 		start(p.checkpoints)
 		start(p.follow)
+		start(p.publishAnswers)
 		start(p.authorities)
 		if !p.noNight {
 			start(p.campaign)

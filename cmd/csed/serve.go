@@ -108,6 +108,7 @@ type Platform struct {
 	neighbour *neighbours
 	trusted   *trustlist.Room  // the lists that bring more neighbours
 	follower  *status.Follower // of the changes of certificates
+	moved     chan struct{}    // this process moved a certificate
 	site      *status.Site
 	directory *staff.Directory
 	roster    *roster.Room

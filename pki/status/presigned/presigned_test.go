@@ -77,6 +77,7 @@ func (g *region) publisher(t testing.TB) *presigned.Publisher {
 	if err != nil {
 		t.Fatal(err)
 	}
+	p.Hurry()
 	return p
 }
 
