@@ -15,6 +15,7 @@ import (
 	"cse.example/cse/issuer/parameters"
 	"cse.example/cse/issuer/roster"
 	"cse.example/cse/issuer/staff"
+	"cse.example/cse/pki/ca"
 )
 
 // The pages of four eyes: /approvazioni, where a second person decides, and
@@ -98,6 +99,9 @@ func (c *call) approvalView(q approval.Request) approvalView {
 	}
 	if _, card, masked, code, err := contacts.ReadRelease(q.Content); err == nil {
 		v.Text = c.say("portal.approval.address", card, masked, c.say("portal.approval.address."+code))
+	}
+	if a, ok := ca.ParseAsking(q.Content); ok {
+		v.Text = c.authorityText(a)
 	}
 	if a, ok := campaign.ParseContent(q.Content); ok {
 		v.Text, v.Path = c.say("portal.approval.campaign", v.What, a.Total, a.Sum[:min(8, len(a.Sum))]), campaignsPath+"/"+a.ID

@@ -87,14 +87,20 @@ func (c *call) milliseconds(d time.Duration) string {
 
 // keyView warns when a tenth of a certificate's life is left.
 func (c *call) keyView(k operations.Key) keyView {
-	v := keyView{Name: c.say("portal.ops.key." + k.Name), Badge: look.Badge{Tone: look.Good, Word: c.say("portal.ops.key.open")}}
+	v := keyView{Name: c.say("portal.ops.key."+k.Name, k.Args...), Badge: look.Badge{Tone: look.Good, Word: c.say("portal.ops.key.open")}}
 	if !k.Here {
 		v.Badge = look.Badge{Tone: look.None, Word: c.say("portal.ops.key.elsewhere")}
+	}
+	if !k.Until.IsZero() {
+		v.Until = when(k.Until)
+	}
+	if b, odd := c.authorityBadge(k, c.p.Clock.Now()); odd {
+		v.Badge = b
+		return v
 	}
 	if k.Until.IsZero() {
 		return v
 	}
-	v.Until = when(k.Until)
 	switch left := k.Until.Sub(c.p.Clock.Now()); {
 	case left <= 0:
 		v.Badge = look.Badge{Tone: look.Bad, Word: c.say("portal.ops.crl.over")}

@@ -67,7 +67,7 @@ var exits = map[string]int{
 	"CSE-305": exitGeneric,
 	"CSE-978": exitSignature, "CSE-979": exitUsage, "CSE-980": exitNetwork,
 	"CSE-910": exitExpired, "CSE-911": exitRevoked, "CSE-912": exitSignature, "CSE-913": exitUsage,
-	"CSE-301": exitExpired, "CSE-302": exitRevoked, "CSE-303": exitRevoked, "CSE-306": exitNetwork,
+	"CSE-301": exitExpired, "CSE-302": exitRevoked, "CSE-932": exitRevoked, "CSE-303": exitRevoked, "CSE-306": exitNetwork,
 	"CSE-880": exitExpired, "CSE-883": exitInactive, "CSE-884": exitRevoked, "CSE-885": exitRevoked, "CSE-886": exitExpired, "CSE-887": exitExpired,
 	"CSE-891": exitNoCard, "CSE-896": exitNoCard, "CSE-898": exitNetwork, "CSE-899": exitNetwork, "CSE-900": exitCancelled,
 }

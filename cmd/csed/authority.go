@@ -72,6 +72,7 @@ func (a *app) ca() *cobra.Command {
 	cmd := &cobra.Command{Use: "ca", Short: a.say("csed.ca.short")}
 	cmd.AddCommand(a.ceremonies(civil.System{})...)
 	cmd.AddCommand(a.caCheck(), a.caStatement())
+	cmd.AddCommand(a.authorityCommands()...)
 	cmd.AddCommand(&cobra.Command{
 		Use: "init", Short: a.say("csed.ca.init"), Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -95,6 +96,7 @@ func (a *app) ca() *cobra.Command {
 				for _, l := range lists {
 					fmt.Fprintln(a.stdout, l.Path, l.Number, l.Entries)
 				}
+				a.warn(p)
 				return err
 			})
 		},

@@ -12,8 +12,10 @@ import (
 	"sync/atomic"
 	"time"
 
+	"cse.example/cse/ground/civil"
 	"cse.example/cse/ground/words"
 	"cse.example/cse/issuer/lifecycle"
+	"cse.example/cse/issuer/operations"
 	"cse.example/cse/login/door"
 	"cse.example/cse/login/identity"
 	"cse.example/cse/pki/ca"
@@ -33,8 +35,9 @@ type branch struct {
 	// publisher is nil where the issuing key is not here.
 	publisher *status.Publisher
 	responder *status.Responder
-	// distrusted tells that its revocation has reached the responder.
-	distrusted atomic.Bool
+	// distrusted tells that its revocation has reached the responder; listed, that
+	// this process has seen to its first lists.
+	distrusted, listed atomic.Bool
 }
 
 // branches are all of them, the first authority first.
@@ -157,6 +160,7 @@ const watchAuthorities = 500 * time.Millisecond
 func (p *Platform) authorities(ctx context.Context) error {
 	every := time.NewTicker(watchAuthorities)
 	defer every.Stop()
+	var warned civil.Date
 	for {
 		select {
 		case <-ctx.Done():
@@ -166,6 +170,12 @@ func (p *Platform) authorities(ctx context.Context) error {
 		if err := p.followAuthorities(ctx); err != nil && ctx.Err() == nil {
 			p.Log.Error("authorities", "err", err)
 		}
+		if today := civil.Today(p.Clock); today != warned {
+			warned = today
+			for _, w := range p.soon() {
+				p.Log.Warn(words.Say(words.English, w.key, w.args...))
+			}
+		}
 	}
 }
 
@@ -173,7 +183,6 @@ func (p *Platform) authorities(ctx context.Context) error {
 // first lists at once; of one whose key is not safe any more nothing that was
 // signed before is given again: what was good is not.
 func (p *Platform) followAuthorities(ctx context.Context) error {
-	before := len(p.branches.list())
 	err := p.authority.Refresh(ctx)
 	for _, b := range p.branches.list() {
 		e, failed := p.db.PKI().Authority(ctx, ca.IssuerID(b.Issuing))
@@ -184,11 +193,14 @@ func (p *Platform) followAuthorities(ctx context.Context) error {
 		}
 		err = errors.Join(err, failed)
 	}
-	if list := p.branches.list(); len(list) > before {
-		_, failed := publishers{&branches{all: list[before:]}}.Publish(ctx)
-		err = errors.Join(err, failed)
+	var bare []*branch
+	for _, b := range p.branches.list() {
+		if b.publisher != nil && !b.listed.Load() {
+			bare = append(bare, b)
+		}
 	}
-	return err
+	_, failed := publishers{&branches{all: bare}}.Publish(ctx)
+	return errors.Join(err, failed)
 }
 
 // openAuthority opens one: it is known to all that asks for our authorities from
@@ -252,6 +264,7 @@ func (p publishers) Publish(ctx context.Context) ([]status.Published, error) {
 		}
 		some, err := b.publisher.Publish(ctx)
 		out = append(out, some...)
+		b.listed.Store(true) // what failed, the lister tries again
 		if err != nil {
 			failed = errors.Join(failed, fmt.Errorf("lists of authority %s: %w", b.Label, err))
 		}
@@ -350,4 +363,33 @@ func (p *Platform) clockReady(ctx context.Context) string {
 		return "no certificate is signed: " + f.Code + "\n"
 	}
 	return ""
+}
+
+// authorityKeys are our authorities as the dashboard shows them, and the clock by
+// which they sign.
+func (p *Platform) authorityKeys(ctx context.Context) ([]operations.Key, error) {
+	if p.authority == nil {
+		return nil, nil
+	}
+	current, _ := p.authority.Current()
+	var out []operations.Key
+	for n, b := range p.branches.list() {
+		if n == 0 {
+			out = append(out, operations.Key{Name: "root", From: b.Root.NotBefore, Until: b.Root.NotAfter})
+		}
+		e, err := p.db.PKI().Authority(ctx, ca.IssuerID(b.Issuing))
+		if err != nil && !errors.Is(err, ca.ErrNoAuthority) {
+			return nil, err
+		}
+		k := operations.Key{
+			Name: "issuing.before", From: b.Issuing.NotBefore, Until: b.Issuing.NotAfter, Here: b.IssuingKey != nil, Revoked: e.Revoked(), Args: []any{b.Label},
+		}
+		if current.Certificate != nil && current.ID() == ca.IssuerID(b.Issuing) {
+			k.Name, k.Needed = "issuing", b.Issuing.NotAfter.AddDate(-profile.Years, 0, -ca.MarginDays)
+		}
+		out = append(out, k, operations.Key{
+			Name: "responder", From: b.Responder.NotBefore, Until: b.Responder.NotAfter, Here: b.ResponderKey != nil, Args: []any{b.Label},
+		})
+	}
+	return append(out, operations.Key{Name: "clock", Here: true, Fault: words.FaultOf(p.authority.Forward(ctx))}), nil
 }

@@ -96,7 +96,7 @@ func (m machine) Count(ctx context.Context, act string, since time.Time) (int, e
 
 // Keys lists certificates with their days and the keysets; those of the halves
 // are open only where forms and letters are made.
-func (m machine) Keys(context.Context) ([]operations.Key, error) {
+func (m machine) Keys(ctx context.Context) ([]operations.Key, error) {
 	p := m.p
 	var out []operations.Key
 	certificate := func(name string, c *x509.Certificate, here bool) {
@@ -104,13 +104,11 @@ func (m machine) Keys(context.Context) ([]operations.Key, error) {
 			out = append(out, operations.Key{Name: name, From: c.NotBefore, Until: c.NotAfter, Here: here})
 		}
 	}
-	for n, b := range p.branches.list() {
-		if n == 0 {
-			certificate("root", b.Root, false)
-		}
-		certificate("issuing", b.Issuing, b.IssuingKey != nil)
-		certificate("responder", b.Responder, b.ResponderKey != nil)
+	ours, err := p.authorityKeys(ctx)
+	if err != nil {
+		return nil, err
 	}
+	out = append(out, ours...)
 	if p.webCA != nil && p.Config.Web.Certificate == "" {
 		certificate("webca", p.webCA.Certificate(), true)
 	} else if p.Config.Web.Certificate != "" {

@@ -225,6 +225,8 @@ type Deps struct {
 type Room struct {
 	d         Deps
 	Approvals Approvals
+	// Bulk is how many cards EndIssuer takes at a time; Most when zero.
+	Bulk int
 }
 
 // Approvals is the four eyes; an *approval.Room is one.

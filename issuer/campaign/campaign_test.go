@@ -37,7 +37,8 @@ type bench struct {
 	approvals *approval.Room
 	eyes      *staff.Directory
 	cards     []lifecycle.Card
-	idle      map[string]bool // cards that a new one would not outlast
+	idle      map[string]bool   // cards that a new one would not outlast
+	issuers   map[string]string // of those that are not "own"
 	// renewed and recalled count what was done to each card; failing answers a
 	// fault; die is the act at which the machine is killed.
 	renewed, recalled map[string]int
@@ -77,10 +78,12 @@ func newBench(t *testing.T, db *store.DB, n, free int) *bench {
 	var err error
 	b.Room, err = campaign.New(campaign.Deps{
 		Store: db.Campaigns(), Items: db.CampaignItems(), Cards: db.Cards(), Person: db.People().Get, Renew: b.renew,
-		Longer:     func(_ context.Context, c lifecycle.Card) (bool, error) { return !b.idle[c.ID], nil },
-		Recall:     b.recall,
-		Correct:    func(_ context.Context, _ campaign.Campaign, i campaign.Item) (campaign.Item, error) { return i, nil },
-		IssuerOf:   func(_ context.Context, c lifecycle.Card) (string, error) { return cmp.Or(c.Issuer, "own"), nil },
+		Longer:  func(_ context.Context, c lifecycle.Card) (bool, error) { return !b.idle[c.ID], nil },
+		Recall:  b.recall,
+		Correct: func(_ context.Context, _ campaign.Campaign, i campaign.Item) (campaign.Item, error) { return i, nil },
+		IssuerOf: func(_ context.Context, c lifecycle.Card) (string, error) {
+			return cmp.Or(c.Issuer, b.issuers[c.ID], "own"), nil
+		},
 		Free:       func(context.Context, campaign.Kind) (int, error) { return free, nil },
 		Atomically: atomically, Record: func(context.Context, journal.Entry) error { return nil }, Clock: b.clock,
 	})

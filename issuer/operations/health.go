@@ -32,6 +32,13 @@ type Key struct {
 	From, Until time.Time
 	// Here tells that this process has opened it; another one may.
 	Here bool
+	// Args fill the key's words, if they have gaps.
+	Args []any
+	// Needed is from when on the next of its kind should be there, before its end;
+	// Revoked tells that it is not safe any more; Fault, that it does nothing now.
+	Needed  time.Time
+	Revoked bool
+	Fault   *words.Fault
 }
 
 // Logins are those that were refused, and the acts of the same days.

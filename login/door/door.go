@@ -250,6 +250,9 @@ func (d *Door) stands(ctx context.Context, id identity.Identity, onHold bool) (C
 			seen.State = Active
 		}
 		if f := seen.refusal(id.CF); f != nil {
+			if st, err := d.Revocation(ctx, id.Card); seen.State == Ended && f.Code == "CSE-302" && err == nil && st.State == Revoked {
+				return Card{}, refuse(revoked(st), st.Reason) // the certificate says why
+			}
 			return Card{}, refuse(f, 0)
 		}
 	}
@@ -262,11 +265,24 @@ func (d *Door) stands(ctx context.Context, id identity.Identity, onHold bool) (C
 	case st.State == Held:
 		return Card{}, refuse(words.Refuse("CSE-303"), 0)
 	case st.State == Revoked:
-		return Card{}, refuse(words.Refuse("CSE-302", civil.DayOf(st.At).Italian()), st.Reason)
+		return Card{}, refuse(revoked(st), st.Reason)
 	case st.State != Good:
 		return Card{}, refuse(words.Refuse("CSE-316"), 0)
 	}
 	return card, nil
+}
+
+// caCompromise is CRLReason cACompromise, RFC 5280 section 5.3.1.
+const caCompromise = 2
+
+// revoked says that a certificate was revoked: with its authority (CSE-932), which
+// is nobody's fault at home, or alone (CSE-302).
+func revoked(st CertStatus) *words.Fault {
+	day := civil.DayOf(st.At).Italian()
+	if st.Reason == caCompromise {
+		return words.Refuse("CSE-932", day)
+	}
+	return words.Refuse("CSE-302", day)
 }
 
 // refusal is why a card of ours does not open, nil when it does.

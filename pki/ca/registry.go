@@ -200,6 +200,19 @@ func (as *Authorities) Find(ctx context.Context, label string) (Entry, error) {
 	return Entry{}, words.Refuse("CSE-925", label)
 }
 
+// Ready is the entry with that label if it can take its turn (CSE-925, CSE-926,
+// CSE-929).
+func (as *Authorities) Ready(ctx context.Context, label string) (Entry, error) {
+	if err := as.Refresh(ctx); err != nil {
+		return Entry{}, err
+	}
+	e, err := as.Find(ctx, label)
+	if err != nil {
+		return e, err
+	}
+	return e, as.fit(e)
+}
+
 // Rotate gives the turn to the authority with that label, in the act of ctx: from
 // its commit on new certificates are its, in every process. One that issues already
 // is left as it is.

@@ -222,9 +222,6 @@ func appendEntry(to []byte, e Entry) ([]byte, error) {
 	return to, nil
 }
 
-// noEntries is the list of an authority that has revoked nothing.
-func noEntries(func(Entry) error) error { return nil }
-
 // listed turns the store's walk into what Write takes.
 func listed(ctx context.Context, s Lists, issuer string, shard int, since time.Time) func(func(Entry) error) error {
 	return func(yield func(Entry) error) error { return s.Listed(ctx, issuer, shard, since, yield) }

@@ -250,32 +250,6 @@ func forwards(now time.Time, n Number) error {
 	return nil
 }
 
-// PublishRoot writes the root's list, which has no entry: the issuing authority
-// stands. The number is the second of thisUpdate, or one more than that of the list
-// in place, which a root kept off line can count without a store. life is nextUpdate - thisUpdate. The list names no
-// distribution point: it is whole, and the root's own certificate, which a
-// strict checker looks up too, carries none.
-func PublishRoot(root *x509.Certificate, key crypto.Signer, clock civil.Clock, rand io.Reader, dir string, life time.Duration) (Published, error) {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return Published{}, fmt.Errorf("status: %w", err)
-	}
-	now := clock.Now().UTC().Truncate(time.Second)
-	file := filepath.Join(dir, FileRootCRL)
-	number := now.Unix()
-	if h := inPlace(file); h != nil {
-		if now.Before(h.this) {
-			return Published{}, words.Refuse("CSE-942").Because(fmt.Errorf("it is %s, the list in place is of %s", now.Format(time.RFC3339), h.this.Format(time.RFC3339)))
-		}
-		number = max(number, h.number+1)
-	}
-	l := List{
-		Issuer: root, Signer: key, Number: number, ThisUpdate: now, NextUpdate: now.Add(life),
-		Authorities: true,
-	}
-	n, err := l.publish(rand, file, noEntries)
-	return Published{Path: file, Number: l.Number, Entries: n, NextUpdate: l.NextUpdate}, err
-}
-
 // Late is how long a change may wait for its list: what the activation's receipt
 // promises, lists' own life aside.
 const Late = 10 * time.Minute

@@ -14,8 +14,10 @@ import (
 func (o ops) Health(_ context.Context, op staff.Operator) (operations.Health, error) {
 	h := operations.Health{Keys: []operations.Key{
 		{Name: "root", From: Now.AddDate(-2, 0, 0), Until: Now.AddDate(18, 0, 0)},
-		{Name: "issuing", From: Now.AddDate(-2, 0, 0), Until: Now.AddDate(10, 0, 0), Here: true},
-		{Name: "responder", From: Now.AddDate(-1, 0, 0), Until: Now.AddDate(0, 0, 9), Here: true},
+		{Name: "issuing.before", From: Now.AddDate(-3, 0, 0), Until: Now.AddDate(9, 0, 0), Revoked: true, Args: []any{"issuing"}},
+		{Name: "issuing", From: Now.AddDate(-6, 0, 0), Until: Now.AddDate(6, 0, 0), Here: true, Needed: Now.AddDate(0, 0, -180), Args: []any{"cittadini-2026"}},
+		{Name: "responder", From: Now.AddDate(-1, 0, 0), Until: Now.AddDate(0, 0, 9), Here: true, Args: []any{"cittadini-2026"}},
+		{Name: "clock", Here: true, Fault: words.Refuse("CSE-927", "2026-11-23T10:30:00Z")},
 		{Name: "web", From: Now.AddDate(-1, 0, 0), Until: Now.AddDate(0, 0, -1), Here: true},
 		{Name: "queue", Here: true},
 		{Name: "first"},
