@@ -176,7 +176,7 @@ type Deps struct {
 type Portal struct {
 	patterns []string // every route
 	// strangers bounds what is written of requests without a session.
-	strangers strangers
+	strangers Strangers
 	Deps
 	look     *look.Look
 	content  *content.Content

@@ -64,15 +64,15 @@ func (c *call) recordEnd(f *words.Fault) error {
 // beyond are counted, and the next one written says how many they were.
 const strangersAnHour = 60
 
-// strangers counts them.
-type strangers struct {
+// Strangers counts them.
+type Strangers struct {
 	mu             sync.Mutex
 	since          time.Time
 	written, other int
 }
 
-// note tells whether one more is written at now, and how many were not before it.
-func (s *strangers) note(now time.Time) (others int, write bool) {
+// Note tells whether one more is written at now, and how many were not before it.
+func (s *Strangers) Note(now time.Time) (others int, write bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.since.IsZero() || now.Sub(s.since) >= time.Hour || now.Before(s.since) {
@@ -94,7 +94,7 @@ func (c *call) stranger() error {
 	if c.p.Refused == nil || c.r.Method == http.MethodGet || c.r.Method == http.MethodHead {
 		return f
 	}
-	others, write := c.p.strangers.note(c.p.Clock.Now())
+	others, write := c.p.strangers.Note(c.p.Clock.Now())
 	if !write {
 		return f
 	}

@@ -63,7 +63,7 @@ func (p *Platform) readers() *portal.Readers {
 // withDesks puts the readers' interface before the providers', on their host.
 func (p *Platform) withDesks(next http.Handler) http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle(api.DeskPrefix, api.NewDesk(p.desk, p.Log))
+	mux.Handle(api.DeskPrefix, api.NewDesk(knownDesks{p.desk, p}, p.Log))
 	mux.Handle("/", next)
 	return mux
 }

@@ -19,7 +19,7 @@ func (p *Platform) providers() (http.Handler, error) {
 		return nil, err
 	}
 	return api.NewEligibility(api.EligibilityDeps{
-		URL: p.Config.Public.API, Portal: p.Config.Public.Portal, Body: p.Config.Region.Name, Clients: clients.Of, Ask: room.Ask, Clock: p.Clock, Log: p.Log,
+		URL: p.Config.Public.API, Portal: p.Config.Public.Portal, Body: p.Config.Region.Name, Clients: p.knownClients(clients), Ask: room.Ask, Clock: p.Clock, Log: p.Log,
 	})
 }
 

@@ -144,6 +144,7 @@ type Platform struct {
 	loginAssets http.Handler
 	login       *login.Service
 	portal      *portal.Portal
+	machines    portal.Strangers // programs that were refused
 	ports       *listen.Ports
 	server      *listen.Server
 	handlers    map[string]effect.Handler
