@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/x509"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -20,6 +21,7 @@ import (
 	"cse.example/cse/ground/words"
 	"cse.example/cse/issuer/approval"
 	"cse.example/cse/issuer/staff"
+	"cse.example/cse/pki/profile"
 )
 
 // custodians gives each part a key of its own, and answers what opens each.
@@ -198,7 +200,15 @@ func TestTheRestoreDrill(t *testing.T) {
 			same(t, r.config.places()[part], o.config.places()[part])
 		}
 		// The service starts on it, and publishes the next list.
-		o.serve(t, "web")
+		was := numbers(t, r.config.under("crl"))
+		q := o.serve(t, "web")
+		_, err := q.publisher.Publish(t.Context())
+		check(t, err)
+		for name, n := range numbers(t, o.config.under("crl")) {
+			if n <= was[name]+listLeap/2 {
+				t.Errorf("%s has number %d, after %d", name, n, was[name])
+			}
+		}
 		if _, err := o.config.restore(t.Context(), []string{keysSet, second}, signer, identities(t, files)); codeOf(err) != "CSE-987" {
 			t.Errorf("over what was restored: %v", err)
 		}
@@ -271,6 +281,25 @@ func TestTheRestoreDrill(t *testing.T) {
 			}
 		}
 	})
+}
+
+// numbers are those of the lists in a folder.
+func numbers(t *testing.T, dir string) map[string]int64 {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(dir, profile.FirstLabel+"-*.crl"))
+	check(t, err)
+	if len(files) == 0 {
+		t.Fatal("no list in ", dir)
+	}
+	out := map[string]int64{}
+	for _, f := range files {
+		b, err := os.ReadFile(f)
+		check(t, err)
+		l, err := x509.ParseRevocationList(b)
+		check(t, err)
+		out[filepath.Base(f)] = l.Number.Int64()
+	}
+	return out
 }
 
 // spoiled is a copy of a set with one bit changed.

@@ -114,7 +114,7 @@ func (c *Config) restore(ctx context.Context, dirs []string, signer string, who 
 // database says itself whether it is empty.)
 func (c *Config) emptyPlace() error {
 	var secrets []string
-	for _, f := range []string{c.Keys.CA, c.Keys.Queue, c.Keys.Web, c.Keys.First, c.Keys.Second} {
+	for _, f := range []string{c.Keys.CA, c.Keys.Queue, c.Keys.Web, c.Keys.First, c.Keys.Second, c.HSM.PINFile} {
 		secrets = append(secrets, c.under(f))
 	}
 	for _, s := range c.Services {
@@ -282,5 +282,14 @@ func (c *Config) prove(ctx context.Context, m backup.Manifest) (err error) {
 	if len(wrong) > 0 {
 		return words.Refuse("CSE-991", words.Say(words.Italian, wrong[0].key, wrong[0].args...))
 	}
-	return p.db.Atomically(ctx, func(ctx context.Context) error { return p.recordSet(ctx, "backup.restored", m) })
+	return p.db.Atomically(ctx, func(ctx context.Context) error {
+		if err := p.db.PKI().LeapLists(ctx, listLeap); err != nil {
+			return err
+		}
+		return p.recordSet(ctx, "backup.restored", m)
+	})
 }
+
+// listLeap is how far the numbers of revocation lists jump: further than the lists
+// that can have been published between the backup and its restore.
+const listLeap = 1_000_000

@@ -120,3 +120,8 @@ ON CONFLICT (name) DO UPDATE SET at = excluded.at WHERE signed.at < excluded.at;
 -- name: LivingOfIssuer :many
 SELECT * FROM certificate WHERE issuer = $1 AND serial > $2 AND (state = 'reserved' OR state = 'pending' OR state = 'good' OR state = 'held')
 ORDER BY serial LIMIT $3;
+
+-- Part: safety. After a restore the lists that were published since the backup have
+-- numbers that the store does not know.
+-- name: LeapLists :exec
+UPDATE crl SET number = number + $1;

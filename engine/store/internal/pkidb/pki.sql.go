@@ -555,6 +555,17 @@ func (q *Queries) LastCRL(ctx context.Context, issuer string) (int64, error) {
 	return this_update, err
 }
 
+const leapLists = `-- name: LeapLists :exec
+UPDATE crl SET number = number + $1
+`
+
+// Part: safety. After a restore the lists that were published since the backup have
+// numbers that the store does not know.
+func (q *Queries) LeapLists(ctx context.Context, number int64) error {
+	_, err := q.db.ExecContext(ctx, leapLists, number)
+	return err
+}
+
 const listAuthorities = `-- name: ListAuthorities :many
 SELECT id, label, der, known_at, turn, turn_at, revoked_at, reason, version FROM authority ORDER BY known_at, id
 `
