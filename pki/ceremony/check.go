@@ -156,6 +156,8 @@ func (c *File) checkIssuing(k *checker) {
 		_, err := oid(p)
 		k.need(err == nil && !slices.Contains(i.Policies[:n], p), fmt.Sprintf("issuing.policies[%d]", n), p, profile.PolicyCNS.String())
 	}
+	cns := profile.PolicyCNS.String()
+	k.need(len(i.Policies) == 0 || slices.Contains(i.Policies, cns) || slices.Contains(i.Policies, anyPolicy), "issuing.policies", i.Policies, cns)
 	k.need(i.CRLShards >= 1 && i.CRLShards <= 256, "issuing.crl_shards", i.CRLShards, "1…256")
 	if f := i.Follows; f != nil {
 		k.need(f.Certificate != "", "issuing.follows.certificate", f.Certificate, "ca/issuing.pem")
@@ -205,6 +207,9 @@ func (a Approvals) check(k *checker) {
 		names, points = append(names, v.Name()), append(points, point)
 	}
 }
+
+// anyPolicy is the policy that stands for all (RFC 5280, 4.2.1.4).
+const anyPolicy = "2.5.29.32.0"
 
 // line is 1 to n characters that can be seen.
 func line(s string, n int) bool {

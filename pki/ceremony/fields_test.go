@@ -80,6 +80,7 @@ func TestEveryFieldIsRefusedByName(t *testing.T) {
 		{issuing, "years: 12", "years: 6", "CSE-919 issuing.years"},
 		{issuing, "from: 2026-12-01", "from: 2026-11-01", "CSE-919 issuing.issues.from"},
 		{issuing, "1.3.159.6.1.3.2.10", "1.3.01", "CSE-919 issuing.policies[1]"},
+		{issuing, "1.3.76.16.2.1, ", "", "CSE-919 issuing.policies"}, // cards assert it
 		{issuing, "crl_shards: 128", "crl_shards: 0", "CSE-919 issuing.crl_shards"},
 		{issuing, "  crl_shards", "  follows: {certificate: old.pem, issues_to: 2026-11-29}\n  crl_shards", "CSE-919 issuing.issues.from"},
 		{responder, "label: issuing", "label: root", "CSE-919 responder.label"},
