@@ -15,6 +15,7 @@ import (
 	"cse.example/cse/issuer/parameters"
 	"cse.example/cse/issuer/roster"
 	"cse.example/cse/issuer/staff"
+	"cse.example/cse/issuer/trustlist"
 	"cse.example/cse/pki/ca"
 )
 
@@ -102,6 +103,9 @@ func (c *call) approvalView(q approval.Request) approvalView {
 	}
 	if a, ok := ca.ParseAsking(q.Content); ok {
 		v.Text = c.authorityText(a)
+	}
+	if t, ok := trustlist.ReadContent(q.Content); ok && q.Kind == trustlist.Kind {
+		v.Text, v.Path = c.trustApproval(t), trustPath
 	}
 	if a, ok := campaign.ParseContent(q.Content); ok {
 		v.Text, v.Path = c.say("portal.approval.campaign", v.What, a.Total, a.Sum[:min(8, len(a.Sum))]), campaignsPath+"/"+a.ID

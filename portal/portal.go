@@ -167,6 +167,8 @@ type Deps struct {
 	Roster Roster
 	// Campaigns are the rooms behind /operazioni/campagne and its sisters; nil: none.
 	Campaigns *Campaigns
+	// TrustLists are the lists behind /operazioni/elenchi; nil: there is no such page.
+	TrustLists TrustLists
 	// Maintenance tells whether the portal is closed now; nil: never.
 	Maintenance func() (Maintenance, bool)
 	Log         *slog.Logger

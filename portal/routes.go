@@ -81,6 +81,7 @@ func (p *Portal) routes() http.Handler {
 	p.readerRoutes(at)
 	p.lockRoutes(at)
 	p.campaignRoutes(at)
+	p.trustRoutes(at)
 	at("GET /sportello/aiuto", atCounter((*call).deskHelp))
 
 	at("/", func(*call) error { return words.Refuse("CSE-002") })

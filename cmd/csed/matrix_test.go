@@ -139,6 +139,8 @@ func gateOf(pattern, word string) (gate, bool) {
 			return only(staff.RoleOperations, staff.RoleSecurity, staff.RoleAuditor), true
 		}
 		return only(staff.RoleOperations, staff.RoleSecurity), true // the room asks again, kind by kind
+	case path == "/operazioni/elenchi":
+		return only(staff.RoleOperations, staff.RoleSecurity, staff.RoleAuditor), true
 	case strings.HasPrefix(path, "/approvazioni"):
 		return open, true // the list shows what one may decide; the room asks at each decision
 	case strings.HasPrefix(path, "/operazioni/eccezioni") || strings.HasPrefix(path, "/operazioni/coda"):

@@ -555,6 +555,7 @@ func (p *Platform) openPortal(_ context.Context, o Options) error {
 		Downloads:  p.downloads(),
 		Archive:    p.archive,
 		Campaigns:  p.campaignPages(),
+		TrustLists: p.trusted,
 		Readers:    p.readers(),
 		Operations: portal.OperationsOf(ops), FourEyes: p.fourEyes(),
 		Extensions: p.extension,

@@ -13,6 +13,7 @@ import (
 	"cse.example/cse/issuer/counter"
 	"cse.example/cse/issuer/parameters"
 	"cse.example/cse/issuer/staff"
+	"cse.example/cse/issuer/trustlist"
 	"cse.example/cse/portal"
 )
 
@@ -43,6 +44,7 @@ func (e eyes) requests() []approval.Request {
 		{ID: "uno", Kind: parameters.KindChange, Subject: parameters.Reprints, Content: parameters.Content(parameters.Reprints, 3, day(2027, 1, 1)), Note: "delibera 7", AskedBy: "marta", AskedAt: Now, Expires: Now.AddDate(0, 0, 7)},
 		{ID: "due", Kind: counter.ApprovalThirdReprint, Subject: e.s.Cards["active"].ID, Note: "ha perso di nuovo il foglio", AskedBy: "operations", AskedAt: Now, Expires: Now.Add(24 * time.Hour)},
 		{ID: "tre", Kind: counter.ApprovalAddress, Subject: e.s.Cards["active"].ID, Content: contacts.Release{Person: "p", Address: "a"}.Content(e.s.Cards["active"].ID, "g•••@p•••.it", "CSE-606"), Note: "è la moglie dell'operatore", AskedBy: "paola", AskedAt: Now, Expires: Now.Add(24 * time.Hour)},
+		{ID: "lista", Kind: trustlist.Kind, Subject: "italia", Content: listContent(), Note: "elenco di dicembre", AskedBy: "marta", AskedAt: Now, Expires: Now.AddDate(0, 0, 7)},
 	}
 }
 

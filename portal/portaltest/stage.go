@@ -247,6 +247,7 @@ func (s *Stage) deps(assets fs.FS) (portal.Deps, error) {
 		FourEyes:   s.fourEyes(),
 		Readers:    s.readers(),
 		Campaigns:  s.campaigns(),
+		TrustLists: trustLists{},
 		Extensions: extensions{s},
 		Log:        slog.New(slog.DiscardHandler),
 	}, nil

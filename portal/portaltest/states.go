@@ -63,6 +63,7 @@ func (s *Stage) States() []State {
 	out = append(out, s.readerStates()...)
 	out = append(out, s.lockStates()...)
 	out = append(out, s.campaignStates()...)
+	out = append(out, trustStates()...)
 	out = append(out, twinStates()...)
 	out = append(out, archiveStates()...)
 	out = append(out, declarationStates()...)
