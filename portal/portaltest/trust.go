@@ -37,6 +37,7 @@ func (t trustLists) Views(context.Context) ([]trustlist.View, error) {
 	italy.Changes = tsl.Changes{New: []tsl.Issuer{c}, Gone: []tsl.Issuer{b}, Kept: []tsl.Issuer{a}, Renamed: []tsl.Issuer{a}}
 	italy.Believed = []trustlist.Believed{{Issuer: a, List: "italia"}}
 	old := trustlist.View{Scheme: trustlist.Scheme{Name: "vecchia", Lenient: true}, Expired: true, History: t.rows("vecchia", trustlist.Current)}
+	old.History[0].NextUpdate = Now.AddDate(0, 0, -3)
 	old.Current = &old.History[0]
 	old.Believed = []trustlist.Believed{{Issuer: b, List: "vecchia"}}
 	shut := old
