@@ -17,9 +17,9 @@ npm_pages() { (cd test/pages && npm ci --ignore-scripts --no-audit --no-fund --l
 units() { CSE_FOREIGN=1 test/foreign/pcscd.sh scripts/postgres.sh go test ./...; }
 # Keys in a token need cgo, as the race detector does: they share what was built for it. SoftHSM2 is the token.
 race() {
-  CGO_ENABLED=1 go test -race ./card/cryptoki ./engine/queue ./engine/audit ./engine/listen/... ./engine/mail ./login/... ./demo/inbox
-  CSE_FOREIGN=1 CGO_ENABLED=1 go test -race ./pki/keys/hsm
-  CSE_FOREIGN=1 CGO_ENABLED=1 go test -race -run Token ./pki/ceremony
+  CGO_ENABLED=1 go test -race ./card/cryptoki ./engine/queue ./engine/audit ./engine/listen/... ./engine/mail ./login/... ./demo/inbox &&
+    CSE_FOREIGN=1 CGO_ENABLED=1 go test -race ./pki/keys/hsm &&
+    CSE_FOREIGN=1 CGO_ENABLED=1 go test -race -run Token ./pki/ceremony
 }
 
 stage 'install what the tests need' scripts/deps.sh

@@ -34,14 +34,14 @@ func (s *server) start() {
 	if err := s.cmd.Start(); err != nil {
 		s.t.Fatalf("p11-kit (package p11-kit): %v", err)
 	}
-	for range 200 {
+	for range 1000 {
 		if c, err := net.Dial("unix", s.where); err == nil {
 			_ = c.Close()
 			return
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
-	s.t.Fatal("p11-kit server does not listen after two seconds")
+	s.t.Fatal("p11-kit server does not listen after ten seconds")
 }
 
 func (s *server) kill() {
