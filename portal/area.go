@@ -35,6 +35,9 @@ type Area struct {
 	CodesToChange func(ctx context.Context, card lifecycle.Card) (bool, error)
 	// Given are the privacy notices that somebody was handed with acts.
 	Given func(ctx context.Context, cf codicefiscale.Code) ([]GivenNotice, error)
+	// Proofs are of acts about somebody, by their numbers in the log, or without numbers
+	// of all; nil: there is no log that proves anything.
+	Proofs Proofs
 	// Entered is told of each login with a card.
 	Entered func(ctx context.Context, card string) error
 }
@@ -86,6 +89,7 @@ type Ward struct {
 
 func (p *Portal) areaRoutes(at func(pattern string, a answer)) {
 	at("GET /tessera/attivita", citizen((*call).activity))
+	at("GET /tessera/attivita/prova", citizen((*call).proof))
 	at("GET /tessera/non-riconosco", citizen((*call).notMe))
 	at("GET /tessera/codici", citizen((*call).codesHelp))
 	if p.Area == nil {
@@ -220,7 +224,7 @@ func (c *call) notMe() error {
 }
 
 // lookView is one look at somebody's data.
-type lookView struct{ When, What, Where, Who, Why string }
+type lookView struct{ When, What, Where, Who, Why, Proof string }
 
 // looks are the acts by which others see somebody's data, with their texts.
 var looks = map[string]string{"paper.seen": "portal.activity.paper", "holder.viewed": "portal.activity.viewed", "eligibility.asked": "portal.act.eligibility.asked"}
@@ -233,6 +237,7 @@ func (c *call) activity() error {
 	}
 	var logins, acts []activityView
 	var seen []lookView
+	page := c.areaPage("portal.activity.title", nil)
 	if c.p.Activities != nil {
 		list, err := c.p.Activities(c.r.Context(), me)
 		if err != nil {
@@ -242,20 +247,21 @@ func (c *call) activity() error {
 			key := "portal.act." + a.Act
 			switch look, ok := looks[a.Act]; {
 			case ok:
-				seen = append(seen, c.lookOf(a, look))
+				seen = append(seen, c.lookOf(page, a, look))
 			case !words.Has(c.tongue.lang, key):
 			case strings.HasPrefix(a.Act, "login."):
-				logins = append(logins, activityView{when(a.At), c.say(key), a.Office})
+				logins = append(logins, c.proven(page, a, c.say(key)))
 			default:
-				acts = append(acts, activityView{when(a.At), c.say(key), a.Office})
+				acts = append(acts, c.proven(page, a, c.say(key)))
 			}
 		}
 	}
-	return c.show(http.StatusOK, "activity", c.areaPage("portal.activity.title", map[string]any{"Logins": logins, "Looks": seen, "Acts": acts}))
+	page.Data = map[string]any{"Nav": c.areaNav(), "Logins": logins, "Looks": seen, "Acts": acts, "Proofs": c.mayProve() && len(logins)+len(seen)+len(acts) > 0}
+	return c.show(http.StatusOK, "activity", page)
 }
 
-func (c *call) lookOf(a Activity, key string) lookView {
-	v := lookView{When: when(a.At), What: c.say(key), Where: a.Office, Why: a.Motive}
+func (c *call) lookOf(page *look.Page, a Activity, key string) lookView {
+	v := lookView{When: when(a.At), What: c.say(key), Where: a.Office, Why: a.Motive, Proof: c.proofPath(page, a)}
 	role := a.Role
 	if role == "" {
 		role = "other"

@@ -128,7 +128,7 @@ func statusOf(f *words.Fault) int {
 		return http.StatusInternalServerError
 	case "CSE-002":
 		return http.StatusNotFound
-	case "CSE-352", "CSE-354":
+	case "CSE-352", "CSE-354", "CSE-981":
 		return http.StatusServiceUnavailable
 	case "CSE-357":
 		return http.StatusBadRequest

@@ -46,7 +46,7 @@ type cardView struct {
 
 type line struct{ Label, Value string }
 
-type activityView struct{ When, What, Where string }
+type activityView struct{ When, What, Where, Proof string }
 
 // tessera is "La mia tessera": what works today, until when, and why.
 func (c *call) tessera() error {
@@ -157,7 +157,7 @@ func (c *call) history(cf codicefiscale.Code) ([]activityView, error) {
 	var out []activityView
 	for _, a := range acts {
 		if key := "portal.act." + a.Act; words.Has(c.tongue.lang, key) {
-			out = append(out, activityView{when(a.At), c.say(key), a.Office})
+			out = append(out, activityView{When: when(a.At), What: c.say(key), Where: a.Office})
 		}
 	}
 	return out, err

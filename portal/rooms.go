@@ -98,6 +98,8 @@ type Activity struct {
 	// Role tells who did it when it was not the holder: "operator", "provider";
 	// Motive is why in somebody's own words, Purpose a provider's code.
 	Role, Motive, Purpose string
+	// Index is its number in the log of acts; 0 where there is no proof of it.
+	Index int64
 }
 
 // Task is one line of the counter's queue ("da completare").

@@ -7,10 +7,12 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
+	"cse.example/cse/demo/browser"
 	"cse.example/cse/ground/journal"
 	"cse.example/cse/ground/merkle"
 )
@@ -105,6 +107,50 @@ func (r *region) closing(t *testing.T, o Options, roles ...string) *Platform {
 func jsonOf(v any) string {
 	b, _ := json.Marshal(v) // a number
 	return string(b)
+}
+
+// proveMine downloads the proof of every act about whoever is logged in, and of one:
+// each stands alone, under the key that is given out, and names nobody else's act.
+func proveMine(t *testing.T, p *Platform, b *browser.Browser, cf string) {
+	t.Helper()
+	page := b.Page
+	defer func() { b.Page = page }()
+	_, err := p.trail.Checkpoint(t.Context())
+	check(t, err)
+	lines, err := p.Config.logLines()
+	check(t, err)
+	keys, err := merkle.ParseKeys(lines)
+	check(t, err)
+	mine, err := p.trail.ByPerson(t.Context(), cf, 0, 0)
+	check(t, err)
+	at := p.Config.Public.Portal + "/it/tessera/attivita/prova"
+	get := func(address string) []merkle.Proven {
+		t.Helper()
+		check(t, b.Get(t.Context(), address))
+		proof, err := merkle.ParseProof(b.Page.Body)
+		if err != nil {
+			t.Fatalf("%s: %v: %.200s", b.Page.Where(), err, b.Page.Body)
+		}
+		acts, _, err := proof.Check(keys)
+		check(t, err)
+		return acts
+	}
+	if acts := get(at); len(acts) != len(mine) || acts[0].Leaf.Act != mine[0].Act || acts[0].Facts.Card != mine[0].Card {
+		t.Errorf("%d acts are proved of %d, the first %+v", len(acts), len(mine), acts[0])
+	}
+	last := mine[len(mine)-1]
+	if acts := get(at + "?atto=" + strconv.FormatInt(last.Index, 10)); len(acts) != 1 || acts[0].Leaf.Act != last.Act {
+		t.Errorf("one act: %+v, want %+v", acts, last)
+	}
+	check(t, p.trail.Record(t.Context(), journal.Entry{Act: "access.refused", Actor: "nobody"}))
+	others, err := p.trail.Head(t.Context())
+	check(t, err)
+	for n, code := range map[int64]string{others.Index: "CSE-002", 1 << 40: "CSE-002"} {
+		check(t, b.Get(t.Context(), at+"?atto="+strconv.FormatInt(n, 10)))
+		if got := b.Page.Code(); got != code {
+			t.Errorf("act %d: %s, want %s", n, got, code)
+		}
+	}
 }
 
 // A store that was set back to before what was given out is refused, and so is a log

@@ -106,6 +106,7 @@ func TestR21_R48_R11_TheCitizensArea(t *testing.T) {
 	_, err = p.counter.Sheet(t.Context(), op, c.CF)
 	check(t, err)
 	see("/tessera/attivita", "Accesso con la tessera", "Scheda consultata", "Operatore di sportello", "Indirizzo e-mail cambiato", "Certificato sostitutivo della TEAM")
+	proveMine(t, p, b, string(c.CF))
 	see("/tessera/non-riconosco", "Blocca la tessera con il CIP")
 
 	anybody, err := browser.New(p.webCA.Pool(), nil)

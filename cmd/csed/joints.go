@@ -461,7 +461,7 @@ func (p *Platform) activities(ctx context.Context, cf codicefiscale.Code) ([]por
 	}
 	out := make([]portal.Activity, 0, len(recs))
 	for _, r := range recs {
-		a := portal.Activity{At: r.At, Act: r.Act, Motive: r.Detail["motive"], Purpose: r.Detail["purpose"]}
+		a := portal.Activity{At: r.At, Act: r.Act, Motive: r.Detail["motive"], Purpose: r.Detail["purpose"], Index: r.Index}
 		if o, ok := p.directory.Office(r.Office); ok {
 			a.Office, a.Role = o.Name, "operator"
 		}

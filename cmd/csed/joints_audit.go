@@ -20,6 +20,7 @@ import (
 	"cse.example/cse/ground/merkle"
 	"cse.example/cse/ground/secret"
 	"cse.example/cse/ground/words"
+	"cse.example/cse/person/codicefiscale"
 	"cse.example/cse/pki/keys"
 )
 
@@ -178,6 +179,25 @@ func (p *Platform) openTrail(ctx context.Context, key secret.Text, reads bool) e
 		return err
 	}
 	return p.trail.Consistent(ctx, given)
+}
+
+// proveActs makes what a citizen takes home of acts about him.
+func (p *Platform) proveActs(ctx context.Context, cf codicefiscale.Code, acts ...int64) ([]byte, error) {
+	lines, err := p.Config.logLines()
+	if err != nil {
+		return nil, err
+	}
+	key, _, _ := strings.Cut(lines, "\n")
+	proof, err := p.trail.Prove(ctx, key, string(cf), acts...)
+	switch {
+	case errors.Is(err, audit.ErrNotHis):
+		return nil, words.Refuse("CSE-002").Because(err)
+	case errors.Is(err, audit.ErrNotSigned):
+		return nil, words.Refuse("CSE-981").Because(err)
+	case err != nil:
+		return nil, err
+	}
+	return json.MarshalIndent(proof, "", " ")
 }
 
 // checkpoints signs the log's head as long as the platform runs.

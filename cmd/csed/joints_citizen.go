@@ -91,7 +91,7 @@ func (p *Platform) openCertificates() error {
 func (p *Platform) area(ribbon string) *portal.Area {
 	return &portal.Area{
 		Book: p.book, Changes: p.book, Certificates: p.certificates, ForWards: p.certificates, Check: p.certificates, Wards: p.wardsShown, CodesToChange: p.counter.CodesToChange,
-		Given: p.given, Entered: p.entered, Paper: p.teamPaper(ribbon), PaperSays: p.teamSays,
+		Proofs: p.proveActs, Given: p.given, Entered: p.entered, Paper: p.teamPaper(ribbon), PaperSays: p.teamSays,
 	}
 }
 

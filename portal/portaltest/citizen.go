@@ -171,6 +171,15 @@ func (s *Stage) area() *portal.Area {
 				{Kind: "paragraph", Text: "Vale come la TEAM durante un soggiorno temporaneo."},
 			}, nil
 		},
+		Proofs: func(_ context.Context, cf codicefiscale.Code, acts ...int64) ([]byte, error) {
+			switch {
+			case cf != a.of("active"):
+				return nil, words.Refuse("CSE-002")
+			case len(acts) > 0 && acts[0] == 99: // of an hour ago by the stage's clock, and in no head yet
+				return nil, words.Refuse("CSE-981")
+			}
+			return []byte(`{"form":"cse.audit.proof/1"}`), nil
+		},
 		CodesToChange: func(_ context.Context, c lifecycle.Card) (bool, error) {
 			return c.Reason == lifecycle.RepresentationEnded, nil
 		},
@@ -207,6 +216,9 @@ func (s *Stage) areaStates() []State {
 	return []State{
 		page("area-figli", "/tessera/figli", "active"), page("area-figli-nessuno", "/tessera/figli", "pending"),
 		page("area-attivita", "/tessera/attivita", "active"), page("area-attivita-vuota", "/tessera/attivita", "pending"),
+		{Name: "area-prova-presto", Host: "portal", Path: "/tessera/attivita/prova?atto=99", Who: "active", Status: 503, Fault: "CSE-981"},
+		{Name: "area-prova-altrui", Host: "portal", Path: "/tessera/attivita/prova?atto=17", Who: "pending", Status: 404, Fault: "CSE-002"},
+		{Name: "area-prova-ignota", Host: "portal", Path: "/tessera/attivita/prova?atto=x", Who: "active", Status: 404, Fault: "CSE-002"},
 		page("area-codici", "/tessera/codici", "active"), page("area-non-riconosco", "/tessera/non-riconosco", "active"),
 		page("area-contatti", mine, "active"), page("area-contatti-nessuno", mine, "revoked"), page("area-contatti-attesa", mine, "chipless"),
 		page("area-contatti-chiesto", mine, "pending"), page("area-contatti-fatto", mine+"?fatto", "active"), page("area-contatti-salvato", mine+"?salvato", "active"),

@@ -272,12 +272,12 @@ func (s *Stage) activities(_ context.Context, cf codicefiscale.Code) ([]portal.A
 		return nil, nil
 	}
 	return []portal.Activity{
-		{At: Now.Add(-time.Hour), Act: "login.proved"},
-		{At: Now.AddDate(0, 0, -3), Act: "holder.viewed", Office: "Sportello ASL di Firenze", Role: "operator"},
-		{At: Now.AddDate(0, 0, -4), Act: "holder.viewed", Office: "Sportello ASL di Firenze", Role: "operator", Motive: "Richiesta del titolare"},
-		{At: Now.AddDate(0, 0, -5), Act: "eligibility.asked", Office: "Ospedale di prova", Role: "provider", Purpose: "admission"},
-		{At: Now.AddDate(0, -1, 0), Act: "card.activated", Office: "Sportello ASL di Firenze"},
-		{At: Now.AddDate(0, -2, 0), Act: "card.shipped"},
+		{At: Now.Add(-time.Hour), Act: "login.proved", Index: 99},
+		{At: Now.AddDate(0, 0, -3), Act: "holder.viewed", Office: "Sportello ASL di Firenze", Role: "operator", Index: 71},
+		{At: Now.AddDate(0, 0, -4), Act: "holder.viewed", Office: "Sportello ASL di Firenze", Role: "operator", Motive: "Richiesta del titolare", Index: 70},
+		{At: Now.AddDate(0, 0, -5), Act: "eligibility.asked", Office: "Ospedale di prova", Role: "provider", Purpose: "admission", Index: 61},
+		{At: Now.AddDate(0, -1, 0), Act: "card.activated", Office: "Sportello ASL di Firenze", Index: 17},
+		{At: Now.AddDate(0, -2, 0), Act: "card.shipped", Index: 9},
 	}, nil
 }
 
