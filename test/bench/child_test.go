@@ -17,6 +17,8 @@ import (
 // server stays until the parent closes it or dies.
 var children = map[string]child{
 	"ocsp":   {serveOCSP, true},
+	"tier":   {serveTier, true},
+	"bare":   {serveConstant, true},
 	"login":  {serveLogin, true},
 	"import": {importPeople, false},
 }

@@ -8,6 +8,7 @@ var rows = []row{
 	personalisation,
 	certificates,
 	answers,
+	presign,
 	logins,
 	exchanges,
 	counters,
