@@ -57,6 +57,7 @@ type office struct {
 	db        *store.DB
 	dir       string // the lists, and whatever the tests write
 	url       string
+	responder *status.Responder
 	root, top string // root.pem; root and issuing in one file
 }
 
@@ -71,7 +72,7 @@ func open(t testing.TB) *office {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o := &office{Authority: a, db: db, dir: t.TempDir(), root: a.Material.RootFile}
+	o := &office{Authority: a, db: db, dir: t.TempDir(), responder: r, root: a.Material.RootFile}
 	s := httptest.NewServer(&status.Site{Responder: r, CRLs: o.dir, Root: a.Material.Root, Issuing: a.Material.Issuing})
 	t.Cleanup(s.Close)
 	o.url = s.URL
