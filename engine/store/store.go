@@ -100,7 +100,7 @@ func openSQLite(ctx context.Context, path string) (*DB, error) {
 	// busy_timeout comes first: the other pragmas may have to wait.
 	base := "file:" + (&url.URL{Path: path}).EscapedPath() + "?_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=foreign_keys(1)"
 	// secure_delete: what an act destroys is overwritten, and not left in free pages.
-	w, err := sql.Open("sqlite", base+"&_txlock=immediate&_pragma=secure_delete(1)")
+	w, err := openPrepared(base + "&_txlock=immediate&_pragma=secure_delete(1)")
 	if err != nil {
 		return nil, fmt.Errorf("store: %w", err)
 	}
@@ -108,7 +108,7 @@ func openSQLite(ctx context.Context, path string) (*DB, error) {
 	if err := w.PingContext(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("store: open %s: %w", path, err), w.Close())
 	}
-	r, err := sql.Open("sqlite", base+"&_pragma=query_only(1)")
+	r, err := openPrepared(base + "&_pragma=query_only(1)")
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("store: %w", err), w.Close())
 	}
@@ -236,7 +236,7 @@ func pause(try int) time.Duration {
 
 func retryable(err error) bool {
 	var pg *pgconn.PgError
-	return errors.As(err, &pg) && (pg.Code == "40001" || pg.Code == "40P01")
+	return errors.As(err, &pg) && (pg.Code == "40001" || pg.Code == "40P01") || outdated(err)
 }
 
 func (db *DB) tx(ctx context.Context) *sql.Tx {
@@ -249,6 +249,9 @@ func (db *DB) tx(ctx context.Context) *sql.Tx {
 func (db *DB) Conn(ctx context.Context) DBTX {
 	if tx := db.tx(ctx); tx != nil {
 		return db.dialect(tx)
+	}
+	if !db.sqlite {
+		return replanned{db.read}
 	}
 	return db.dialect(db.read)
 }
@@ -267,8 +270,6 @@ var dollar = regexp.MustCompile(`\$(\d+)`)
 
 // questionMarks hands PostgreSQL's $n to SQLite as ?n.
 type questionMarks struct{ DBTX }
-
-func rewrite(q string) string { return dollar.ReplaceAllString(q, "?$1") }
 
 func (d questionMarks) ExecContext(ctx context.Context, q string, a ...any) (sql.Result, error) {
 	return d.DBTX.ExecContext(ctx, rewrite(q), a...)

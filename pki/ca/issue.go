@@ -216,7 +216,7 @@ func (a *Authority) lint(r Record, k known) error {
 	})); err != nil {
 		return err
 	}
-	_, err = lint.Certificate(draft)
+	_, err = lint.Card(draft)
 	return err
 }
 

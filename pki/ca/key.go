@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"math/bits"
 	"sync"
 )
 
@@ -82,26 +83,39 @@ var rocaResidues = sync.OnceValue(func() map[int64]map[int64]bool {
 // roca is wrong about an honest key once in some 2^27.
 func roca(n *big.Int) bool {
 	residues := rocaResidues()
-	var m big.Int
 	for _, p := range rocaPrimes {
-		if !residues[p][m.Mod(n, big.NewInt(p)).Int64()] {
+		if !residues[p][int64(modulo(n, uint64(p)))] {
 			return false
 		}
 	}
 	return true
 }
 
-// closePrimes tries a hundred steps of Fermat's factorisation.
+// modulo is n modulo m, without a number for the quotient.
+func modulo(n *big.Int, m uint64) uint64 {
+	var r uint64
+	for words := n.Bits(); len(words) > 0; words = words[:len(words)-1] {
+		_, r = bits.Div64(r, uint64(words[len(words)-1]), m)
+	}
+	return r
+}
+
+// closePrimes tries a hundred steps of Fermat's factorisation: a² - n for each a
+// from the root of n on, each from the last by 2a+1.
 func closePrimes(n *big.Int) bool {
+	one := big.NewInt(1)
 	a := new(big.Int).Sqrt(n)
-	var b2, b, square big.Int
+	b2 := new(big.Int).Mul(a, a)
+	b2.Sub(b2, n)
+	var step, b, square big.Int
 	for range 100 {
-		a.Add(a, big.NewInt(1))
-		b2.Sub(b2.Mul(a, a), n)
-		if !maybeSquare(&b2) {
+		step.Lsh(a, 1)
+		b2.Add(b2, step.Add(&step, one))
+		a.Add(a, one)
+		if !maybeSquare(b2) {
 			continue
 		}
-		if square.Mul(b.Sqrt(&b2), &b).Cmp(&b2) == 0 {
+		if square.Mul(b.Sqrt(b2), &b).Cmp(b2) == 0 {
 			return true
 		}
 	}
@@ -116,8 +130,7 @@ const sieveProduct = 3 * 5 * 7 * 11 * 13 * 17 * 19 * 23
 // maybeSquare is false for most numbers that are no squares, at the cost of one
 // division instead of a root.
 func maybeSquare(n *big.Int) bool {
-	var m big.Int
-	r := m.Mod(n, big.NewInt(sieveProduct)).Uint64()
+	r := modulo(n, sieveProduct)
 	for _, p := range sievePrimes {
 		// Euler's criterion: r^((p-1)/2) is p-1 for a non-residue.
 		x, y := r%p, uint64(1)

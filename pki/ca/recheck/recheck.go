@@ -17,6 +17,7 @@ package recheck
 import (
 	"bytes"
 	"context"
+	"crypto/rsa"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -47,6 +48,7 @@ const (
 	Times         = "times"          // the record's instants and reason do not fit its state
 	CardTwice     = "card-twice"     // two living certificates for one card
 	KeyTwice      = "key-twice"      // the key is certified for another card too
+	KeyWeak       = "key-weak"       // a key that would not be certified today
 	Extends       = "extends"        // what it extends is not there, or of another card or key
 	TrailMissing  = "trail-missing"  // acts that the trail must have are not there
 	TrailOrder    = "trail-order"    // acts in an order that is none
@@ -267,7 +269,12 @@ func (r *run) look(f *findings, c ca.Record, cert, issuer *x509.Certificate) {
 	}) {
 		f.say(x.Lint, "%s (%s)", x.Says, x.Source)
 	}
-	found, err := lint.Certificate(c.DER)
+	if k, ok := cert.PublicKey.(*rsa.PublicKey); ok {
+		if err := ca.CheckKey(k); err != nil {
+			f.say(KeyWeak, "%v", err)
+		}
+	}
+	found, err := lint.Card(c.DER)
 	for _, name := range found.Errors {
 		f.say("zlint: "+name, "zlint finds an error")
 	}
