@@ -159,9 +159,20 @@ func (p *Platform) doorFacts() ([]portal.Fact, error) {
 func (p *Platform) cardFacts() ([]portal.Fact, error) {
 	facts := []portal.Fact{fact("made", texts(fmt.Sprintf("RSA %d", ca.SubjectBits))...), fact("accepted", saying("rsa", door.MinRSA(false))...)}
 	if p.Config.Login.AllowRSA1024 {
-		if old := slices.DeleteFunc(slices.Clone(p.Config.Login.Trust), func(t Trusted) bool { return !t.Legacy }); len(old) > 0 {
-			facts = append(facts, fact("legacy", saying("legacy", door.MinRSA(true), len(old))...))
+		if old := p.Config.Login.legacy(); old > 0 {
+			facts = append(facts, fact("legacy", saying("legacy", door.MinRSA(true), old)...))
 		}
+	}
+	lists, err := p.Config.schemes()
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range lists {
+		var kinds []string
+		for _, c := range s.Signers {
+			kinds = append(kinds, s.Name+": "+keyKind(c.PublicKey))
+		}
+		facts = append(facts, fact("trusted", append(texts(kinds...), saying("trusted")...)...))
 	}
 	return append(facts, fact("machines", saying("rsa", listen.MinCallerRSA)...)), nil
 }

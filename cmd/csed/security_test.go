@@ -79,6 +79,13 @@ func TestR91_ThePageFollowsTheConfiguration(t *testing.T) {
 			c.Login.AllowRSA1024 = true
 			c.Login.Trust = []Trusted{{Certificate: "ca/" + ca.FileIssuing, CRL: "crl/issuing-0.crl", Legacy: true}}
 		}, "RSA of at least 1024 bits, only for the bodies marked in the configuration (1)"},
+		{"legacy", func(c *Config) {
+			c.Login.AllowRSA1024 = true
+			c.Login.TrustLists = []TrustedList{{Name: "altra", Signers: []string{"ca/" + ca.FileIssuing}, Issuers: []ListedIssuer{{SHA256: strings.Repeat("0a", 32), Legacy: true}}}}
+		}, "RSA of at least 1024 bits, only for the bodies marked in the configuration (1)"},
+		{"trusted", func(c *Config) {
+			c.Login.TrustLists = []TrustedList{{Name: "altra", Signers: []string{"ca/" + ca.FileIssuing}}}
+		}, "altra: ECDSA P-256|a signature over the whole list with SHA-256 or stronger, RSA of at least 2048 bits or ECDSA, of pinned certificates only"},
 		{"passwords", func(c *Config) {
 			c.Operators = slices.Clone(c.Operators)
 			c.Operators[0].PasswordHash = "$argon2id$v=19$m=65536,t=4,p=2$MDEyMzQ1Njc4OWFiY2RlZg$MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY"

@@ -48,6 +48,24 @@ type ListedIssuer struct {
 	Legacy bool     `yaml:"legacy"`
 }
 
+// legacy is how many issuers are marked, in files and in lists.
+func (l Login) legacy() int {
+	n := 0
+	for _, t := range l.Trust {
+		if t.Legacy {
+			n++
+		}
+	}
+	for _, t := range l.TrustLists {
+		for _, i := range t.Issuers {
+			if i.Legacy {
+				n++
+			}
+		}
+	}
+	return n
+}
+
 var (
 	listName    = regexp.MustCompile(`^[a-z0-9-]{1,32}$`)
 	fingerprint = regexp.MustCompile(`^[0-9a-f]{64}$`)
