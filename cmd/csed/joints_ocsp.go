@@ -102,6 +102,13 @@ func (s *shelf) turn(ctx context.Context) error {
 	errs := []error{s.certificates(), s.lists()}
 	for _, b := range s.p.branches.list() {
 		x, err := s.of(b)
+		if err == nil && b.distrusted.Load() {
+			var already bool
+			if already, err = presigned.Distrust(filepath.Join(s.dir, presigned.FolderAnswers), b.Label, x); err == nil && !already {
+				delete(s.publishers, b.Label)
+				x, err = s.of(b)
+			}
+		}
 		if err == nil {
 			err = x.Step(ctx)
 		}

@@ -58,6 +58,7 @@ type Tier struct {
 // shown is what is served at one moment.
 type shown struct {
 	answers map[string]*answers // by label
+	unsafe  map[string]bool     // labels of authorities whose key is not safe any more
 	lists   map[string]*list    // by file name
 	certs   map[string]*cert
 }
@@ -132,13 +133,14 @@ func (t *Tier) Look() error {
 	t.look.Lock()
 	defer t.look.Unlock()
 	old := t.now.Load()
-	next := &shown{answers: clone(old.answers), lists: clone(old.lists), certs: clone(old.certs)}
+	next := &shown{answers: clone(old.answers), unsafe: clone(old.unsafe), lists: clone(old.lists), certs: clone(old.certs)}
 	changed := false
 	for _, kind := range []struct {
 		folder, suffix string
 		take           func(*shown, string, string) error
 	}{
 		{FolderCertificates, ".cer", t.takeCertificate},
+		{FolderAnswers, suffixUnsafe, takeUnsafe},
 		{FolderAnswers, ".delta", t.takeAnswers},
 		{FolderLists, ".crl", t.takeList},
 	} {
@@ -296,7 +298,8 @@ func (t *Tier) Answer(_ context.Context, q *status.Request) (status.Reply, error
 		return status.Unauthorized, nil
 	}
 	now := t.parts.Clock.Now()
-	for _, a := range t.now.Load().answers {
+	shown := t.now.Load()
+	for label, a := range shown.answers {
 		if len(a.base.heads) == 0 || !a.base.heads[0].Names(id) {
 			continue
 		}
@@ -309,6 +312,8 @@ func (t *Tier) Answer(_ context.Context, q *status.Request) (status.Reply, error
 		case !r.Valid(now):
 			a.late.Add(1)
 			return status.TryLater, nil
+		case shown.unsafe[label] && !final(r.Standing()):
+			return status.TryLater, nil // signed before; what says revoked is on the way
 		}
 		der, err := from.Head(&r).AppendAnswer(make([]byte, 0, 2048), &r, id.Hash)
 		if err != nil {
