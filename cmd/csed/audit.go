@@ -16,7 +16,7 @@ import (
 // audit are the commands of the log of acts.
 func (a *app) audit() *cobra.Command {
 	cmd := &cobra.Command{Use: "audit", Short: a.say("csed.audit.short")}
-	cmd.AddCommand(a.auditVerify(), a.auditExport(), a.auditDeposit())
+	cmd.AddCommand(a.auditVerify(), a.auditExport(), a.auditDeposit(), a.auditErase())
 	return cmd
 }
 

@@ -15,6 +15,8 @@ import (
 	"cse.example/cse/demo/browser"
 	"cse.example/cse/ground/journal"
 	"cse.example/cse/ground/merkle"
+	"cse.example/cse/issuer/staff"
+	"cse.example/cse/person/codicefiscale"
 )
 
 // The log is signed, given out without a record in it, exported and deposited; a
@@ -193,5 +195,49 @@ func TestTheLogIsNotSetBack(t *testing.T) {
 	check(t, os.Remove(r.config.logFile(logKeyFile)))
 	if _, err := r.tryOpen(ctx, Options{}, "web"); codeOf(err) != "CSE-974" {
 		t.Errorf("without its key: %v", err)
+	}
+}
+
+// A person leaves the log of acts when his last act is old enough and a second person
+// approved exactly that; who has a living card does not.
+func TestErasureFromTheLogNeedsTwoAndTheTerm(t *testing.T) {
+	t.Parallel()
+	r := newRegion(t)
+	r.employ(t, "sara", 23, staff.RoleSecurity)
+	ctx, p := t.Context(), r.open(t, Options{}, "web")
+	const gone codicefiscale.Code = "RSSMRA85T10A562S"
+	check(t, p.trail.Record(ctx, journal.Entry{Act: "card.revoked", Actor: "holder", Person: string(gone), Card: "6090000000000017"}))
+	alive, err := p.db.Cards().Get(ctx, r.active)
+	check(t, err)
+	r.clock.Advance(time.Duration(p.Config.Privacy.EvidenceDays) * 24 * time.Hour)
+	for what, cf := range map[string]codicefiscale.Code{"before the term": gone, "a living card": alive.CF} {
+		if _, err := p.eraseActs(ctx, cf, "richiesta"); codeOf(err) != "CSE-982" {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	r.clock.Advance(48 * time.Hour)
+	if _, err := p.eraseActs(ctx, gone, "richiesta"); codeOf(err) != "CSE-983" {
+		t.Fatalf("alone: %v", err)
+	}
+	op, err := p.directory.OperatorByAccount("sara")
+	check(t, err)
+	waiting, err := p.approvals.Waiting(ctx, op)
+	check(t, err)
+	if len(waiting) != 1 || strings.Contains(string(waiting[0].Content), string(gone)) {
+		t.Fatalf("what waits: %+v", waiting)
+	}
+	check(t, p.approvals.Decide(ctx, op, waiting[0].ID, waiting[0].Sum(), true))
+	done, err := p.eraseActs(ctx, gone, "richiesta")
+	if err != nil || done.Keys != 1 || done.Records != 1 {
+		t.Errorf("%+v, %v", done, err)
+	}
+	if list, err := p.trail.ByPerson(ctx, string(gone), 0, 0); err != nil || len(list) != 0 {
+		t.Errorf("still found: %+v, %v", list, err)
+	}
+	if _, err := p.trail.Verify(ctx); err != nil {
+		t.Error(err)
+	}
+	if done, err := p.eraseActs(ctx, gone, "richiesta"); err != nil || done.Keys != 0 {
+		t.Errorf("again: %+v, %v", done, err)
 	}
 }

@@ -1,6 +1,6 @@
 // Package journal is the vocabulary of the audit trail: what a room says when
 // an act has been done. The rooms call a Recorder inside the act's own
-// transaction; engine/audit keeps the entries, append-only and hash-chained.
+// transaction; engine/audit keeps the entries, each a leaf of one log.
 //
 // An Entry names people only through identifiers that the audit store turns
 // into keyed pseudonyms (Subject), or by operator account. It never carries a
