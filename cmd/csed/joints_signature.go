@@ -10,6 +10,7 @@ import (
 
 	"cse.example/cse/engine/paper"
 	"cse.example/cse/ground/words"
+	"cse.example/cse/login/door"
 	"cse.example/cse/pki/trust"
 	"cse.example/cse/portal"
 	"cse.example/cse/signature"
@@ -105,6 +106,9 @@ type neighbourLists struct {
 
 func (n *neighbours) lists(now func() time.Time) trust.Revocation { return neighbourLists{n, now} }
 
+// standings are the door's words in pki/trust's.
+var standings = map[door.CertState]trust.Standing{door.Good: trust.StandingGood, door.Held: trust.StandingHeld, door.Revoked: trust.StandingRevoked}
+
 // Revocation implements trust.Revocation.
 func (l neighbourLists) Revocation(ctx context.Context, leaf, issuer *x509.Certificate) (trust.Status, error) {
 	for _, x := range l.n.each() {
@@ -114,7 +118,10 @@ func (l neighbourLists) Revocation(ctx context.Context, leaf, issuer *x509.Certi
 		if x.crl == "" {
 			return trust.Status{}, trust.ErrForeign
 		}
-		b, err := os.ReadFile(x.crl)
+		if st, err := x.onList(leaf.SerialNumber, l.now()); err == nil {
+			return trust.Status{Standing: standings[st.State], Since: st.At, Code: st.Reason}, nil
+		}
+		b, err := os.ReadFile(x.crl) // none that is complete and in date: a part may speak of the leaf
 		if err != nil {
 			return trust.Status{}, fmt.Errorf("trust list: %w", err)
 		}

@@ -9,6 +9,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"math/big"
 	"net/url"
 	"os"
 	"slices"
@@ -19,6 +20,7 @@ import (
 	"cse.example/cse/ground/words"
 	"cse.example/cse/login/door"
 	"cse.example/cse/login/identity"
+	"cse.example/cse/pki/crl"
 	"cse.example/cse/pki/status"
 )
 
@@ -53,8 +55,8 @@ type neighbour struct {
 
 	mu   sync.Mutex
 	seen os.FileInfo
-	list *x509.RevocationList
-	gone map[string]door.CertStatus // by serial number, hexadecimal
+	head *x509.RevocationList // the list without its entries
+	gone *crl.Index
 }
 
 // neighbours are the issuers of the trust list, and the cards of theirs that
@@ -249,7 +251,7 @@ func (x *neighbour) responderGood(a status.Answer, listErr error) error {
 	}
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if _, gone := x.gone[a.Signer.SerialNumber.Text(16)]; gone {
+	if _, gone, err := x.gone.Find(a.Signer.SerialNumber); gone || err != nil {
 		return fmt.Errorf("trust list: %s: the responder's certificate is revoked", x.OCSP)
 	}
 	return nil
@@ -262,18 +264,29 @@ func (x *neighbour) listed(ref identity.CardRef, now time.Time) (door.CertStatus
 	if x.crl == "" {
 		return door.CertStatus{}, errNoList
 	}
+	return x.onList(ref.SerialNumber(), now)
+}
+
+// onList looks a number up in the list.
+func (x *neighbour) onList(serial *big.Int, now time.Time) (door.CertStatus, error) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if err := x.refresh(); err != nil {
 		return door.CertStatus{}, fmt.Errorf("trust list: %s: %w", x.crl, err)
 	}
-	if now.Before(x.list.ThisUpdate) || now.After(x.list.NextUpdate) {
-		return door.CertStatus{}, fmt.Errorf("trust list: %s is good from %s to %s", x.crl, x.list.ThisUpdate, x.list.NextUpdate)
+	if now.Before(x.head.ThisUpdate) || now.After(x.head.NextUpdate) {
+		return door.CertStatus{}, fmt.Errorf("trust list: %s is good from %s to %s", x.crl, x.head.ThisUpdate, x.head.NextUpdate)
 	}
-	if st, there := x.gone[ref.SerialNumber().Text(16)]; there {
-		return st, nil
+	e, there, err := x.gone.Find(serial)
+	switch {
+	case err != nil:
+		return door.CertStatus{}, fmt.Errorf("trust list: %s: %w", x.crl, err)
+	case !there:
+		return door.CertStatus{State: door.Good}, nil
+	case e.Reason == onHold:
+		return door.CertStatus{State: door.Held, At: e.Since, Reason: e.Reason}, nil
 	}
-	return door.CertStatus{State: door.Good}, nil
+	return door.CertStatus{State: door.Revoked, At: e.Since, Reason: e.Reason}, nil
 }
 
 func (x *neighbour) refresh() error {
@@ -284,33 +297,28 @@ func (x *neighbour) refresh() error {
 	if x.seen != nil && x.seen.ModTime().Equal(now.ModTime()) && x.seen.Size() == now.Size() {
 		return nil
 	}
-	b, err := os.ReadFile(x.crl)
+	head, gone, err := indexOf(x.crl, x.cert)
 	if err != nil {
 		return err
 	}
-	list, err := x509.ParseRevocationList(decoded(b))
-	if err != nil {
-		return err
-	}
-	if err := list.CheckSignatureFrom(x.cert); err != nil {
-		return err
-	}
-	for _, e := range list.Extensions {
-		if e.Critical { // a delta, or the list of some certificates only: silence would not be consent
-			return fmt.Errorf("not a complete list: critical extension %s", e.Id)
-		}
-	}
-	gone := map[string]door.CertStatus{}
-	for _, e := range list.RevokedCertificateEntries {
-		st := door.CertStatus{State: door.Revoked, At: e.RevocationTime, Reason: e.ReasonCode}
-		if e.ReasonCode == onHold {
-			st.State = door.Held
-		}
-		gone[e.SerialNumber.Text(16)] = st
-	}
-	x.seen, x.list, x.gone = now, list, gone
+	x.seen, x.head, x.gone = now, head, gone
 	return nil
 }
 
+// indexOf reads a complete list of issuer, of any size, into 28 octets an entry.
+func indexOf(file string, issuer *x509.Certificate) (_ *x509.RevocationList, _ *crl.Index, err error) {
+	f, err := crl.OpenFile(file)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	// Not a delta, or the list of some certificates only: silence would not be consent.
+	if err := errors.Join(f.CheckSignatureFrom(issuer), f.Complete()); err != nil {
+		return nil, nil, err
+	}
+	gone, err := f.BuildIndex(&crl.Memory{}, &crl.Memory{})
+	return f.Head, gone, err
+}
+
 // onHold is CRLReason certificateHold, RFC 5280 section 5.3.1.
-const onHold = 6
+const onHold = crl.Hold
