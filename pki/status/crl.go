@@ -1,13 +1,11 @@
 package status
 
 import (
-	"bufio"
 	"context"
 	"crypto"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/asn1"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -39,15 +37,15 @@ type List struct {
 	Authorities bool
 }
 
-// Write writes the DER of l to w. entries hands over the lines one by one;
-// they are spooled in the file spool (read and write, empty), so that memory
-// does not grow with the list. It returns the number of lines.
+// Write writes the DER of l to w. entries hands over the lines one by one; what is
+// more than two megabytes of them is spooled in the file spool (read and write,
+// empty), so that memory does not grow with the list. It returns the number of lines.
 func (l List) Write(rand io.Reader, w io.Writer, spool *os.File, entries func(yield func(Entry) error) error) (int, error) {
-	n, size, err := spoolEntries(spool, entries)
-	if err != nil {
-		return 0, err
+	lines := spooled{file: spool}
+	if err := errors.Join(entries(lines.add), lines.spill(false)); err != nil {
+		return 0, fmt.Errorf("status: CRL entries: %w", err)
 	}
-	head, tail, err := l.around(size)
+	head, tail, err := l.around(lines.size)
 	if err != nil {
 		return 0, err
 	}
@@ -56,7 +54,7 @@ func (l List) Write(rand io.Reader, w io.Writer, spool *os.File, entries func(yi
 		return 0, err
 	}
 	h := alg.Hash.New()
-	if err := l.pour(h, head, spool, tail); err != nil {
+	if err := lines.pour(h, head, tail); err != nil {
 		return 0, err
 	}
 	sig, err := l.Signer.Sign(rand, h.Sum(nil), alg.Hash)
@@ -70,30 +68,15 @@ func (l List) Write(rand io.Reader, w io.Writer, spool *os.File, entries func(yi
 	if err != nil {
 		return 0, fmt.Errorf("status: encode CRL: %w", err)
 	}
-	total := int64(len(head)) + size + int64(len(tail)) + int64(len(end))
+	total := int64(len(head)) + lines.size + int64(len(tail)) + int64(len(end))
 	if _, err := w.Write(header(0x30, total)); err != nil {
 		return 0, err
 	}
-	if err := l.pour(w, head, spool, tail); err != nil {
+	if err := lines.pour(w, head, tail); err != nil {
 		return 0, err
 	}
 	_, err = w.Write(end)
-	return n, err
-}
-
-// pour writes the tbsCertList: head, the spooled lines, tail.
-func (l List) pour(w io.Writer, head []byte, spool *os.File, tail []byte) error {
-	if _, err := w.Write(head); err != nil {
-		return err
-	}
-	if _, err := spool.Seek(0, io.SeekStart); err != nil {
-		return fmt.Errorf("status: CRL spool: %w", err)
-	}
-	if _, err := io.Copy(w, spool); err != nil {
-		return fmt.Errorf("status: CRL spool: %w", err)
-	}
-	_, err := w.Write(tail)
-	return err
+	return lines.n, err
 }
 
 // around makes what stands before and after the lines, whose octets are size.
@@ -163,23 +146,77 @@ func header(tag byte, n int64) []byte {
 	return append([]byte{tag, 0x80 | byte(len(b))}, b...)
 }
 
-func spoolEntries(spool *os.File, entries func(yield func(Entry) error) error) (n int, size int64, err error) {
-	w := bufio.NewWriterSize(spool, 64<<10)
-	var line []byte
-	err = entries(func(e Entry) error {
-		if line, err = appendEntry(line[:0], e); err != nil {
+// inMemory is how many octets of lines are kept before they are spooled: a part of a Region's list.
+const inMemory = 2 << 20
+
+// spooled are lines in DER: the last ones in memory, those before in a file.
+type spooled struct {
+	file *os.File
+	buf  []byte
+	n    int
+	size int64 // of all lines
+	away int64 // of those in the file
+}
+
+func (s *spooled) add(e Entry) (err error) {
+	if cap(s.buf)-len(s.buf) < maxLine {
+		if cap(s.buf) < inMemory {
+			s.buf = append(make([]byte, 0, min(max(8*cap(s.buf), 4<<10), inMemory)), s.buf...)
+		} else if err := s.spill(true); err != nil {
 			return err
 		}
-		n++
-		size += int64(len(line))
-		_, err := w.Write(line)
-		return err
-	})
-	if err = errors.Join(err, w.Flush()); err != nil {
-		return 0, 0, fmt.Errorf("status: CRL entries: %w", err)
 	}
-	return n, size, nil
+	before := len(s.buf)
+	if s.buf, err = appendEntry(s.buf, e); err != nil {
+		return err
+	}
+	s.n++
+	s.size += int64(len(s.buf) - before)
+	return nil
 }
+
+// spill puts what is in memory into the file; at the end only if some is there.
+func (s *spooled) spill(more bool) error {
+	if !more && s.away == 0 {
+		return nil
+	}
+	if _, err := s.file.Write(s.buf); err != nil {
+		return err
+	}
+	s.away, s.buf = s.size, s.buf[:0]
+	return nil
+}
+
+// pour writes the tbsCertList: head, lines, tail.
+func (s *spooled) pour(w io.Writer, head, tail []byte) error {
+	if _, err := w.Write(head); err != nil {
+		return err
+	}
+	if s.away > 0 {
+		if _, err := s.file.Seek(0, io.SeekStart); err != nil {
+			return fmt.Errorf("status: CRL spool: %w", err)
+		}
+		// All that was put there, and through the buffer that is free again.
+		n, err := io.CopyBuffer(onlyWriter{w}, onlyReader{io.LimitReader(s.file, s.away)}, s.buf[:256<<10])
+		if err == nil && n != s.away {
+			err = io.ErrUnexpectedEOF
+		}
+		if err != nil {
+			return fmt.Errorf("status: CRL spool: %w", err)
+		}
+	}
+	if _, err := w.Write(s.buf); err != nil {
+		return err
+	}
+	_, err := w.Write(tail)
+	return err
+}
+
+// onlyWriter and onlyReader hide shorter ways, which allocate.
+type (
+	onlyWriter struct{ io.Writer }
+	onlyReader struct{ io.Reader }
+)
 
 // reasonExtensions is crlEntryExtensions with one reasonCode, whose value is
 // the last octet.
@@ -187,40 +224,76 @@ var reasonExtensions = []byte{0x30, 0x0c, 0x30, 0x0a, 0x06, 0x03, 0x55, 0x1d, 0x
 
 // appendEntry writes one line without allocating: a list may have a million.
 func appendEntry(to []byte, e Entry) ([]byte, error) {
-	var serial [21]byte
-	if len(e.Serial) > 2*(len(serial)-1) {
-		return nil, fmt.Errorf("status: serial number %q has more than 20 octets", e.Serial)
+	digits := e.Serial
+	if len(digits) > 40 {
+		return nil, fmt.Errorf("status: the serial number %q has more than 20 octets", e.Serial)
 	}
-	k, err := hex.Decode(serial[1:], []byte(e.Serial))
-	if err != nil || k == 0 {
-		return nil, fmt.Errorf("status: serial number %q", e.Serial)
+	for len(digits) > 2 && digits[:2] == "00" {
+		digits = digits[2:] // DER is the shortest form
 	}
-	s := serial[1 : 1+k]
-	for len(s) > 1 && s[0] == 0 {
-		s = s[1:] // DER is the shortest form
+	k := len(digits) / 2
+	if k == 0 || len(digits)%2 != 0 {
+		return nil, fmt.Errorf("status: the serial number %q has no whole octets", e.Serial)
 	}
-	if s[0] >= 0x80 {
-		s = serial[k-len(s) : 1+k] // a sign octet, which is zero
+	at := len(to)
+	to = append(to, 0x30, 0, 0x02, byte(k))
+	if digits[0] > '7' { // a sign octet
+		to[at+3]++
+		to = append(to, 0)
 	}
-	var stamp [15]byte
-	tag, date := byte(0x17), e.Since.UTC().AppendFormat(stamp[:0], "060102150405Z")
-	if y := e.Since.UTC().Year(); y >= 2050 || y < 1950 {
-		tag, date = 0x18, e.Since.UTC().AppendFormat(stamp[:0], "20060102150405Z")
+	bad := byte(0)
+	for i := 0; i < 2*k; i += 2 {
+		high, low := nibble[digits[i]], nibble[digits[i+1]]
+		bad |= high | low
+		to = append(to, high<<4|low)
 	}
-	n := 2 + len(s) + 2 + len(date)
-	if e.Reason != 0 {
-		n += len(reasonExtensions)
+	if bad > 0x0f {
+		return nil, fmt.Errorf("status: the serial number %q is not hexadecimal", e.Serial)
 	}
-	to = append(to, 0x30, byte(n), 0x02, byte(len(s)))
-	to = append(to, s...)
-	to = append(to, tag, byte(len(date)))
-	to = append(to, date...)
+	to = appendLineTime(to, e.Since)
 	if e.Reason != 0 {
 		to = append(to, reasonExtensions...)
 		to[len(to)-1] = byte(e.Reason)
 	}
+	to[at+1] = byte(len(to) - at - 2)
 	return to, nil
 }
+
+// nibble is what a hexadecimal digit stands for, 0xff for what is none.
+var nibble = func() (t [256]byte) {
+	for i := range t {
+		t[i] = 0xff
+	}
+	for i, c := range "0123456789abcdef" {
+		t[c] = byte(i)
+	}
+	return t
+}()
+
+// maxLine is the longest line.
+const maxLine = 2 + 2 + 21 + 2 + 15 + 14
+
+// appendLineTime writes an X.509 Time as profile.AddTime does; time.Format takes ten
+// times as long.
+func appendLineTime(to []byte, t time.Time) []byte {
+	y, month, d := t.UTC().Date()
+	if y >= 1950 && y < 2050 {
+		to = append(to, 0x17, 13)
+	} else {
+		to = append(to, 0x18, 15)
+		to = appendTwo(to, y/100)
+	}
+	h, minute, sec := t.UTC().Clock()
+	to = appendTwo(to, y%100)
+	to = appendTwo(to, int(month))
+	to = appendTwo(to, d)
+	to = appendTwo(to, h)
+	to = appendTwo(to, minute)
+	to = appendTwo(to, sec)
+	return append(to, 'Z')
+}
+
+func appendTwo(to []byte, n int) []byte { return append(to, byte('0'+n/10), byte('0'+n%10)) }
 
 // listed turns the store's walk into what Write takes.
 func listed(ctx context.Context, s Lists, issuer string, shard int, since time.Time) func(func(Entry) error) error {

@@ -21,6 +21,9 @@ var children = map[string]child{
 	"bare":   {serveConstant, true},
 	"login":  {serveLogin, true},
 	"import": {importPeople, false},
+
+	"list-write": {writeList, false}, "list-write-std": {writeListStd, false}, "list-read": {readList, false}, "list-read-std": {readListStd, false},
+	"list-index": {indexList, false}, "list-region": {publishRegion, false},
 }
 
 type child struct {

@@ -9,6 +9,7 @@ var rows = []row{
 	certificates,
 	answers,
 	presign,
+	lists,
 	logins,
 	exchanges,
 	counters,
