@@ -14,6 +14,7 @@ import (
 	"cse.example/cse/issuer/parameters"
 	"cse.example/cse/issuer/staff"
 	"cse.example/cse/issuer/trustlist"
+	"cse.example/cse/pki/ca"
 	"cse.example/cse/portal"
 )
 
@@ -44,6 +45,9 @@ func (e eyes) requests() []approval.Request {
 		{ID: "uno", Kind: parameters.KindChange, Subject: parameters.Reprints, Content: parameters.Content(parameters.Reprints, 3, day(2027, 1, 1)), Note: "delibera 7", AskedBy: "marta", AskedAt: Now, Expires: Now.AddDate(0, 0, 7)},
 		{ID: "due", Kind: counter.ApprovalThirdReprint, Subject: e.s.Cards["active"].ID, Note: "ha perso di nuovo il foglio", AskedBy: "operations", AskedAt: Now, Expires: Now.Add(24 * time.Hour)},
 		{ID: "tre", Kind: counter.ApprovalAddress, Subject: e.s.Cards["active"].ID, Content: contacts.Release{Person: "p", Address: "a"}.Content(e.s.Cards["active"].ID, "g•••@p•••.it", "CSE-606"), Note: "è la moglie dell'operatore", AskedBy: "paola", AskedAt: Now, Expires: Now.Add(24 * time.Hour)},
+		{ID: "autorita", Kind: ca.AskRevocation, Subject: "issuing", Content: ca.Asking{
+			Act: ca.AskRevocation, Label: "issuing", Fingerprint: strings.Repeat("0a1b2c3d", 8), Next: "cittadini-2027", NextFingerprint: strings.Repeat("4e5f6a7b", 8),
+		}.Content(), Note: "chiave persa", AskedBy: "marta", AskedAt: Now, Expires: Now.Add(24 * time.Hour)},
 		{ID: "lista", Kind: trustlist.Kind, Subject: "italia", Content: listContent(), Note: "elenco di dicembre", AskedBy: "marta", AskedAt: Now, Expires: Now.AddDate(0, 0, 7)},
 	}
 }
