@@ -6,6 +6,7 @@ import (
 	"crypto/rsa"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -19,7 +20,9 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/tink-crypto/tink-go/v2/aead/aesgcm"
 
+	"cse.example/cse/engine/backup"
 	"cse.example/cse/engine/listen"
+	"cse.example/cse/ground/merkle"
 	"cse.example/cse/ground/words"
 	"cse.example/cse/issuer/codes"
 	"cse.example/cse/issuer/staff"
@@ -90,7 +93,7 @@ func (p *Platform) securityFacts() ([]portal.FactGroup, error) {
 		{"signatures", p.signatureFacts},
 		{"rest", p.restFacts},
 		{"codes", p.codeFacts},
-		{"people", p.peopleFacts},
+		{"people", p.peopleFacts}, {"record", p.recordFacts},
 	} {
 		facts, err := g.read()
 		if err != nil {
@@ -217,7 +220,7 @@ func (p *Platform) authorityFacts() ([]portal.Fact, error) {
 			facts = append(facts, fact(f.name, values...))
 		}
 	}
-	return append(facts, fact("revocation", saying("revocation", p.Config.Issue.CRLHours, hostname(p.Config.Public.PKI))...)), nil
+	return append(facts, fact("revocation", saying("revocation", p.Config.Issue.CRLHours, p.Config.Issue.CRLShards, p.Config.Issue.CRLMinutes, hostname(p.Config.Public.PKI))...)), nil
 }
 
 // custody says where the key of a key file is.
@@ -341,6 +344,39 @@ func (p *Platform) peopleFacts() ([]portal.Fact, error) {
 		}
 	}
 	return []portal.Fact{fact("passwords", texts(costs...)...), fact("otp", texts(staff.OTPName())...)}, nil
+}
+
+// recordFacts: what is remembered of acts, and what is copied for a bad day.
+func (p *Platform) recordFacts() ([]portal.Fact, error) {
+	var facts []portal.Fact
+	lines, err := p.Config.logLines()
+	if err != nil {
+		return nil, err
+	}
+	if first, _, _ := strings.Cut(lines, "\n"); first != "" {
+		facts = append(facts, fact("log", append(texts(fmt.Sprintf("RFC 6962, SHA-%d", len(merkle.Hash{})*8), logAlgorithm(first)), saying("days", p.Config.Privacy.TrailDays)...)...))
+	}
+	var copies []portal.FactValue
+	for _, part := range []string{partRecords, partKeys, partFirst, partSecond} {
+		for _, r := range p.Config.Backup.custodians(part) {
+			copies = append(copies, saying("custodian", part, backup.RecipientKind(r))...)
+		}
+	}
+	if len(copies) == 0 {
+		copies = saying("custodian.none")
+	}
+	return append(facts, fact("copies", copies...)), nil
+}
+
+// logAlgorithm names the signature of a log's public key (c2sp.org/signed-note): the
+// octet before the key says which.
+func logAlgorithm(line string) string {
+	parts := strings.SplitN(line, "+", 3)
+	raw, err := base64.StdEncoding.DecodeString(parts[len(parts)-1])
+	if err == nil && len(raw) > 0 && raw[0] == 1 {
+		return "Ed25519"
+	}
+	return "?"
 }
 
 // signatureOf names how a key signs here: "ECDSA P-384, SHA-384".

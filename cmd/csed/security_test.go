@@ -71,7 +71,7 @@ func TestR91_ThePageFollowsTheConfiguration(t *testing.T) {
 	}{
 		{"versions", func(c *Config) { c.Web.TLSMin = "1.3" }, "TLS 1.3"},
 		{"suites12", func(c *Config) { c.Web.TLSMin = "1.3" }, ""},
-		{"revocation", func(c *Config) { c.Issue.CRLHours = 3 }, "OCSP and lists that last 3 hours, at pki.cse.localhost"},
+		{"revocation", func(c *Config) { c.Issue.CRLHours = 3 }, "OCSP, and lists that last 3 hours, in 4 parts, made anew after a change at no less than 5 minutes: at pki.cse.localhost"},
 		{"lengths", func(c *Config) { c.Issue.Codes.PIN = codes.Split{First: 3, Second: 4} }, "PIN 7 digits, PUK 8, CIP 10"},
 		{"cut", func(c *Config) { c.Issue.Codes.PIN = codes.Split{First: 3, Second: 4} }, "PIN 3 + 4 digits, PUK 2 + 6, CIP 5 + 5"},
 		{"mail", func(c *Config) { c.Mail.StartTLS = true }, "with STARTTLS only"},
@@ -86,6 +86,10 @@ func TestR91_ThePageFollowsTheConfiguration(t *testing.T) {
 		{"trusted", func(c *Config) {
 			c.Login.TrustLists = []TrustedList{{Name: "altra", Signers: []string{"ca/" + ca.FileIssuing}}}
 		}, "altra: ECDSA P-256|a signature over the whole list with SHA-256 or stronger, RSA of at least 2048 bits or ECDSA, of pinned certificates only"},
+		{"copies", func(c *Config) {
+			c.Backup.Keys = []string{"age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p"}
+		}, "part “keys”: age, X25519, ChaCha20-Poly1305"},
+		{"log", func(c *Config) { c.Privacy.TrailDays = 4000 }, "RFC 6962, SHA-256|Ed25519|kept 4000 days"},
 		{"passwords", func(c *Config) {
 			c.Operators = slices.Clone(c.Operators)
 			c.Operators[0].PasswordHash = "$argon2id$v=19$m=65536,t=4,p=2$MDEyMzQ1Njc4OWFiY2RlZg$MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY"
@@ -144,7 +148,7 @@ func TestR91_ThePageAndTheCommandSayTheSame(t *testing.T) {
 				}
 			}
 		}
-		if w.Code != http.StatusOK || n < 40 || strings.Contains(page, "⟦") || strings.Contains(page, "%!") {
+		if w.Code != http.StatusOK || n < 45 || strings.Contains(page, "⟦") || strings.Contains(page, "%!") {
 			t.Errorf("%s: status %d, %d values\n%s", lang, w.Code, n, page)
 		}
 	}

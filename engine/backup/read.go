@@ -242,3 +242,18 @@ func CheckRecipient(s string) error {
 	_, err := age.ParseRecipients(strings.NewReader(s))
 	return err
 }
+
+// RecipientKind names what a public key encrypts with.
+func RecipientKind(s string) string {
+	list, err := age.ParseRecipients(strings.NewReader(s))
+	if err != nil || len(list) != 1 {
+		return "?"
+	}
+	switch list[0].(type) {
+	case *age.X25519Recipient:
+		return "age, X25519, ChaCha20-Poly1305"
+	case *age.HybridRecipient:
+		return "age, ML-KEM-768 + X25519, ChaCha20-Poly1305"
+	}
+	return fmt.Sprintf("age, %T", list[0])
+}
