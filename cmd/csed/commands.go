@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"cse.example/cse/engine/store"
 	"cse.example/cse/ground/civil"
 	"cse.example/cse/ground/words"
 	"cse.example/cse/person/registry"
@@ -69,6 +70,9 @@ func (a *app) complain(err error) {
 		return
 	}
 	f := words.FaultOf(err)
+	if f == nil && store.Full(err) {
+		f = words.Refuse("CSE-995", a.say("csed.full")).Because(err)
+	}
 	if f == nil {
 		fmt.Fprintln(a.stderr, "csed:", err)
 		return

@@ -141,8 +141,14 @@ func Create(ctx context.Context, j Job) (path string, m Manifest, err error) {
 		return "", m, err
 	}
 	path = filepath.Join(j.Dir, m.Made.Format("20060102T150405Z")+"-"+m.Kind+"-"+m.Set[:6])
-	if err := errors.Join(syncDir(tmp), os.Rename(tmp, path), syncDir(j.Dir)); err != nil {
+	if err := syncDir(tmp); err != nil {
 		return "", m, cannotWrite(path, err)
+	}
+	if err := os.Rename(tmp, path); err != nil {
+		return "", m, cannotWrite(path, err)
+	}
+	if err := syncDir(j.Dir); err != nil { // whole, and nobody knows whether it stays: it is no set
+		return "", m, errors.Join(cannotWrite(path, err), os.RemoveAll(path))
 	}
 	return path, m, nil
 }
