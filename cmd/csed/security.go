@@ -93,7 +93,8 @@ func (p *Platform) securityFacts() ([]portal.FactGroup, error) {
 		{"signatures", p.signatureFacts},
 		{"rest", p.restFacts},
 		{"codes", p.codeFacts},
-		{"people", p.peopleFacts}, {"record", p.recordFacts},
+		{"people", p.peopleFacts},
+		{"record", p.recordFacts},
 	} {
 		facts, err := g.read()
 		if err != nil {
