@@ -275,6 +275,7 @@ func TestTheChainOfBeforeBecomesLeaves(t *testing.T) {
 		exec(t, db, "UPDATE audit_foot SET idx = $1", foot)
 		const n = 621
 		var deposited audit.Head
+		var kept chained
 		for i := foot + 1; i <= n; i++ {
 			r := chained{i, 1_700_000_000_000_000 + i, "card.activated", "operator-1", "asl-1", "", "", "", prev}
 			switch {
@@ -286,6 +287,9 @@ func TestTheChainOfBeforeBecomesLeaves(t *testing.T) {
 				r.card = "6090000000000017"
 			}
 			prev = r.write(t, db)
+			if i == 560 {
+				kept = r
+			}
 			if i == 500 {
 				deposited = audit.Head{Index: 500, Hash: prev}
 			}
@@ -294,18 +298,24 @@ func TestTheChainOfBeforeBecomesLeaves(t *testing.T) {
 		exec(t, db, "UPDATE audit_head SET idx = $1", n)
 
 		undo := errors.New("undo")
-		err := db.Atomically(ctx, func(ctx context.Context) error {
-			if _, err := db.Conn(ctx).ExecContext(ctx, "UPDATE audit_chain SET actor = 'x' WHERE idx = 560"); err != nil {
-				return err
+		kept.actor = "x"
+		for _, x := range []struct {
+			hash  string // of record 560, when it was changed
+			index int64
+		}{{"", 560}, {kept.hash(t), 561}} {
+			err := db.Atomically(ctx, func(ctx context.Context) error {
+				if _, err := db.Conn(ctx).ExecContext(ctx, "UPDATE audit_chain SET actor = 'x', hash = CASE WHEN $1 = '' THEN hash ELSE $1 END WHERE idx = 560", x.hash); err != nil {
+					return err
+				}
+				var b *audit.Broken
+				if _, err := trail.Upgrade(ctx); codeOf(err) != "CSE-972" || !errors.As(err, &b) || b.Index != x.index {
+					t.Errorf("a chain that was changed: %v, want record %d", err, x.index)
+				}
+				return undo
+			})
+			if !errors.Is(err, undo) {
+				t.Fatal(err)
 			}
-			var b *audit.Broken
-			if _, err := trail.Upgrade(ctx); codeOf(err) != "CSE-972" || !errors.As(err, &b) || b.Index != 560 {
-				t.Errorf("a chain that was changed: %v", err)
-			}
-			return undo
-		})
-		if !errors.Is(err, undo) {
-			t.Fatal(err)
 		}
 		moved, err := trail.Upgrade(ctx)
 		if err != nil || moved != n-foot {
@@ -359,6 +369,14 @@ type chained struct {
 
 func (r chained) write(t *testing.T, db *store.DB) string {
 	t.Helper()
+	hash := r.hash(t)
+	exec(t, db, "INSERT INTO audit_chain (idx, at, act, actor, office, card, person, detail, prev, hash) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+		r.idx, r.at, r.act, r.actor, r.office, r.card, r.person, r.detail, r.prev, hash)
+	return hash
+}
+
+func (r chained) hash(t *testing.T) string {
+	t.Helper()
 	prev, err := hex.DecodeString(r.prev)
 	check(t, err)
 	b := append([]byte("cse.audit/1\x00"), prev...)
@@ -369,10 +387,7 @@ func (r chained) write(t *testing.T, db *store.DB) string {
 		b = append(b, s...)
 	}
 	sum := sha256.Sum256(b)
-	hash := hex.EncodeToString(sum[:])
-	exec(t, db, "INSERT INTO audit_chain (idx, at, act, actor, office, card, person, detail, prev, hash) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
-		r.idx, r.at, r.act, r.actor, r.office, r.card, r.person, r.detail, r.prev, hash)
-	return hash
+	return hex.EncodeToString(sum[:])
 }
 
 func pseudonymOfBefore(key []byte, cf string) string {
