@@ -115,7 +115,14 @@ func whole(n int) int {
 const timeSize = 17 // GeneralizedTime with tag and length
 
 func appendTime(b []byte, at uint32) []byte {
-	return time.Unix(int64(at), 0).UTC().AppendFormat(append(b, 0x18, 0x0f), "20060102150405Z")
+	t := time.Unix(int64(at), 0).UTC()
+	year, month, day := t.Date()
+	hour, minute, second := t.Clock()
+	b = append(b, 0x18, 0x0f)
+	for _, two := range [7]int{year / 100, year % 100, int(month), day, hour, minute, second} {
+		b = append(b, byte('0'+two/10), byte('0'+two%10))
+	}
+	return append(b, 'Z')
 }
 
 // integer is the INTEGER content of a padded serial number.

@@ -9,7 +9,7 @@
 // the same and is written once, or, where it is the same for all, not at all: it
 // stands in the Letterhead, which the description carries. Four million answers
 // take some 670 MB of disk and no memory but the index: they are read with ReadAt,
-// a run of some dozen records for each question.
+// a run of a few records for each question.
 //
 // Files come in pairs: a base of all certificates, and a delta of those that moved
 // since, which names its base. Both are written beside their place and renamed. An
@@ -134,7 +134,7 @@ func (w *Writer) Add(r *status.Record) error {
 // Close writes index, description and sum, and answers the description.
 func (w *Writer) Close() (About, error) {
 	a := &w.about
-	for a.Bits = 1; a.Bits < w.bits && a.Records>>(a.Bits-1) > 16; a.Bits++ {
+	for a.Bits = 1; a.Bits < w.bits && a.Records>>(a.Bits-1) > 4; a.Bits++ {
 	}
 	if a.Records > 0 {
 		a.First, a.Last = instant(w.first), instant(w.end)
@@ -276,7 +276,7 @@ func (f *File) readIndex(at int64) error {
 	return nil
 }
 
-// maxRun bounds what is read for one question: a run of the index is some sixteen
+// maxRun bounds what is read for one question: a run of the index is some four
 // records unless somebody chose the numbers.
 const maxRun = 4096
 
