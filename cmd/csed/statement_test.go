@@ -25,7 +25,7 @@ func stateIn(t *testing.T, p *Platform, lang words.Lang) string {
 func TestThePracticeStatementFollowsTheConfiguration(t *testing.T) {
 	t.Parallel()
 	r := newRegion(t)
-	p, err := r.tryOpen(t.Context(), Options{}, "web")
+	p, err := r.tryOpen(t.Context(), Options{Duties: []string{}}, "web")
 	check(t, err)
 	sections := regexp.MustCompile(`(?m)^#{2,3} (\d(?:\.\d+)?)`)
 	marked := map[words.Lang]*regexp.Regexp{words.Italian: regexp.MustCompile(`(?m)^> \*\*Da scrivere, (Regione|legale): `), words.English: regexp.MustCompile(`(?m)^> \*\*To be written, (Region|lawyer): `)}
@@ -70,7 +70,7 @@ func TestThePracticeStatementFollowsTheConfiguration(t *testing.T) {
 		"900.123456":                                             func(c *Config) { c.Region.Phone = "900.123456" },
 	}
 	plain := *r
-	q, err := plain.tryOpen(t.Context(), Options{}, "web")
+	q, err := plain.tryOpen(t.Context(), Options{Duties: []string{}}, "web")
 	check(t, err)
 	text := stateIn(t, q, words.Italian)
 	for want, change := range before {
