@@ -87,7 +87,7 @@ func (t *Trail) upgrade(ctx context.Context) (int64, error) {
 	if err := q.Unchain(ctx, last.Idx); err != nil {
 		return 0, fmt.Errorf("audit: leave the chain of before: %w", err)
 	}
-	return int64(len(rows)), q.SetChainFoot(ctx, auditdb.SetChainFootParams{Idx: last.Idx, Hash: last.Hash})
+	return int64(len(rows)), q.SetChainFoot(ctx, auditdb.SetChainFootParams(last))
 }
 
 // chainFault says why a record does not follow the one before; empty when it does.

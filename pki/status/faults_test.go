@@ -370,8 +370,7 @@ func TestLeftovers(t *testing.T) {
 		Atomically: func(ctx context.Context, act func(context.Context) error) error { return act(ctx) },
 	}
 	parts.Store = slow
-	p, err := status.NewPublisher(parts)
-	if err != nil {
+	if _, err := status.NewPublisher(parts); err != nil {
 		t.Fatal(err)
 	}
 	for name, there := range map[string]bool{".crl-123": false, ".entries-456": false, ".other": true, "issuing-7.crl": true} {
@@ -391,7 +390,7 @@ func TestLeftovers(t *testing.T) {
 		t.Errorf("swept away by another's start: %v", err)
 	}
 	parts.Dir = filepath.Join(folder, "gone")
-	p, err = status.NewPublisher(parts)
+	p, err := status.NewPublisher(parts)
 	if err = errors.Join(err, os.RemoveAll(parts.Dir)); err != nil {
 		t.Fatal(err)
 	}

@@ -66,8 +66,7 @@ func TestAuthority(t *testing.T) {
 	a.login()
 	// The first act goes undisturbed: it tells how long one takes.
 	holders := a.activated(3)
-	var whole time.Duration
-	whole = stopwatch(func() { a.must0(a.turn(holders[0], time.Hour)) })
+	whole := stopwatch(func() { a.must0(a.turn(holders[0], time.Hour)) })
 	starting := stopwatch(func() { a.stop(); a.start() })
 	stop := a.watcher()
 	done := map[string]int{}

@@ -51,7 +51,7 @@ func subjectAttributes(c *cert, _ Expected) error {
 
 func subjectCountry(c *cert, _ Expected) error {
 	if got := c.attribute(oidCountry); got != "IT" {
-		return fmt.Errorf("C is %q, not IT", got)
+		return fmt.Errorf("the C is %q, not IT", got)
 	}
 	return nil
 }
@@ -62,7 +62,7 @@ func subjectConfigured(c *cert, e Expected) error {
 		return nil
 	}
 	if o != e.Profile.Organisation || ou != e.Profile.Unit {
-		return fmt.Errorf("O %q, OU %q; configured are %q and %q", o, ou, e.Profile.Organisation, e.Profile.Unit)
+		return fmt.Errorf("the O is %q, the OU %q; configured are %q and %q", o, ou, e.Profile.Organisation, e.Profile.Unit)
 	}
 	return nil
 }
