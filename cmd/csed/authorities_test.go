@@ -470,14 +470,15 @@ func (p *Platform) rootSays(t *testing.T, r *region, gone *x509.Certificate) {
 	check(t, err)
 	now := r.clock.Now().Truncate(time.Second)
 	l := status.List{Issuer: p.material.Root, Signer: key, Number: now.Unix() + 1, ThisUpdate: now, NextUpdate: now.AddDate(0, 6, 0), Authorities: true}
-	spool, err := createTemp(t)
+	f, err := createTemp(t)
 	check(t, err)
-	var out bytes.Buffer
-	_, err = l.Write(rand.Reader, &out, spool, func(yield func(status.Entry) error) error {
+	_, err = l.Write(rand.Reader, f, func(yield func(status.Entry) error) error {
 		return yield(status.Entry{Serial: profile.SerialText(gone.SerialNumber), Since: now, Reason: ca.CACompromise})
 	})
 	check(t, err)
-	list, standing, err := p.importRootList(t.Context(), out.Bytes())
+	der, err := os.ReadFile(f.Name())
+	check(t, err)
+	list, standing, err := p.importRootList(t.Context(), der)
 	check(t, err)
 	if len(list.RevokedCertificateEntries) != 1 || len(standing) != 0 {
 		t.Errorf("%d revoked, still standing here: %v", len(list.RevokedCertificateEntries), standing)

@@ -1,7 +1,6 @@
 package ceremony
 
 import (
-	"bytes"
 	"context"
 	"crypto/x509"
 	"fmt"
@@ -79,14 +78,13 @@ func madeList(file string, l *x509.RevocationList) MadeList {
 }
 
 func (t *table) write(l status.List, entries []status.Entry) ([]byte, error) {
-	spool, err := os.CreateTemp("", "cse-root-crl-*")
+	f, err := os.CreateTemp("", "cse-root-crl-*")
 	if err != nil {
 		return nil, fmt.Errorf("ceremony: %w", err)
 	}
-	defer os.Remove(spool.Name())
-	defer spool.Close()
-	var out bytes.Buffer
-	_, err = l.Write(t.env.Rand, &out, spool, func(yield func(status.Entry) error) error {
+	defer os.Remove(f.Name())
+	defer f.Close()
+	_, err = l.Write(t.env.Rand, f, func(yield func(status.Entry) error) error {
 		for _, e := range entries {
 			if err := yield(e); err != nil {
 				return err
@@ -94,7 +92,10 @@ func (t *table) write(l status.List, entries []status.Entry) ([]byte, error) {
 		}
 		return nil
 	})
-	return out.Bytes(), err
+	if err != nil {
+		return nil, err
+	}
+	return os.ReadFile(f.Name())
 }
 
 func (s *RootCRL) lines(now time.Time) ([]status.Entry, error) {

@@ -37,12 +37,16 @@ type List struct {
 	Authorities bool
 }
 
-// Write writes the DER of l to w. entries hands over the lines one by one; what is
-// more than two megabytes of them is spooled in the file spool (read and write,
-// empty), so that memory does not grow with the list. It returns the number of lines.
-func (l List) Write(rand io.Reader, w io.Writer, spool *os.File, entries func(yield func(Entry) error) error) (int, error) {
-	lines := spooled{file: spool}
-	if err := errors.Join(entries(lines.add), lines.spill(false)); err != nil {
+// Write writes the DER of l into f, a new file open for reading and writing. entries
+// hands over the lines one by one; those beyond two megabytes go into their place in f
+// at once, so that memory does not grow with the list. It returns the number of lines.
+func (l List) Write(rand io.Reader, f *os.File, entries func(yield func(Entry) error) error) (int, error) {
+	room, err := l.room()
+	if err != nil {
+		return 0, err
+	}
+	lines := placed{file: f, room: room}
+	if err := errors.Join(entries(lines.add), lines.flush()); err != nil {
 		return 0, fmt.Errorf("status: CRL entries: %w", err)
 	}
 	head, tail, err := l.around(lines.size)
@@ -54,29 +58,33 @@ func (l List) Write(rand io.Reader, w io.Writer, spool *os.File, entries func(yi
 		return 0, err
 	}
 	h := alg.Hash.New()
-	if err := lines.pour(h, head, tail); err != nil {
+	h.Write(head)
+	if err := lines.hash(h); err != nil {
 		return 0, err
 	}
+	h.Write(tail)
 	sig, err := l.Signer.Sign(rand, h.Sum(nil), alg.Hash)
 	if err != nil {
 		return 0, fmt.Errorf("status: sign CRL: %w", err)
 	}
 	var b cryptobyte.Builder
+	b.AddBytes(tail)
 	b.AddBytes(alg.Identifier)
 	b.AddASN1BitString(sig)
 	end, err := b.Bytes()
 	if err != nil {
 		return 0, fmt.Errorf("status: encode CRL: %w", err)
 	}
-	total := int64(len(head)) + lines.size + int64(len(tail)) + int64(len(end))
-	if _, err := w.Write(header(0x30, total)); err != nil {
-		return 0, err
-	}
-	if err := lines.pour(w, head, tail); err != nil {
-		return 0, err
-	}
-	_, err = w.Write(end)
-	return lines.n, err
+	begin := append(header(0x30, int64(len(head))+lines.size+int64(len(end))), head...)
+	return lines.n, lines.between(begin, end)
+}
+
+// room is how many octets stand before the lines of a list of sixteen megabytes or
+// more; before those of a shorter one it is some less.
+func (l List) room() (int64, error) {
+	const long = 1 << 24
+	head, _, err := l.around(long)
+	return int64(len(header(0x30, long)) + len(head)), err
 }
 
 // around makes what stands before and after the lines, whose octets are size.
@@ -146,23 +154,25 @@ func header(tag byte, n int64) []byte {
 	return append([]byte{tag, 0x80 | byte(len(b))}, b...)
 }
 
-// inMemory is how many octets of lines are kept before they are spooled: a part of a Region's list.
+// inMemory is how many octets of lines are kept before they go into the file: a part of a Region's list.
 const inMemory = 2 << 20
 
-// spooled are lines in DER: the last ones in memory, those before in a file.
-type spooled struct {
+// placed are lines in DER: the last ones in memory, those before in the file, where
+// room was left for what comes before them.
+type placed struct {
 	file *os.File
+	room int64
 	buf  []byte
 	n    int
 	size int64 // of all lines
 	away int64 // of those in the file
 }
 
-func (s *spooled) add(e Entry) (err error) {
+func (s *placed) add(e Entry) (err error) {
 	if cap(s.buf)-len(s.buf) < maxLine {
 		if cap(s.buf) < inMemory {
 			s.buf = append(make([]byte, 0, min(max(8*cap(s.buf), 4<<10), inMemory)), s.buf...)
-		} else if err := s.spill(true); err != nil {
+		} else if err := s.spill(); err != nil {
 			return err
 		}
 	}
@@ -175,10 +185,12 @@ func (s *spooled) add(e Entry) (err error) {
 	return nil
 }
 
-// spill puts what is in memory into the file; at the end only if some is there.
-func (s *spooled) spill(more bool) error {
-	if !more && s.away == 0 {
-		return nil
+// spill puts what is in memory into the file.
+func (s *placed) spill() error {
+	if s.away == 0 {
+		if _, err := s.file.Seek(s.room, io.SeekStart); err != nil {
+			return err
+		}
 	}
 	if _, err := s.file.Write(s.buf); err != nil {
 		return err
@@ -187,36 +199,72 @@ func (s *spooled) spill(more bool) error {
 	return nil
 }
 
-// pour writes the tbsCertList: head, lines, tail.
-func (s *spooled) pour(w io.Writer, head, tail []byte) error {
-	if _, err := w.Write(head); err != nil {
-		return err
+// flush is the last spill; lines that never needed one stay in memory.
+func (s *placed) flush() error {
+	if s.away == 0 {
+		return nil
 	}
-	if s.away > 0 {
-		if _, err := s.file.Seek(0, io.SeekStart); err != nil {
-			return fmt.Errorf("status: CRL spool: %w", err)
-		}
-		// All that was put there, and through the buffer that is free again.
-		n, err := io.CopyBuffer(onlyWriter{w}, onlyReader{io.LimitReader(s.file, s.away)}, s.buf[:256<<10])
-		if err == nil && n != s.away {
-			err = io.ErrUnexpectedEOF
-		}
-		if err != nil {
-			return fmt.Errorf("status: CRL spool: %w", err)
-		}
-	}
-	if _, err := w.Write(s.buf); err != nil {
-		return err
-	}
-	_, err := w.Write(tail)
-	return err
+	return s.spill()
 }
 
-// onlyWriter and onlyReader hide shorter ways, which allocate.
-type (
-	onlyWriter struct{ io.Writer }
-	onlyReader struct{ io.Reader }
-)
+// atOnce is how much of the file is read at a time, through the buffer that is free again.
+const atOnce = 512 << 10
+
+// hash adds all lines to h, which does not fail.
+func (s *placed) hash(h io.Writer) error {
+	if s.away == 0 {
+		_, err := h.Write(s.buf)
+		return err
+	}
+	for at := int64(0); at < s.size; {
+		b := s.buf[:min(atOnce, s.size-at)]
+		if _, err := s.file.ReadAt(b, s.room+at); err != nil {
+			return fmt.Errorf("status: CRL lines: %w", err)
+		}
+		if _, err := h.Write(b); err != nil {
+			return err
+		}
+		at += int64(len(b))
+	}
+	return nil
+}
+
+// between puts begin before the lines and end after them.
+func (s *placed) between(begin, end []byte) error {
+	if s.away == 0 {
+		for _, b := range [][]byte{begin, s.buf, end} {
+			if _, err := s.file.Write(b); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	first := int64(len(begin))
+	if first > s.room {
+		return fmt.Errorf("status: CRL: %d octets before the lines, room for %d", first, s.room)
+	}
+	if first < s.room { // a list of less than sixteen megabytes: its lines move up
+		for at := int64(0); at < s.size; {
+			b := s.buf[:min(atOnce, s.size-at)]
+			if _, err := s.file.ReadAt(b, s.room+at); err != nil {
+				return fmt.Errorf("status: CRL lines: %w", err)
+			}
+			if _, err := s.file.WriteAt(b, first+at); err != nil {
+				return err
+			}
+			at += int64(len(b))
+		}
+	}
+	for _, x := range []struct {
+		b  []byte
+		at int64
+	}{{begin, 0}, {end, first + s.size}} {
+		if _, err := s.file.WriteAt(x.b, x.at); err != nil {
+			return err
+		}
+	}
+	return s.file.Truncate(first + s.size + int64(len(end)))
+}
 
 // reasonExtensions is crlEntryExtensions with one reasonCode, whose value is
 // the last octet.

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"crypto/rand"
 	"crypto/x509"
+	"encoding/binary"
+	"encoding/hex"
 	"errors"
 	"math/big"
 	"os"
@@ -16,6 +18,7 @@ import (
 	"cse.example/cse/ground/civil"
 	"cse.example/cse/pki/ca"
 	"cse.example/cse/pki/ca/catest"
+	"cse.example/cse/pki/crl"
 	"cse.example/cse/pki/keys"
 	"cse.example/cse/pki/profile"
 	"cse.example/cse/pki/profile/lint"
@@ -28,9 +31,10 @@ func list(m *ca.Material, number int64) List {
 	}
 }
 
-func spool(t testing.TB) *os.File {
+// newFile is an empty file, open for reading and writing.
+func newFile(t testing.TB) *os.File {
 	t.Helper()
-	f, err := os.Create(filepath.Join(t.TempDir(), "spool"))
+	f, err := os.Create(filepath.Join(t.TempDir(), "crl"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -40,6 +44,24 @@ func spool(t testing.TB) *os.File {
 		}
 	})
 	return f
+}
+
+// octets writes the list and reads it back.
+func octets(t testing.TB, l List, lines int, entries func(func(Entry) error) error) []byte {
+	t.Helper()
+	f := newFile(t)
+	n, err := l.Write(rand.Reader, f, entries)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n != lines {
+		t.Errorf("%d lines written, want %d", n, lines)
+	}
+	b, err := os.ReadFile(f.Name())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
 }
 
 func walk(es []Entry) func(func(Entry) error) error {
@@ -55,22 +77,14 @@ func walk(es []Entry) func(func(Entry) error) error {
 
 func written(t *testing.T, l List, es []Entry) *x509.RevocationList {
 	t.Helper()
-	var b bytes.Buffer
-	n, err := l.Write(rand.Reader, &b, spool(t), walk(es))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if n != len(es) {
-		t.Errorf("%d lines written, want %d", n, len(es))
-	}
-	r, err := x509.ParseRevocationList(b.Bytes())
+	r, err := x509.ParseRevocationList(octets(t, l, len(es), walk(es)))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := r.CheckSignatureFrom(l.Issuer); err != nil {
 		t.Error(err)
 	}
-	if _, err := lint.RevocationList(b.Bytes()); err != nil {
+	if _, err := lint.RevocationList(r.Raw); err != nil {
 		t.Error(err)
 	}
 	return r
@@ -170,7 +184,7 @@ func TestTheDistributionPoint(t *testing.T) {
 func TestWriteReportsWhatFails(t *testing.T) {
 	m := catest.Material(t, civil.NewHand(catest.Start))
 	away := errors.New("the store is away")
-	if _, err := list(m, 1).Write(rand.Reader, &bytes.Buffer{}, spool(t), func(func(Entry) error) error { return away }); !errors.Is(err, away) {
+	if _, err := list(m, 1).Write(rand.Reader, newFile(t), func(func(Entry) error) error { return away }); !errors.Is(err, away) {
 		t.Errorf("got %v", err)
 	}
 	if line, err := appendEntry(nil, Entry{Serial: "000000c1", Since: catest.Start}); err != nil || !bytes.HasPrefix(line[2:], []byte{2, 2, 0, 0xc1, 0x17}) {
@@ -186,16 +200,11 @@ func TestWriteReportsWhatFails(t *testing.T) {
 // A list of two hundred thousand lines must not live in memory.
 func TestTheListIsAStream(t *testing.T) {
 	m := catest.Material(t, civil.NewHand(catest.Start))
-	f, err := os.Create(filepath.Join(t.TempDir(), "crl"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = f.Close() }()
+	f := newFile(t)
 	const lines = 200_000
-	s := spool(t)
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
-	n, err := list(m, 1).Write(rand.Reader, f, s, func(yield func(Entry) error) error {
+	n, err := list(m, 1).Write(rand.Reader, f, func(yield func(Entry) error) error {
 		e := Entry{Serial: strings.Repeat("7f", 16), Since: catest.Start, Reason: 1}
 		for range lines {
 			if err := yield(e); err != nil {
@@ -256,7 +265,7 @@ func TestPublishRoot(t *testing.T) {
 
 func BenchmarkCRL(b *testing.B) {
 	m := catest.Material(b, civil.NewHand(catest.Start))
-	s := spool(b)
+	s := newFile(b)
 	es := entries(100_000)
 	b.ResetTimer()
 	for range b.N {
@@ -266,13 +275,42 @@ func BenchmarkCRL(b *testing.B) {
 		if _, err := s.Seek(0, 0); err != nil {
 			b.Fatal(err)
 		}
-		if _, err := list(m, 1).Write(rand.Reader, discard{}, s, walk(es)); err != nil {
+		if _, err := list(m, 1).Write(rand.Reader, s, walk(es)); err != nil {
 			b.Fatal(err)
 		}
 	}
 	b.ReportMetric(float64(b.N*len(es))/b.Elapsed().Seconds(), "entries/s")
 }
 
-type discard struct{}
-
-func (discard) Write(p []byte) (int, error) { return len(p), nil }
+// Lines that go into the file before the list's length is known stand where they
+// should, whatever the length: nothing spilled, moved up, in their place.
+func TestLinesAreInTheirPlace(t *testing.T) {
+	m := catest.Material(t, civil.NewHand(catest.Start))
+	const line = 49
+	for _, lines := range []int{inMemory/line - 2, inMemory/line + 2, 2 * inMemory / line, (1<<24)/line - 1, (1<<24)/line + 1, (1<<24)/line + 9, 20 << 20 / line} {
+		b := octets(t, list(m, 1), lines, func(yield func(Entry) error) error {
+			var serial [32]byte
+			for i := range lines {
+				hex.Encode(serial[:], binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64(nil, 1<<56+uint64(i)), uint64(i)))
+				if err := yield(Entry{Serial: string(serial[:]), Since: catest.Start.Add(-time.Duration(i) * time.Second), Reason: 4}); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		l, err := crl.Open(bytes.NewReader(b), int64(len(b)))
+		if err != nil {
+			t.Fatalf("%d lines: %v", lines, err)
+		}
+		n := 0
+		for e, err := range l.Entries() {
+			if err != nil || binary.BigEndian.Uint64(e.Serial[8:]) != uint64(n) {
+				t.Fatalf("%d lines, the %dth: %x, %v", lines, n, e.Serial, err)
+			}
+			n++
+		}
+		if err := l.CheckSignatureFrom(m.Issuing); n != lines || err != nil {
+			t.Errorf("%d lines of %d: %v", n, lines, err)
+		}
+	}
+}

@@ -196,7 +196,7 @@ var traced = regexp.MustCompile(`^([a-z0-9_]+)\(`)
 func calls(t *testing.T, folder string) []call {
 	t.Helper()
 	trace := filepath.Join(t.TempDir(), "trace")
-	if out, err := alone(t, folder, "", 2, 50_000, "strace", "-o", trace, "-e", "trace=%file,%desc"); err != nil {
+	if out, err := alone(t, folder, "", 2, 80_000, "strace", "-o", trace, "-e", "trace=%file,%desc"); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	b, err := os.ReadFile(trace)
@@ -243,7 +243,7 @@ func TestAFaultAtEachSystemCallOfAPublication(t *testing.T) {
 	for _, c := range steps {
 		names[c.name] = true
 	}
-	for _, want := range []string{"openat", "write", "fsync", "flock", "unlinkat", "close", "fchmod"} {
+	for _, want := range []string{"openat", "write", "pwrite64", "fsync", "flock", "ftruncate", "close", "fchmod"} {
 		if !names[want] {
 			t.Errorf("a publication makes no %s: is it traced?", want)
 		}
@@ -273,7 +273,7 @@ func TestAFaultAtEachSystemCallOfAPublication(t *testing.T) {
 	for _, c := range steps {
 		for _, fault := range []string{"error=EIO", "error=ENOSPC", "signal=KILL"} {
 			switch { // what asks for room may find none; a kill between two questions is one kill
-			case fault == "error=ENOSPC" && !slices.Contains([]string{"openat", "write", "fsync", "renameat", "renameat2"}, c.name),
+			case fault == "error=ENOSPC" && !slices.Contains([]string{"openat", "write", "pwrite64", "ftruncate", "fsync", "renameat", "renameat2"}, c.name),
 				fault == "signal=KILL" && slices.Contains([]string{"fcntl", "fstat", "newfstatat", "lseek", "read", "pread64"}, c.name):
 				continue
 			}
@@ -303,8 +303,8 @@ func faultAt(t *testing.T, folder string, before []byte, issuer *x509.Certificat
 		t.Error(err)
 	}
 	what := fmt.Sprintf("%s at %s number %d: %s", fault, c.name, c.n, c.text)
-	out, failed := alone(t, folder, "", 2, 50_000, "strace", "-o", os.DevNull, "-e", "trace="+c.name, "-e", fmt.Sprintf("inject=%s:%s:when=%d", c.name, fault, c.n))
-	oldErr, newErr := whole(lists, issuer, 1, 200), whole(lists, issuer, 2, 50_000)
+	out, failed := alone(t, folder, "", 2, 80_000, "strace", "-o", os.DevNull, "-e", "trace="+c.name, "-e", fmt.Sprintf("inject=%s:%s:when=%d", c.name, fault, c.n))
+	oldErr, newErr := whole(lists, issuer, 1, 200), whole(lists, issuer, 2, 80_000)
 	switch {
 	case oldErr == nil:
 		old = 1
@@ -341,7 +341,7 @@ func TestTheDiskIsFull(t *testing.T) {
 		t.Fatal(err)
 	}
 	script := `mount -t tmpfs -o size=3m none "$LISTS" && p() { env CSE_TEST_NUMBER=$1 CSE_TEST_ENTRIES=$2 CSE_TEST_MODE=$3 "$0"; }
-p 1 200 && p 1 200 look && ! p 2 60000 && p 1 200 look && [ "$(ls -A "$LISTS")" = issuing-0.crl ] && p 3 300 && p 3 300 look && echo well`
+p 1 200 && p 1 200 look && ! p 2 120000 && p 1 200 look && [ "$(ls -A "$LISTS")" = issuing-0.crl ] && p 3 300 && p 3 300 look && echo well`
 	cmd := exec.CommandContext(t.Context(), "unshare", "-m", "sh", "-c", script, os.Args[0])
 	cmd.Env = append(os.Environ(), envFolder+"="+folder, "LISTS="+lists)
 	out, err := cmd.CombinedOutput()

@@ -1,7 +1,6 @@
 package status
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
 	"io"
@@ -12,7 +11,8 @@ import (
 	"cse.example/cse/ground/words"
 )
 
-// What a publication writes before its list is in place. A kill leaves them.
+// What a publication writes before its list is in place (and, before 2026-11-26, its
+// lines apart). A kill leaves them.
 const (
 	prefixEntries = ".entries-"
 	prefixList    = ".crl-"
@@ -76,21 +76,11 @@ func (l List) publish(rand io.Reader, path string, entries func(func(Entry) erro
 
 func (l List) place(rand io.Reader, path string, entries func(func(Entry) error) error) (n int, err error) {
 	dir := filepath.Dir(path)
-	spool, err := temporary(dir, prefixEntries)
-	if err != nil {
-		return 0, err
-	}
-	defer func() {
-		// Spool and its name are of no more use; what cannot be removed now, sweep does.
-		_, _ = spool.Close(), os.Remove(spool.Name())
-	}()
 	tmp, err := temporary(dir, prefixList)
 	if err != nil {
 		return 0, err
 	}
-	w := bufio.NewWriterSize(tmp, 64<<10)
-	n, err = l.Write(rand, w, spool, entries)
-	if err = errors.Join(err, w.Flush()); err == nil {
+	if n, err = l.Write(rand, tmp, entries); err == nil {
 		err = errors.Join(tmp.Chmod(0o644), tmp.Sync())
 	}
 	if err == nil {

@@ -44,19 +44,7 @@ func (r rootLists) list(t *testing.T, change func(l *List), entries ...Entry) []
 	if change != nil {
 		change(&l)
 	}
-	var out bytes.Buffer
-	_, err := l.Write(rand.Reader, &out, spool(t), func(yield func(Entry) error) error {
-		for _, e := range entries {
-			if err := yield(e); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return out.Bytes()
+	return octets(t, l, len(entries), walk(entries))
 }
 
 // A root's list made elsewhere is put in place only if it is the root's, of now, and

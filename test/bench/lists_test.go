@@ -1,7 +1,6 @@
 package bench
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"crypto"
@@ -207,9 +206,8 @@ func procMB(t *testing.T, name string) float64 {
 // writeList is ours: entries as a stream, hashed, signed, in a file.
 func writeList(t *testing.T, dir string) any {
 	a := openListAuthority(t, dir)
-	out, err1 := os.Create(filepath.Join(dir, "list.crl"))
-	spool, err2 := os.Create(filepath.Join(dir, "spool"))
-	if err := errors.Join(err1, err2); err != nil {
+	out, err := os.Create(filepath.Join(dir, "list.crl"))
+	if err != nil {
 		t.Fatal(err)
 	}
 	l := status.List{
@@ -217,9 +215,8 @@ func writeList(t *testing.T, dir string) any {
 	}
 	all := numbers(a.n)
 	return using(t, a.n, func() error {
-		w := bufio.NewWriterSize(out, 64<<10)
-		_, err := l.Write(rand.Reader, w, spool, func(yield func(status.Entry) error) error { return walk(all, 0, a.n, yield) })
-		return errors.Join(err, w.Flush(), out.Close(), spool.Close())
+		_, err := l.Write(rand.Reader, out, func(yield func(status.Entry) error) error { return walk(all, 0, a.n, yield) })
+		return errors.Join(err, out.Close())
 	})
 }
 
