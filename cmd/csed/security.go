@@ -238,16 +238,25 @@ func custody(path string) ([]portal.FactValue, error) {
 	return saying("token", kept.String()), nil
 }
 
+// tokenSignature is how ID tokens are signed. The key is opened once: that costs a
+// derivation, and the page is everybody's.
+func (p *Platform) tokenSignature() (string, error) {
+	p.tokenOnce.Do(func() {
+		signer, err := p.Config.signingKey()
+		if err == nil {
+			p.tokenName, err = provider.SignatureOf(signer)
+		}
+		p.tokenErr = err
+	})
+	return p.tokenName, p.tokenErr
+}
+
 // signatureFacts: with what we sign what others check.
 func (p *Platform) signatureFacts() ([]portal.Fact, error) {
 	if p.material == nil {
 		return nil, nil
 	}
-	signer, err := p.Config.signingKey()
-	if err != nil {
-		return nil, err
-	}
-	token, err := provider.SignatureOf(signer)
+	token, err := p.tokenSignature()
 	if err != nil {
 		return nil, err
 	}

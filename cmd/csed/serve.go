@@ -145,6 +145,9 @@ type Platform struct {
 	login       *login.Service
 	portal      *portal.Portal
 	machines    portal.Strangers // programs that were refused
+	tokenOnce   sync.Once
+	tokenName   string // of the signature of ID tokens
+	tokenErr    error
 	ports       *listen.Ports
 	server      *listen.Server
 	handlers    map[string]effect.Handler
