@@ -17,6 +17,7 @@ import (
 	"cse.example/cse/issuer/staff"
 	"cse.example/cse/issuer/trustlist"
 	"cse.example/cse/pki/ca"
+	"cse.example/cse/pki/profile"
 )
 
 // The pages of four eyes: /approvazioni, where a second person decides, and
@@ -103,6 +104,9 @@ func (c *call) approvalView(q approval.Request) approvalView {
 	}
 	if a, ok := ca.ParseAsking(q.Content); ok {
 		v.Text = c.authorityText(a)
+	}
+	if s, ok := profile.ParseSheet(q.Content); ok {
+		v.Text = c.say("portal.approval.profile", s.Authority, s.Organisation, s.Unit, s.Policy, s.Years, s.Notice)
 	}
 	if t, ok := trustlist.ReadContent(q.Content); ok && q.Kind == trustlist.Kind {
 		v.Text, v.Path = c.trustApproval(t), trustPath

@@ -21,7 +21,7 @@ import (
 // authorityCommands are those of an authority's life: who issues, who is next, and
 // what is done when a key is lost (docs/runbook-authorities.md).
 func (a *app) authorityCommands() []*cobra.Command {
-	return []*cobra.Command{a.authorityList(), a.rotate(), a.revokeAuthority(), a.importRootList()}
+	return []*cobra.Command{a.authorityList(), a.profileCommand(), a.rotate(), a.revokeAuthority(), a.importRootList()}
 }
 
 // authorityLine is one authority, as `ca list --json` prints it.

@@ -10,8 +10,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -470,13 +468,9 @@ func (p *Platform) rootSays(t *testing.T, r *region, gone *x509.Certificate) {
 	check(t, err)
 	now := r.clock.Now().Truncate(time.Second)
 	l := status.List{Issuer: p.material.Root, Signer: key, Number: now.Unix() + 1, ThisUpdate: now, NextUpdate: now.AddDate(0, 6, 0), Authorities: true}
-	f, err := createTemp(t)
-	check(t, err)
-	_, err = l.Write(rand.Reader, f, func(yield func(status.Entry) error) error {
+	der, err := l.Bytes(rand.Reader, func(yield func(status.Entry) error) error {
 		return yield(status.Entry{Serial: profile.SerialText(gone.SerialNumber), Since: now, Reason: ca.CACompromise})
 	})
-	check(t, err)
-	der, err := os.ReadFile(f.Name())
 	check(t, err)
 	list, standing, err := p.importRootList(t.Context(), der)
 	check(t, err)
@@ -568,12 +562,4 @@ func TestTheDoorHoldsNumberAndAuthorityTogether(t *testing.T) {
 	}
 	_, err := d.Admit(ctx, tls.ConnectionState{PeerCertificates: []*x509.Certificate{&forged}})
 	refusedWith(t, "number "+rec.Serial+" under another authority", err, "CSE-316")
-}
-
-func createTemp(t *testing.T) (*os.File, error) {
-	f, err := os.Create(filepath.Join(t.TempDir(), "spool"))
-	if err == nil {
-		t.Cleanup(func() { check(t, f.Close()) })
-	}
-	return f, err
 }

@@ -27,7 +27,7 @@ func (p *Platform) openApprovals() (err error) {
 	}
 	p.approvals, err = approval.New(approval.Deps{
 		Store: p.db.Approvals(), Directory: p.directory, Atomically: p.db.Atomically, Record: p.trail.Record, Clock: p.Clock,
-		Kinds: append(slices.Concat(p.campaignKinds(), p.roster.Kinds(), p.escrowKinds(), auditKinds(), p.trustKinds(), authorityKinds()), p.parameters.Kind(), p.addressKind(), approval.Kind{
+		Kinds: append(slices.Concat(p.campaignKinds(), p.roster.Kinds(), p.escrowKinds(), auditKinds(), p.trustKinds(), authorityKinds(), profileKinds()), p.parameters.Kind(), p.addressKind(), approval.Kind{
 			Name: counter.ApprovalThirdReprint, Asks: []staff.Role{staff.RoleOperator, staff.RoleSupervisor}, Decides: []staff.Role{staff.RoleSupervisor}, Life: reprintLife,
 		}),
 	})

@@ -35,6 +35,8 @@ type branch struct {
 	// publisher is nil where the issuing key is not here.
 	publisher *status.Publisher
 	responder *status.Responder
+	// sheet is the profile of what it issues, as the configuration has it.
+	sheet profile.Sheet
 	// distrusted tells that its revocation has reached the responder; listed, that
 	// this process has seen to its first lists.
 	distrusted, listed atomic.Bool
@@ -215,12 +217,13 @@ func (p *Platform) openAuthority(label string, vault keys.Vault) error {
 	urls := profile.URLsFor(p.Config.Public.PKI, label)
 	shards := cmp.Or(m.Details.CRLShards, p.Config.Issue.CRLShards)
 	if m.IssuingKey != nil {
+		form := profile.CNS{
+			Organisation: p.Config.Region.Certifier, Unit: p.Config.Region.Name, Notice: p.Config.Issue.PolicyText, URLs: urls,
+			Shards: shards,
+		}
+		b.sheet = form.Sheet(label)
 		member.Authority, err = ca.New(ca.Parts{
-			Issuer: m.Issuing, Signer: m.IssuingKey,
-			Profile: profile.CNS{
-				Organisation: p.Config.Region.Certifier, Unit: p.Config.Region.Name, Notice: p.Config.Issue.PolicyText, URLs: urls,
-				Shards: shards,
-			},
+			Issuer: m.Issuing, Signer: m.IssuingKey, Profile: form, Agreed: p.agreed(b.sheet),
 			Store: p.db.PKI(), Atomically: p.db.Atomically, Record: p.trail.Record, Clock: p.Clock, Rand: rand.Reader,
 			SharedPrimes: p.db.PKI().SharedPrimes,
 		})

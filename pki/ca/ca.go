@@ -123,7 +123,7 @@ type HighWater interface {
 	RaiseSigned(ctx context.Context, at time.Time) error
 }
 
-// Parts are what an Authority is made of; all but the last are required.
+// Parts are what an Authority is made of; all but the last two are required.
 type Parts struct {
 	Issuer     *x509.Certificate // the issuing certificate
 	Signer     crypto.Signer     // its key
@@ -136,6 +136,9 @@ type Parts struct {
 	// SharedPrimes are those that two certified keys were found to share; nil for
 	// an authority that is not told.
 	SharedPrimes func(ctx context.Context) ([]*big.Int, error)
+	// Agreed is asked before anything is reserved: whether two people agreed on the
+	// profile as it is now. nil for an authority that asks nobody.
+	Agreed func(ctx context.Context) error
 }
 
 // Authority issues certificates and changes their state. Make one with New. It

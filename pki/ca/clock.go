@@ -72,3 +72,12 @@ func (a *Authority) may(ctx context.Context, jobs []job) error {
 	}
 	return a.Store.RaiseSigned(ctx, now)
 }
+
+// begins refuses what may not be begun now: what awake refuses, and anything under
+// a profile that two people have not agreed on.
+func (a *Authority) begins(ctx context.Context, now time.Time) error {
+	if err := a.awake(ctx, now); err != nil || a.Agreed == nil {
+		return err
+	}
+	return a.Agreed(ctx)
+}

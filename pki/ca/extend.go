@@ -32,7 +32,7 @@ type Extension struct {
 // one would not last longer; CSE-892: it would not fit into the chip.
 func (a *Authority) Extend(ctx context.Context, q Extension) (Record, error) {
 	now := a.Clock.Now().UTC().Truncate(time.Second)
-	if err := a.awake(ctx, now); err != nil {
+	if err := a.begins(ctx, now); err != nil {
 		return Record{}, err
 	}
 	old, err := a.extendable(ctx, q.Serial, now)

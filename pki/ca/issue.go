@@ -100,7 +100,7 @@ type known struct {
 func (a *Authority) issue(ctx context.Context, qs []Request, out []Result) {
 	jobs := make([]job, len(qs))
 	now := a.Clock.Now().UTC().Truncate(time.Second)
-	if err := a.awake(ctx, now); err != nil {
+	if err := a.begins(ctx, now); err != nil {
 		for i := range out {
 			out[i].Err = err
 		}

@@ -78,13 +78,7 @@ func madeList(file string, l *x509.RevocationList) MadeList {
 }
 
 func (t *table) write(l status.List, entries []status.Entry) ([]byte, error) {
-	f, err := os.CreateTemp("", "cse-root-crl-*")
-	if err != nil {
-		return nil, fmt.Errorf("ceremony: %w", err)
-	}
-	defer os.Remove(f.Name())
-	defer f.Close()
-	_, err = l.Write(t.env.Rand, f, func(yield func(status.Entry) error) error {
+	return l.Bytes(t.env.Rand, func(yield func(status.Entry) error) error {
 		for _, e := range entries {
 			if err := yield(e); err != nil {
 				return err
@@ -92,10 +86,6 @@ func (t *table) write(l status.List, entries []status.Entry) ([]byte, error) {
 		}
 		return nil
 	})
-	if err != nil {
-		return nil, err
-	}
-	return os.ReadFile(f.Name())
 }
 
 func (s *RootCRL) lines(now time.Time) ([]status.Entry, error) {

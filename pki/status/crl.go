@@ -1,6 +1,7 @@
 package status
 
 import (
+	"bytes"
 	"context"
 	"crypto"
 	"crypto/x509"
@@ -41,11 +42,24 @@ type List struct {
 // hands over the lines one by one; those beyond two megabytes go into their place in f
 // at once, so that memory does not grow with the list. It returns the number of lines.
 func (l List) Write(rand io.Reader, f *os.File, entries func(yield func(Entry) error) error) (int, error) {
+	return l.write(rand, f, f, entries)
+}
+
+// Bytes is the DER of a list of a few lines, at most two megabytes.
+func (l List) Bytes(rand io.Reader, entries func(yield func(Entry) error) error) ([]byte, error) {
+	var out bytes.Buffer
+	if _, err := l.write(rand, &out, nil, entries); err != nil {
+		return nil, err
+	}
+	return out.Bytes(), nil
+}
+
+func (l List) write(rand io.Reader, w io.Writer, f *os.File, entries func(yield func(Entry) error) error) (int, error) {
 	room, err := l.room()
 	if err != nil {
 		return 0, err
 	}
-	lines := placed{file: f, room: room}
+	lines := placed{file: f, whole: w, room: room}
 	if err := errors.Join(entries(lines.add), lines.flush()); err != nil {
 		return 0, fmt.Errorf("status: CRL entries: %w", err)
 	}
@@ -160,12 +174,13 @@ const inMemory = 2 << 20
 // placed are lines in DER: the last ones in memory, those before in the file, where
 // room was left for what comes before them.
 type placed struct {
-	file *os.File
-	room int64
-	buf  []byte
-	n    int
-	size int64 // of all lines
-	away int64 // of those in the file
+	whole io.Writer // takes a list that stays in memory to its end
+	file  *os.File  // nil: no other comes
+	room  int64
+	buf   []byte
+	n     int
+	size  int64 // of all lines
+	away  int64 // of those in the file
 }
 
 func (s *placed) add(e Entry) (err error) {
@@ -187,6 +202,9 @@ func (s *placed) add(e Entry) (err error) {
 
 // spill puts what is in memory into the file.
 func (s *placed) spill() error {
+	if s.file == nil {
+		return errors.New("so many lines need a file")
+	}
 	if s.away == 0 {
 		if _, err := s.file.Seek(s.room, io.SeekStart); err != nil {
 			return err
@@ -233,7 +251,7 @@ func (s *placed) hash(h io.Writer) error {
 func (s *placed) between(begin, end []byte) error {
 	if s.away == 0 {
 		for _, b := range [][]byte{begin, s.buf, end} {
-			if _, err := s.file.Write(b); err != nil {
+			if _, err := s.whole.Write(b); err != nil {
 				return err
 			}
 		}

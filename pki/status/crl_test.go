@@ -187,6 +187,13 @@ func TestWriteReportsWhatFails(t *testing.T) {
 	if _, err := list(m, 1).Write(rand.Reader, newFile(t), func(func(Entry) error) error { return away }); !errors.Is(err, away) {
 		t.Errorf("got %v", err)
 	}
+	es := make([]Entry, 100_000)
+	for i := range es {
+		es[i] = Entry{Serial: strings.Repeat("7f", 16), Since: catest.Start}
+	}
+	if b, err := list(m, 1).Bytes(rand.Reader, walk(es)); err == nil {
+		t.Errorf("a long list in memory: %d octets", len(b))
+	}
 	if line, err := appendEntry(nil, Entry{Serial: "000000c1", Since: catest.Start}); err != nil || !bytes.HasPrefix(line[2:], []byte{2, 2, 0, 0xc1, 0x17}) {
 		t.Errorf("leading zeros: % x (%v)", line, err)
 	}

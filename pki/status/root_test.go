@@ -44,7 +44,11 @@ func (r rootLists) list(t *testing.T, change func(l *List), entries ...Entry) []
 	if change != nil {
 		change(&l)
 	}
-	return octets(t, l, len(entries), walk(entries))
+	der, err := l.Bytes(rand.Reader, walk(entries))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return der
 }
 
 // A root's list made elsewhere is put in place only if it is the root's, of now, and

@@ -15,6 +15,7 @@ import (
 	"cse.example/cse/issuer/staff"
 	"cse.example/cse/issuer/trustlist"
 	"cse.example/cse/pki/ca"
+	"cse.example/cse/pki/profile"
 	"cse.example/cse/portal"
 )
 
@@ -48,6 +49,7 @@ func (e eyes) requests() []approval.Request {
 		{ID: "autorita", Kind: ca.AskRevocation, Subject: "issuing", Content: ca.Asking{
 			Act: ca.AskRevocation, Label: "issuing", Fingerprint: strings.Repeat("0a1b2c3d", 8), Next: "cittadini-2027", NextFingerprint: strings.Repeat("4e5f6a7b", 8),
 		}.Content(), Note: "chiave persa", AskedBy: "marta", AskedAt: Now, Expires: Now.Add(24 * time.Hour)},
+		{ID: "profilo", Kind: "profile.change", Subject: "issuing", Content: sheetContent(), Note: "nuovo testo della politica", AskedBy: "marta", AskedAt: Now, Expires: Now.AddDate(0, 0, 3)},
 		{ID: "lista", Kind: trustlist.Kind, Subject: "italia", Content: listContent(), Note: "elenco di dicembre", AskedBy: "marta", AskedAt: Now, Expires: Now.AddDate(0, 0, 7)},
 	}
 }
@@ -124,4 +126,13 @@ func (s *Stage) eyesStates() []State {
 		{Name: "parametri-troppo", Host: "portal", Path: rules, Form: form("parametro", "reprints", "valore", "99", "dal", "01/01/2027", "motivo_richiesta", "prova"), Who: "operations", Status: 422, Fault: "CSE-556"},
 		{Name: "parametri-parola", Host: "portal", Path: rules, Form: form("parametro", "reprints", "valore", "tre", "dal", "01/01/2027"), Who: "operations", Status: 422, Fault: "CSE-559"},
 	}
+}
+
+// sheetContent is a profile of certificates that waits for a second person.
+func sheetContent() []byte {
+	b, err := profile.CNS{Organisation: "Certificatore di prova", Unit: "Regione di prova"}.Sheet("issuing").Content()
+	if err != nil {
+		panic(err) // of fixed values
+	}
+	return b
 }

@@ -1,7 +1,6 @@
 package virtualcard
 
 import (
-	"bytes"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/rsa"
@@ -9,7 +8,6 @@ import (
 	"encoding/hex"
 	"encoding/pem"
 	"fmt"
-	"os"
 	"strings"
 	"time"
 
@@ -149,13 +147,7 @@ func (a *authority) list(p Plan, root bool) ([]byte, error) {
 	if root {
 		l.Issuer, l.Signer, l.Point, l.Authorities = a.root, a.rootKey, "", true
 	}
-	spool, err := os.CreateTemp("", "cse-list")
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = spool.Close(); _ = os.Remove(spool.Name()) }()
-	var out bytes.Buffer
-	_, err = l.Write(nil, &out, spool, func(yield func(status.Entry) error) error {
+	return l.Bytes(nil, func(yield func(status.Entry) error) error {
 		for _, s := range p.siblings() {
 			since, reason, ok := s.gone()
 			if root || !ok {
@@ -171,7 +163,6 @@ func (a *authority) list(p Plan, root bool) ([]byte, error) {
 		}
 		return nil
 	})
-	return out.Bytes(), err
 }
 
 func until(day civil.Date) time.Time {
