@@ -394,8 +394,12 @@ func (a *authoritySite) complete(what string, records map[string]ca.Record) {
 			a.t.Fatalf("the serial %s", serial)
 		}
 		in := listed[fmt.Sprintf("%032x", n)]
-		if r.State != ca.Good && r.ChangedAt.Before(oldest) && !in {
-			a.t.Errorf("after %s: %s is %s since %s, and in no list of %s", what, serial, r.State, r.ChangedAt, oldest)
+		since := r.ChangedAt
+		if since.IsZero() { // never activated: on hold since it was issued
+			since = r.IssuedAt
+		}
+		if r.State != ca.Good && since.Before(oldest) && !in {
+			a.t.Errorf("after %s: %s is %s since %s, and in no list of %s", what, serial, r.State, since, oldest)
 		}
 	}
 }
