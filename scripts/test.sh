@@ -14,7 +14,8 @@ stage() {
 }
 npm_pages() { (cd test/pages && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error); }
 # Everything foreign (OpenSC, OpenSSL, GnuTLS, poppler, PostgreSQL) is on: a missing program fails.
-units() { CSE_FOREIGN=1 test/foreign/pcscd.sh scripts/postgres.sh go test ./...; }
+# Three packages at once: much of their time is waiting, for readers, for fsync, for each other.
+units() { CSE_FOREIGN=1 test/foreign/pcscd.sh scripts/postgres.sh go test -p 3 ./...; }
 # Keys in a token need cgo, as the race detector does: they share what was built for it. SoftHSM2 is the token.
 race() {
   CGO_ENABLED=1 go test -race ./card/cryptoki ./engine/queue ./engine/audit ./engine/listen/... ./engine/mail ./login/... ./demo/inbox &&
