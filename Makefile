@@ -1,5 +1,7 @@
 # CSE. `make help` says what each target does.
 SHELL := /bin/bash
+# A test that fails before a pipe fails the target.
+.SHELLFLAGS := -o pipefail -c
 .DEFAULT_GOAL := help
 export CGO_ENABLED ?= 0
 ARGS ?=

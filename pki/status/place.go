@@ -11,7 +11,7 @@ import (
 	"cse.example/cse/ground/words"
 )
 
-// What a publication writes before its list is in place (and, before 2026-11-26, its
+// What a publication writes before its list is in place (and, in earlier versions, its
 // lines apart). A kill leaves them.
 const (
 	prefixEntries = ".entries-"
